@@ -1,0 +1,67 @@
+# `make help` lists the targets. Every target builds what it needs in .venv from the hash-pinned lock files.
+
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+FAST := not real and not soak and not bench
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo serve test test-real soak bench check format lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+demo: .venv/.ready ## plays cases through all five services on this machine and prints their timelines
+	$(BIN)/tongban demo
+
+serve: .venv/.ready ## the whole suite on port 8080, with pages and /docs
+	$(BIN)/tongban serve
+
+test: .venv/.ready-dev ## every test that needs only Python
+	$(BIN)/python -m pytest -q -m "$(FAST)"
+
+test-real: .venv/.ready-dev ## the tests on Apache Kafka and a MongoDB server (needs Java 17 and Maven)
+	$(BIN)/python -m tests.real.backends install
+	$(BIN)/python -m pytest -q -m real --on=kafka,mongo
+
+soak: .venv/.ready-dev ## the long runs: chaos, open-loop load, fuzzing
+	$(BIN)/python -m pytest -q -m soak
+
+bench: .venv/.ready-dev ## the figures of the README; writes build/bench.json
+	$(BIN)/python -m tests.bench
+
+check: .venv/.ready-dev ## format, lint, types, import rules
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/architecture
+
+format: .venv/.ready-dev ## formats the code and mends what lint can mend
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+lock: .venv/.ready-dev ## writes requirements/*.txt anew from requirements/*.in
+	$(BIN)/uv pip compile --quiet --upgrade $(LOCK) --output-file requirements/base.txt requirements/base.in
+	$(BIN)/uv pip compile --quiet --upgrade $(LOCK) --output-file requirements/dev.txt requirements/dev.in
+
+# Neither an index address nor a path of this machine may enter a lock file; hence the fixed header, too.
+LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command "make lock"
+
+clean: ## removes everything that make has built
+	rm -rf .venv build contracts/build *.egg-info contracts/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './.git/*' -type d -prune -exec rm -rf {} +
+
+.venv/.ready: requirements/base.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and no python3 was found; try make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, but $(PYTHON) is $$("$(PYTHON)" -V 2>&1); try make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	"$(PYTHON)" -m venv .venv
+	$(PIP) install -q --require-hashes --only-binary=:all: -r requirements/base.txt
+	$(PIP) install -q --no-build-isolation --no-deps -e .
+	@touch $@
+
+.venv/.ready-dev: .venv/.ready requirements/dev.txt
+	$(PIP) install -q --require-hashes --only-binary=:all: -r requirements/dev.txt
+	@touch $@

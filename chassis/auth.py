@@ -1,0 +1,147 @@
+"""Who calls: portals by hashed, scoped API keys; officers by OIDC bearer tokens checked against the issuer's JWKS.
+
+It answers with a Caller or a refusal; this module must never keep a secret in clear or log one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+import jwt
+
+from chassis.clock import Clock
+from chassis.decision import Caller, Reject
+from chassis.settings import SettingsError
+
+REFETCH = 10.0
+"""Seconds between two looks at the issuer's keys for an unknown key id."""
+ALGORITHMS = ("RS256", "ES256", "EdDSA")
+REMEMBERED = 2000
+
+
+class Unauthorized(Reject):
+    """No valid credential: HTTP 401."""
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(rule, message, "Authorization", 401)
+
+
+class Forbidden(Reject):
+    """A valid caller who may not do this: HTTP 403."""
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(rule, message, None, 403)
+
+
+def new_key(portal: str) -> tuple[str, str]:
+    """A fresh API key for a portal, and the entry of `TONGBAN_PORTAL_KEYS` that knows it only hashed."""
+    key = secrets.token_urlsafe(32)
+    return key, f"{portal}={hash_key(key)}:submit+read"
+
+
+def hash_key(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+class Portals:
+    """API keys of portals, as `name=sha256hex:scope+scope,…`. Two entries of one name are two live keys."""
+
+    def __init__(self, text: str) -> None:
+        self._keys: list[tuple[str, str, frozenset[str]]] = []
+        for entry in filter(None, (part.strip() for part in text.split(","))):
+            name, equals, rest = entry.partition("=")
+            digest, _, scopes = rest.partition(":")
+            if not equals or len(digest) != 64:
+                raise SettingsError("TONGBAN_PORTAL_KEYS: expected name=sha256hex:scope+scope")
+            self._keys.append((name, digest, frozenset(scopes.split("+"))))
+
+    def caller(self, key: str | None, scope: str) -> Caller:
+        """Raises Unauthorized or Forbidden."""
+        digest = hash_key(key or "")
+        for name, known, scopes in self._keys:
+            if hmac.compare_digest(known, digest):
+                if scope not in scopes:
+                    raise Forbidden("scope_missing", "该接入密钥没有此项权限")
+                return Caller("portal", name, scopes)
+        raise Unauthorized("api_key_invalid", "接入密钥无效")
+
+
+class Officers:
+    """Bearer tokens of officers. Claims: `sub` (staff id), `roles`, `department`, `area`."""
+
+    def __init__(self, issuer: str, audience: str, clock: Clock) -> None:
+        self.issuer, self.audience, self.clock = issuer, audience, clock
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._fetched = 0.0
+        self._known: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def caller(self, authorization: str | None) -> Caller:
+        """Raises Unauthorized."""
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthorized("token_missing", "需要工作人员登录")
+        mark = hashlib.sha256(token.encode()).digest()
+        now = self.clock.system()
+        known = self._known.get(mark)
+        if known is not None and known[0] > now:
+            return known[1]
+        claims = await self._claims(token)
+        caller = Caller(
+            "officer",
+            str(claims["sub"]),
+            frozenset(map(str, claims.get("roles", ()))),
+            str(claims.get("department", "")),
+            str(claims.get("area", "")),
+        )
+        self._known[mark] = (min(float(claims["exp"]), now + 300), caller)
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return caller
+
+    async def _claims(self, token: str) -> Mapping[str, Any]:
+        try:
+            key = await self._key(str(jwt.get_unverified_header(token).get("kid", "")))
+            claims: Mapping[str, Any] = jwt.decode(
+                token,
+                key,
+                algorithms=list(ALGORITHMS),
+                audience=self.audience,
+                issuer=self.issuer,
+                options={"require": ["exp", "sub", "iss", "aud"]},
+            )
+            return claims
+        except jwt.PyJWTError:
+            raise Unauthorized("token_invalid", "登录凭证无效或已过期") from None
+
+    async def _key(self, kid: str) -> jwt.PyJWK:
+        if kid not in self._keys and self.clock.system() - self._fetched > REFETCH and self.issuer:
+            self._fetched = self.clock.system()
+            if self._session is None:
+                self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5))
+            try:
+                about = await self._get(f"{self.issuer}/.well-known/openid-configuration")
+                keys = await self._get(about["jwks_uri"])
+                self._keys = {k.key_id: k for k in jwt.PyJWKSet.from_dict(keys).keys if k.key_id}
+            except (aiohttp.ClientError, TimeoutError, KeyError, ValueError):
+                raise Reject("issuer_unreachable", "身份认证服务暂时不可用", status=503) from None
+        if kid not in self._keys:
+            raise Unauthorized("token_invalid", "登录凭证无效或已过期")
+        return self._keys[kid]
+
+    async def _get(self, url: str) -> dict[str, Any]:
+        assert self._session is not None
+        async with self._session.get(url) as answer:
+            answer.raise_for_status()
+            body: dict[str, Any] = await answer.json()
+            return body
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()

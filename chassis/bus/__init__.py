@@ -1,0 +1,92 @@
+"""The bus port: records on topics, read by consumer groups; what both buses promise is proved by one suite.
+
+It declares shapes only; this module must never import a driver (they live in `chassis.bus.log` and `.kafka`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+Partition = tuple[str, int]
+Moved = Callable[[frozenset[Partition]], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Record:
+    """One record. `offset` and `partition` are -1 until the bus has given them; `headers` are text, `value` bytes
+    that may be anything at all."""
+
+    topic: str
+    key: str
+    headers: Mapping[str, str]
+    value: bytes
+    partition: int = -1
+    offset: int = -1
+    memo: object = field(default=None, compare=False, repr=False)
+    """The decoded envelope, so that five services in one process decode once."""
+
+
+class BusDown(Exception):
+    """The bus cannot be reached or did not acknowledge in time; nothing is known of what was being published."""
+
+
+class Subscription(Protocol):
+    """One member of a consumer group."""
+
+    @property
+    def assigned(self) -> frozenset[Partition]: ...
+
+    async def fetch(self, most: int, wait: float) -> list[Record]:
+        """Up to `most` records in partition order, after at most `wait` seconds; [] when there are none. The position
+        moves on return. A member without partitions waits too."""
+
+    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Remember the next offset to read of each partition. A commit for a partition no longer held is dropped."""
+
+    def seek(self, partition: Partition, offset: int) -> None: ...
+
+    async def lag(self) -> dict[Partition, int]:
+        """Records not yet fetched and committed, per assigned partition."""
+
+    async def close(self) -> None:
+        """Leave the group."""
+
+
+class Bus(Protocol):
+    async def open(self) -> None: ...
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        """Returns after every record is acknowledged, in order per key. Raises BusDown; then all may be said again."""
+
+    async def subscribe(
+        self, group: str, topics: Sequence[str], on_assigned: Moved, on_revoked: Moved
+    ) -> Subscription:
+        """Join a group. Both callbacks are awaited before records of a moved partition flow; `on_revoked` may take as
+        long as a drain. Reading starts at the group's commit, or at the beginning."""
+
+    async def ensure(self, topics: Mapping[str, int]) -> None:
+        """Create what is missing with that many partitions. Raises ValueError when one exists with another count."""
+
+    async def close(self) -> None: ...
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """Kafka's default partitioner: murmur2 of the key, so that both buses and every client agree."""
+    return (murmur2(key.encode()) & 0x7FFFFFFF) % partitions
+
+
+def murmur2(data: bytes) -> int:
+    """The 32-bit murmur2 of Kafka's `Utils.murmur2` (Apache Kafka, clients/common/utils/Utils.java), as unsigned."""
+    length = len(data)
+    h = (0x9747B28C ^ length) & 0xFFFFFFFF
+    for i in range(0, length & ~3, 4):
+        k = int.from_bytes(data[i : i + 4], "little") * 0x5BD1E995 & 0xFFFFFFFF
+        k = (k ^ (k >> 24)) * 0x5BD1E995 & 0xFFFFFFFF
+        h = (h * 0x5BD1E995 & 0xFFFFFFFF) ^ k
+    tail = data[length & ~3 :]
+    if tail:
+        h = (h ^ int.from_bytes(tail, "little")) * 0x5BD1E995 & 0xFFFFFFFF
+    h = (h ^ (h >> 13)) * 0x5BD1E995 & 0xFFFFFFFF
+    return h ^ (h >> 15)

@@ -1,0 +1,222 @@
+"""The words in which a service is written: State, Command, Errand, Decision, Reject, Retry, Decider.
+
+Everything here is pure; this module must never import a bus, a store, a clock, HTTP or a service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, PrivateAttr
+
+from contracts.event import Event, Problem
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """One document: what must change together. A subclass gives every field a default, so that it can be built blank
+    (`Case(id="…")`); collections are tuples or dicts that rules never mutate."""
+
+    id: str
+
+    def alarms(self) -> Mapping[str, datetime]:
+        """Timers that should ring, by name, in legal time. A name may carry a detail after a colon: `warning:legal`."""
+        return {}
+
+    def lookups(self) -> tuple[str, ...]:
+        """Exact words this document is to be found by, such as `number:…`, `waybill:…`, `work:<dept>|<role>`."""
+        return ()
+
+    def order(self) -> str:
+        """The sort key of this document in a list of look-ups, such as the promised date."""
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks over HTTP. `kind` is portal, officer, partner, citizen or system; `name` a staff id, portal or partner
+    name, never a person's name."""
+
+    kind: str
+    name: str
+    roles: frozenset[str] = frozenset()
+    department: str = ""
+    area: str = ""
+
+
+NOBODY = Caller("system", "system")
+
+
+class Command(BaseModel):
+    """What a person or partner asks over HTTP, in the imperative. `CREATES` says that it may found its document;
+    otherwise a command to an unknown document waits for it (`Prefer: wait`) and is then refused as not_found."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    CREATES: ClassVar[bool] = False
+    _by: Caller = PrivateAttr(default=NOBODY)
+
+    @property
+    def by(self) -> Caller:
+        """The authenticated caller; set by the door, never by the request body."""
+        return self._by
+
+    def spoken_by(self, caller: Caller) -> Self:
+        self._by = caller
+        return self
+
+
+class Errand(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A call to the outside world, made only after the decision behind it is durable. Its id, given by the chassis, is
+    the reference under which the partner knows it; plain values only, personal ones sealed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """The state's own timer rings; `at` is the moment it was set for, and is the `now` of its rule."""
+
+    name: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An errand came back. `outcome` is `done`, `failed` (the partner says no: `problem`) or `lost` (nobody can say
+    whether it was done, and a person must look); `result` is what the runner returned."""
+
+    id: str
+    errand: Any
+    outcome: str
+    result: Mapping[str, Any] = field(default_factory=dict)
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A record on a portal's topic that is no event we know; a service that declares a rule for it answers in words."""
+
+    topic: str
+    key: str
+    problems: tuple[Problem, ...]
+
+
+S = TypeVar("S", bound=State)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision(Generic[S]):
+    """What a rule returns: the new state, events to say, errands to do, and lines to append to the document's
+    append-only list. All of it becomes durable in one write."""
+
+    state: S
+    say: tuple[Event, ...] = ()
+    do: tuple[Errand, ...] = ()
+    append: tuple[str, ...] = ()
+
+
+class Reject(Exception):
+    """What never will be. Over HTTP a problem naming field and rule; on the bus a dead letter. `status` is the HTTP
+    status. The text must hold no personal data."""
+
+    def __init__(self, rule: str, message: str = "", field: str | None = None, status: int = 409) -> None:
+        super().__init__(rule)
+        self.rule, self.field, self.message, self.status = rule, field, message or rule, status
+        self.problems: tuple[Problem, ...] = (Problem(rule=rule, field=field, message=self.message),)
+
+    @classmethod
+    def of(cls, problems: tuple[Problem, ...], status: int = 422) -> Reject:
+        """One refusal that names every problem at once."""
+        reject = cls(problems[0].rule, problems[0].message, problems[0].field, status)
+        reject.problems = problems
+        return reject
+
+
+class Retry(Exception):
+    """What passes: a runner raises it when the partner certainly did not act. `after` is in seconds."""
+
+    def __init__(self, reason: str, after: float = 1.0) -> None:
+        super().__init__(reason)
+        self.after = after
+
+
+class Unknown(Exception):
+    """A runner raises it when nobody can say yet whether the partner acted: the chassis asks before it makes again."""
+
+
+class Runner(Protocol):
+    """One kind of errand's way to the outside. Both raise Retry (not done, try later), Reject (the partner says no) or
+    Unknown (no answer). `ask` returns None when the partner certainly does not know the errand."""
+
+    async def make(self, id: str, errand: Any) -> Mapping[str, Any]: ...
+
+    async def ask(self, id: str, errand: Any) -> Mapping[str, Any] | None: ...
+
+
+Rule = Callable[[Any, Any, datetime], "Decision[Any] | None"]
+Key = Callable[[Any], str | None]
+
+
+def by_case(event: Any) -> str | None:
+    """The default document of a case event: the one of its case."""
+    case: str = event.case
+    return case
+
+
+class Decider(Generic[S]):
+    """All rules of one kind of document. A rule takes (state, message, now) and returns a Decision, or None when
+    nothing changes; it raises Reject for what must not be.
+
+    `forgets` is for documents that live for years: ids seen longer ago than this are trimmed, and a message older
+    than that is refused in words. Documents that live as long as a case leave it None.
+    """
+
+    def __init__(self, kind: str, state: type[S], forgets: timedelta | None = None) -> None:
+        self.kind = kind
+        self.state = state
+        self.forgets = forgets
+        self.rules: dict[type, Rule] = {}
+        self.keys: dict[type[Event] | type[Malformed], Key] = {}
+        self.alarms: dict[str, Rule] = {}
+        self.answers: dict[type[Errand], Rule] = {}
+
+    def on(self, *types: Any, key: Key = by_case) -> Callable[[Rule], Rule]:
+        """An event arrives or a command is asked. `key` names the document of an event; None = not for us."""
+
+        def register(rule: Rule) -> Rule:
+            for cls in types:
+                if cls in self.rules:
+                    raise TypeError(f"{self.kind} has two rules for {cls.__name__}")
+                self.rules[cls] = rule
+                if not issubclass(cls, Command):
+                    self.keys[cls] = key
+            return rule
+
+        return register
+
+    def when(self, *names: str) -> Callable[[Rule], Rule]:
+        """The state's own alarm rings; the name up to a colon chooses the rule."""
+
+        def register(rule: Rule) -> Rule:
+            self.alarms.update(dict.fromkeys(names, rule))
+            return rule
+
+        return register
+
+    def after(self, *errands: type[Errand]) -> Callable[[Rule], Rule]:
+        """An errand came back: done, failed or lost."""
+
+        def register(rule: Rule) -> Rule:
+            self.answers.update(dict.fromkeys(errands, rule))
+            return rule
+
+        return register
+
+    def rule_for(self, message: Any) -> Rule:
+        """The rule for a message. Raises LookupError where none is declared."""
+        if isinstance(message, Alarm):
+            return self.alarms[message.name.partition(":")[0]]
+        if isinstance(message, Answer):
+            return self.answers[type(message.errand)]
+        return self.rules[type(message)]

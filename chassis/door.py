@@ -1,0 +1,133 @@
+"""How routes reach documents: tell a command, read a document, find documents, read appended lines.
+
+It waits for what is durable and nothing else; this module must never import a driver or a web framework.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+from uuid import uuid4
+
+from chassis.clock import Clock
+from chassis.decision import Caller, Command, Decider, Reject, State
+from chassis.fold import Message
+from chassis.pipeline import Pipeline
+
+S = TypeVar("S", bound=State)
+T = TypeVar("T")
+MOST_WAIT = 30.0
+"""Longest `Prefer: wait` honoured, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request asked for beside its body: `If-Match` version, `Idempotency-Key`, seconds of `Prefer: wait`."""
+
+    version: int | None = None
+    key: str | None = None
+    wait: float = 0.0
+
+
+PLAIN = Asked()
+
+
+@dataclass(frozen=True, slots=True)
+class Told(Generic[S]):
+    """A document as it is durably now. `fresh` is False when the command had been carried out before."""
+
+    state: S
+    version: int
+    fresh: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[S]):
+    """Documents in order; `next` continues behind the last one, None at the end."""
+
+    items: list[Told[S]]
+    next: str | None
+
+
+class Door:
+    """The way into one service's documents."""
+
+    def __init__(self, pipeline: Pipeline, clock: Clock) -> None:
+        self.clock = clock
+        self._pipeline = pipeline
+
+    async def tell(
+        self, decider: Decider[S], id: str, command: Command, *, by: Caller, asked: Asked = PLAIN
+    ) -> Told[S]:
+        """Carries a command out; returns once it is durable. Raises Reject.
+
+        With an idempotency key the same command is carried out once, and the same key with another content is
+        refused. Without the document it waits as long as the caller prefers.
+        """
+        digest = ""
+        if asked.key is not None:
+            content = f"{by.kind}/{by.name}/{type(command).__name__}/{command.model_dump_json()}"
+            digest = hashlib.sha256(content.encode()).hexdigest()[:16]
+        message = Message(asked.key or uuid4().hex, command.spoken_by(by), digest=digest, version=asked.version)
+        doc, fresh = await self._pipeline.tell((decider.kind, id), message, min(asked.wait, MOST_WAIT))
+        return Told(doc.state, doc.version, fresh)
+
+    async def read(self, decider: Decider[S], id: str, *, asked: Asked = PLAIN) -> Told[S]:
+        """The document; raises Reject not_found (404) if there is none within the preferred wait."""
+
+        async def look() -> Told[S] | None:
+            ref = (decider.kind, id)
+            doc = (await self._pipeline.read([ref]))[ref]
+            return Told(doc.state, doc.version) if doc.version else None
+
+        told = await self._until(look, asked.wait)
+        if told is None:
+            raise Reject("not_found", "没有这个办件", status=404)
+        return told
+
+    async def find(
+        self, decider: Decider[S], lookup: str, after: str | None = None, most: int = 50, *, asked: Asked = PLAIN
+    ) -> Page[S]:
+        """Documents with exactly this look-up, in their order; `after` is the cursor of the page before. With a wait,
+        an empty answer is given only after it."""
+        start = _uncursor(after) if after else None
+
+        async def look() -> Page[S] | None:
+            rows = await self._pipeline.store.find(decider.kind, lookup, start, most + 1)
+            docs = [self._pipeline.folders[decider.kind].load(row, 0) for row in rows[:most]]
+            last = rows[most - 1] if len(rows) > most else None
+            cursor = _cursor(last.order, last.id) if last is not None else None
+            return Page([Told(doc.state, doc.version) for doc in docs], cursor) if docs else None
+
+        return await self._until(look, asked.wait) or Page([], None)
+
+    async def lines(self, decider: Decider[S], id: str, first: int = 0, most: int = 500) -> list[str]:
+        """Lines that the document appended, from number `first` on."""
+        return await self._pipeline.store.lines(decider.kind, id, first, most)
+
+    async def _until(self, look: Callable[[], Awaitable[T | None]], wait: float) -> T | None:
+        deadline = self.clock.system() + min(wait, MOST_WAIT)
+        while True:
+            changed = self._pipeline.changed
+            found = await look()
+            left = deadline - self.clock.system()
+            if found is not None or left <= 0:
+                return found
+            await self.clock.wait(changed, min(left, 0.25))
+
+
+def _cursor(order: str, id: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps([order, id]).encode()).decode()
+
+
+def _uncursor(text: str) -> tuple[str, str]:
+    try:
+        order, id = json.loads(base64.urlsafe_b64decode(text.encode()))
+    except ValueError:
+        raise Reject("cursor_invalid", "分页标记无效", "after", 400) from None
+    return str(order), str(id)
+

@@ -1,0 +1,407 @@
+"""The pure heart: a document, messages and now give a new document, records to say and errands to run.
+
+One `Folder` serves one Decider; this module must never import a bus or store driver, or wait for anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar, Union
+
+import msgspec
+
+from chassis.bus import Record, partition_of
+from chassis.decision import Alarm, Answer, Command, Decider, Decision, Errand, Reject, State
+from chassis.store import Row
+from contracts.event import NAMESPACE, Event
+from contracts.wire import Envelope, encode
+
+S = TypeVar("S", bound=State)
+MOST_RINGS = 64
+"""Alarms that may ring in one fold of one document before it is taken for a loop."""
+
+
+class Outgoing(msgspec.Struct, array_like=True):
+    """One event of the outbox, as the bus will carry it, with the batch whose write made it durable."""
+
+    batch: int
+    topic: str
+    key: str
+    headers: dict[str, str]
+    value: bytes
+
+    def record(self) -> Record:
+        return Record(self.topic, self.key, self.headers, self.value)
+
+
+class Open(msgspec.Struct, array_like=True, frozen=True):
+    """One errand under way. `tries` counts claims; `sure` = certainly not made under this claim, so that making it
+    needs no asking first; `lease` is system time."""
+
+    id: str
+    tries: int
+    sure: bool
+    lease: float
+    errand: Any
+
+
+class Body(msgspec.Struct, Generic[S], array_like=True):
+    """What a row's body holds."""
+
+    state: S
+    seen: dict[str, int]
+    said: int
+    lines: int
+    outbox: list[Outgoing]
+    errands: list[Open]
+
+
+@dataclass(slots=True)
+class Doc(Generic[S]):
+    """A document in memory. Never changed in place: a fold makes a new one, and the write decides which is true.
+    `carry` says that its outbox may be unpublished and is to be said again with the next write."""
+
+    id: str
+    version: int
+    state: S
+    seen: dict[str, int]
+    said: int
+    lines: int
+    outbox: list[Outgoing]
+    errands: list[Open]
+    due: float | None
+    lease: float | None
+    carry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """No message: load the document, ring what is due, publish what may be unpublished, claim what nobody works at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Defer:
+    """An errand is to be tried again at `at` (system time); see `Open.sure`. `tries` names the claim that says so: what
+    an older claim says no longer counts."""
+
+    errand: str
+    tries: int
+    at: float
+    sure: bool
+
+
+TOUCH = Touch()
+
+
+@dataclass(slots=True)
+class Message:
+    """One message on its way to one document. `digest` tells commands with the same id but another content apart."""
+
+    id: str
+    body: Any
+    trace: str = ""
+    digest: str = ""
+    version: int | None = None
+    context: Any = None
+
+
+class Bug(Exception):
+    """A rule failed in a way it never should; the text names the rule and the kind of failure, no value."""
+
+
+@dataclass(slots=True)
+class Folded(Generic[S]):
+    """The outcome of one fold. `doc` is None when nothing is to be written; `results` answers each message with the
+    exception it met or None; `fresh` are messages applied now rather than known already."""
+
+    doc: Doc[S] | None
+    view: Doc[S]
+    results: list[Exception | None]
+    fresh: list[bool]
+    say: list[Outgoing] = field(default_factory=list)
+    run: list[Open] = field(default_factory=list)
+    append: tuple[str, ...] = ()
+    carry: bool = False
+
+
+def derived(*parts: str) -> str:
+    """A uuid5 that is the same whenever the same parts are given: the id of an event or errand."""
+    digest = bytearray(hashlib.sha1(NAMESPACE.bytes + "\0".join(parts).encode(), usedforsecurity=False).digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x50
+    digest[8] = digest[8] & 0x3F | 0x80
+    return str(uuid.UUID(bytes=bytes(digest)))
+
+
+class Folder(Generic[S]):
+    """Folds messages into documents of one kind, for one service."""
+
+    def __init__(
+        self, service: str, decider: Decider[S], errands: Iterable[type[Errand]], partitions: int, lease: float
+    ) -> None:
+        self.service = service
+        self.kind = decider.kind
+        self.decider = decider
+        self.partitions = partitions
+        self.lease = lease
+        self._source = f"/tongban/{service}"
+        self._decoder = msgspec.msgpack.Decoder(Body[decider.state])  # type: ignore[name-defined]
+        self._encoder = msgspec.msgpack.Encoder()
+        types = tuple(errands)
+        self._errands = msgspec.msgpack.Decoder(Union[types]) if types else None  # noqa: UP007
+
+    def blank(self, id: str) -> Doc[S]:
+        return Doc(id, 0, self.decider.state(id=id), {}, 0, 0, [], [], None, None)
+
+    def load(self, row: Row, acked: int) -> Doc[S]:
+        """The document of a row; `acked` is the mark of the row's owner."""
+        body = self._decoder.decode(row.body)
+        outbox = [out for out in body.outbox if out.batch > acked] if row.batch > acked else []
+        return Doc(
+            row.id, row.version, body.state, body.seen, body.said, body.lines, outbox, body.errands,
+            row.due, row.lease, carry=bool(outbox),
+        )  # fmt: skip
+
+    def row(self, folded: Folded[S], owner: str, batch: int) -> Row:
+        """The row to write; fixes the batch of the events said now."""
+        doc = folded.doc
+        assert doc is not None
+        for out in doc.outbox if folded.carry else folded.say:
+            out.batch = batch
+        state = doc.state
+        return Row(
+            kind=self.kind,
+            id=doc.id,
+            version=doc.version,
+            shard=partition_of(doc.id, self.partitions),
+            body=self._encoder.encode(Body(state, doc.seen, doc.said, doc.lines, doc.outbox, doc.errands)),
+            owner=owner,
+            batch=batch,
+            due=doc.due,
+            lease=doc.lease,
+            ix=state.lookups(),
+            order=state.order(),
+            line=doc.lines - len(folded.append),
+            lines=folded.append,
+        )
+
+    def fold(self, doc: Doc[S], messages: Sequence[Message], now: datetime, system: float) -> Folded[S]:
+        """Applies messages in order. Each due alarm rings before the first of them, and before the document is put
+        away. A message that is rejected changes nothing; the others still count."""
+        work = _Work(self, doc, now, system)
+        if doc.due is not None and doc.due <= now.timestamp():
+            work.ring()
+        for message in messages:
+            work.apply(message)
+        work.ring()
+        work.claim()
+        return work.folded()
+
+    def errand(self, open: Open) -> Any:
+        """The errand of an open call as its own type (after a load it is plain data)."""
+        if isinstance(open.errand, Errand):
+            return open.errand
+        assert self._errands is not None
+        return self._errands.decode(self._encoder.encode(open.errand))
+
+    def outgoing(self, event: Event | Record, id: str, sequence: int, cause: str, trace: str) -> list[Outgoing]:
+        if isinstance(event, Record):
+            return [Outgoing(0, event.topic, event.key, dict(event.headers), event.value)]
+        headers, value = encode(Envelope(id, self._source, sequence, event, cause, trace))
+        return [Outgoing(0, topic, key, headers, value) for topic, key in event.routes()]
+
+
+class _Work(Generic[S]):
+    """One fold under way."""
+
+    def __init__(self, folder: Folder[S], doc: Doc[S], now: datetime, system: float) -> None:
+        self.folder, self.doc, self.now, self.system = folder, doc, now, system
+        self.state = doc.state
+        self.seen: dict[str, int] | None = None
+        self.said = doc.said
+        self.lines: list[str] = []
+        self.say: list[Outgoing] = []
+        self.errands = doc.errands
+        self.run: list[Open] = []
+        self.results: list[Exception | None] = []
+        self.fresh: list[bool] = []
+        self.changed = doc.carry
+        self.moved = False
+        self.muted = False
+
+    def ring(self) -> None:
+        """Rings every due alarm in the order of time."""
+        if self.muted:
+            return
+        edge = self.now
+        for _ in range(MOST_RINGS):
+            due = sorted((at, name) for name, at in self.state.alarms().items() if at <= edge)
+            if not due:
+                return
+            at, name = due[0]
+            alarm = Alarm(name, at)
+            try:
+                self._decide(alarm, at, f"{name}@{at.isoformat()}", "")
+            except Exception as error:
+                return self._mute(name, error)
+            if self.state.alarms().get(name) == at:
+                return self._mute(name, Bug("it fired and is still due"))
+        self._mute("?", Bug("alarms ring without end"))
+
+    def _mute(self, name: str, error: Exception) -> None:
+        """An alarm's rule failed: the document keeps its state, its alarms stop until it is next touched by a message,
+        and a dead letter tells an operator."""
+        self.muted = self.changed = True
+        rule = name.partition(":")[0]
+        headers = {"tb_rule": f"alarm:{rule}", "tb_problem": describe(error), "tb_kind": self.folder.kind}
+        key = self.doc.id
+        self.say += self.folder.outgoing(Record(f"{self.folder.service}.dead", key, headers, b"{}"), "", 0, "", "")
+
+    def apply(self, message: Message) -> None:
+        try:
+            fresh = self._apply(message)
+        except Reject as reject:
+            self.results.append(reject)
+            self.fresh.append(False)
+        except Exception as error:
+            bug = Bug(f"{self.folder.kind}: {type(message.body).__name__}: {describe(error)}")
+            bug.__cause__ = error
+            self.results.append(bug)
+            self.fresh.append(False)
+        else:
+            self.results.append(None)
+            self.fresh.append(fresh)
+
+    def _apply(self, message: Message) -> bool:
+        body = message.body
+        if isinstance(body, Touch):
+            return False
+        if isinstance(body, Defer):
+            self._defer(body)
+            return True
+        if isinstance(body, Answer):
+            if all(open.id != body.id for open in self.errands):
+                return False
+            self._decide(body, self.now, body.id, message.trace)
+            self.errands = [open for open in self.errands if open.id != body.id]
+            self.changed = True
+            return True
+        seen = self.doc.seen if self.seen is None else self.seen
+        mark = f"{message.id}#{message.digest}" if message.digest else message.id
+        if mark in seen:
+            return False
+        if message.digest and any(known.startswith(f"{message.id}#") for known in seen):
+            raise Reject(
+                "idempotency_key_reused", "同一个 Idempotency-Key 不能用于不同的内容", "Idempotency-Key", 422
+            )
+        if isinstance(body, Command):
+            if self.doc.version == 0 and not body.CREATES and not self.changed:
+                raise Reject("not_found", "没有这个办件", status=404)
+            if message.version is not None and (self.moved or message.version != self.doc.version):
+                raise Reject("version_changed", "办件已有变化, 请刷新后再试", "If-Match", 412)
+        else:
+            self._too_old(body)
+        decided = self._decide(body, self.now, message.id, message.trace)
+        repeatable = bool(message.digest) or not isinstance(body, Command)
+        if repeatable and (decided or self.doc.version or self.changed):
+            if self.seen is None:
+                self.seen = dict(self.doc.seen)
+            self.seen[mark] = int(self.system) if self.folder.decider.forgets else 0
+            self.changed = True
+        return True
+
+    def _too_old(self, event: Any) -> None:
+        """Where ids are forgotten, what is older than the memory cannot be told from a repetition."""
+        forgets = self.folder.decider.forgets
+        if forgets is not None and isinstance(event, Event) and event.at < self.now - forgets:
+            raise Reject("too_old_to_be_sure", "事件早于去重记录的保留期, 不能确定是否已经处理")
+
+    def _decide(self, body: Any, now: datetime, cause: str, trace: str) -> bool:
+        """Runs the rule and takes its decision over; says whether there was one."""
+        decision: Decision[S] | None = self.folder.decider.rule_for(body)(self.state, body, now)
+        if decision is None:
+            return False
+        if decision.state is not self.state or decision.say or decision.do or decision.append:
+            self.changed = self.moved = True
+        self.state = decision.state
+        service, kind, id = self.folder.service, self.folder.kind, self.doc.id
+        for ordinal, event in enumerate(decision.say):
+            self.said += 1
+            event_id = derived(service, kind, id, cause, str(ordinal))
+            self.say += self.folder.outgoing(event, event_id, self.said, cause, span(trace, event_id))
+        for ordinal, errand in enumerate(decision.do):
+            errand_id = derived(service, kind, id, cause, "do", str(ordinal))
+            open = Open(errand_id, 0, True, self.system + self.folder.lease, errand)
+            self.errands = [*self.errands, open]
+            self.run.append(open)
+        self.lines += decision.append
+        return True
+
+    def _defer(self, defer: Defer) -> None:
+        self.errands = [
+            msgspec.structs.replace(open, lease=defer.at, sure=defer.sure)
+            if (open.id, open.tries) == (defer.errand, defer.tries)
+            else open
+            for open in self.errands
+        ]
+        self.changed = True
+
+    def claim(self) -> None:
+        """Takes over errands whose lease has ended: a deferred one whose time has come, or one of a dead process."""
+        if all(open.lease > self.system for open in self.errands):
+            return
+        taken = []
+        for open in self.errands:
+            if open.lease <= self.system:
+                claimed = Open(open.id, open.tries + 1, False, self.system + self.folder.lease, open.errand)
+                self.run.append(Open(open.id, open.tries + 1, open.sure, claimed.lease, open.errand))
+                open = claimed
+            taken.append(open)
+        self.errands, self.changed = taken, True
+
+    def folded(self) -> Folded[S]:
+        doc = self.doc
+        if not self.changed:
+            return Folded(None, doc, self.results, self.fresh)
+        alarms = {} if self.muted else self.state.alarms()
+        new = Doc(
+            id=doc.id,
+            version=doc.version + 1,
+            state=self.state,
+            seen=self._trim(self.seen) if self.seen is not None else doc.seen,
+            said=self.said,
+            lines=doc.lines + len(self.lines),
+            outbox=[*doc.outbox, *self.say],
+            errands=self.errands,
+            due=min(alarms.values()).timestamp() if alarms else None,
+            lease=min((open.lease for open in self.errands), default=None),
+        )
+        return Folded(new, new, self.results, self.fresh, self.say, self.run, tuple(self.lines), doc.carry)
+
+    def _trim(self, seen: dict[str, int]) -> dict[str, int]:
+        forgets = self.folder.decider.forgets
+        if forgets is None or len(seen) < 64:
+            return seen
+        edge = self.system - forgets.total_seconds() - timedelta(days=1).total_seconds()
+        return {id: at for id, at in seen.items() if at > edge}
+
+
+def describe(error: Exception) -> str:
+    """What an operator may read of a failure: rule or type and place, never values."""
+    if isinstance(error, Reject):
+        return "; ".join(f"{p.rule}({p.field or '-'})" for p in error.problems)
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = f" at {place.tb_frame.f_code.co_qualname}:{place.tb_lineno}" if place is not None else ""
+    return f"{type(error).__name__}{where}" if not isinstance(error, Bug) else str(error)
+
+
+def span(trace: str, event_id: str) -> str:
+    """The W3C traceparent of an event: the trace of its cause, or a new one; the event is the span."""
+    trace_id = trace[3:35] if len(trace) == 55 else event_id.replace("-", "")
+    return f"00-{trace_id}-{event_id[:8]}{event_id[9:13]}{event_id[14:18]}-01"
+

@@ -1,0 +1,88 @@
+"""The front door of `--processes`: one port whose paths lead to the process of each service.
+
+It passes bytes on and merges health and clock; this module must never know what a path means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "host", "content-length", "upgrade", "te", "trailer"})
+
+
+class Front:
+    """A reverse proxy on `port`; `services` maps the first path segment to a port on 127.0.0.1."""
+
+    def __init__(self, host: str, port: int, services: Mapping[str, int], body_limit: int) -> None:
+        self.host, self.port, self.services, self.body_limit = host, port, services, body_limit
+        self._session: aiohttp.ClientSession | None = None
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0), auto_decompress=False, timeout=aiohttp.ClientTimeout(total=60)
+        )
+        app = web.Application(client_max_size=self.body_limit)
+        app.router.add_get("/live", self._health)
+        app.router.add_get("/ready", self._health)
+        app.router.add_get("/clock", self._read_clock)
+        app.router.add_route("*", "/{rest:.*}", self._pass)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self.host, self.port, backlog=512).start()
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if self._session is not None:
+            await self._session.close()
+
+    async def _pass(self, request: web.Request) -> web.StreamResponse:
+        assert self._session is not None
+        name = request.path.split("/", 2)[1]
+        port = self.services.get(name, next(iter(self.services.values())))
+        headers = {k: v for k, v in request.headers.items() if k.lower() not in HOP}
+        body = await request.read()
+        url = f"http://127.0.0.1:{port}{request.raw_path}"
+        try:
+            async with self._session.request(
+                request.method, url, headers=headers, data=body, allow_redirects=False
+            ) as reply:
+                kept = {k: v for k, v in reply.headers.items() if k.lower() not in HOP}
+                return web.Response(body=await reply.read(), status=reply.status, headers=kept)
+        except (aiohttp.ClientError, TimeoutError):
+            text = f'{{"title":"暂时不可用","status":503,"rule":"service_unavailable","detail":"{name}"}}'
+            return web.Response(
+                text=text, status=503, content_type="application/problem+json", headers={"Retry-After": "1"}
+            )
+
+    async def _ask_all(self, path: str) -> list[tuple[int, dict[str, Any]]]:
+        async def one(port: int) -> tuple[int, dict[str, Any]]:
+            assert self._session is not None
+            try:
+                async with self._session.get(f"http://127.0.0.1:{port}{path}") as reply:
+                    return reply.status, await reply.json()
+            except (aiohttp.ClientError, TimeoutError):
+                return 503, {"ok": False}
+
+        return await asyncio.gather(*(one(port) for port in self.services.values()))
+
+    async def _health(self, request: web.Request) -> web.Response:
+        found = dict(zip(self.services, await self._ask_all(request.path), strict=True))
+        ok = all(status == 200 for status, _ in found.values())
+        body = {"ok": ok, "services": {name: state for name, (_, state) in found.items()}}
+        return web.json_response(body, status=200 if ok else 503)
+
+    async def _read_clock(self, request: web.Request) -> web.Response:
+        found = await self._ask_all("/clock")
+        states = [state for status, state in found if status == 200]
+        if len(states) < len(found):
+            return web.json_response({"ok": False}, status=503)
+        following = [state["next"] for state in states if state["next"]]
+        merged = {**states[0], "next": min(following, default=None), "idle": all(s["idle"] for s in states)}
+        return web.json_response(merged)

@@ -1,0 +1,201 @@
+"""The HTTP base of every service: problem+json, callers, conditional and repeatable requests, limits, health.
+
+Routes are the services' own; this module must never import a service, a store or a bus.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import Depends, FastAPI, Header, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi_offline import FastAPIOffline
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chassis import metrics
+from chassis.auth import Forbidden
+from chassis.clock import Clock
+from chassis.decision import Caller, Reject
+from chassis.door import Asked, Page, Told
+from chassis.fold import Bug
+from contracts.event import Problem
+from contracts.wire import MESSAGES, problems_of
+
+log = logging.getLogger("tongban")
+
+PROBLEM = "application/problem+json"
+KEY = re.compile(r"[\x21-\x7e]{1,128}")
+TITLES = {400: "请求有误", 401: "未登录", 403: "没有权限", 404: "没有找到", 405: "方法不允许", 409: "与当前状态冲突"}
+TITLES |= {412: "内容已有变化", 413: "内容过大", 415: "内容类型不支持", 422: "内容不符合规定", 503: "暂时不可用"}
+
+
+def problem(status: int, problems: tuple[Problem, ...], headers: dict[str, str] | None = None) -> Response:
+    """RFC 9457 problem details; `errors` names every field and rule."""
+    body = {
+        "type": f"urn:tongban:problem:{problems[0].rule}",
+        "title": TITLES.get(status, "处理失败"),
+        "status": status,
+        "detail": problems[0].message,
+        "rule": problems[0].rule,
+        "field": problems[0].field,
+        "errors": [p.model_dump() for p in problems],
+    }
+    return Response(msgspec.json.encode(body), status, headers, PROBLEM)
+
+
+async def _asked(
+    if_match: Annotated[str | None, Header()] = None,
+    idempotency_key: Annotated[str | None, Header()] = None,
+    prefer: Annotated[str | None, Header()] = None,
+) -> Asked:
+    version = None
+    if if_match is not None and if_match != "*":
+        text = if_match.strip().removeprefix("W/").strip('"')
+        if not text.isdecimal() or len(text) > 15:
+            raise Reject("etag_invalid", "If-Match 应为先前返回的 ETag", "If-Match", 400)
+        version = int(text)
+    if idempotency_key is not None and not KEY.fullmatch(idempotency_key):
+        raise Reject("idempotency_key_invalid", "Idempotency-Key 应为 1 至 128 个可见字符", "Idempotency-Key", 400)
+    found = re.search(r"\bwait=(\d{1,3})\b", prefer or "")
+    return Asked(version, idempotency_key, float(found[1]) if found else 0.0)
+
+
+ASKED: Any = Depends(_asked)
+
+
+def officer(*roles: str) -> Any:
+    """Dependency: an officer's bearer token with at least one of these roles (any officer without roles)."""
+
+    async def caller(request: Request, authorization: Annotated[str | None, Header()] = None) -> Caller:
+        found: Caller = await request.app.state.officers.caller(authorization)
+        if roles and found.roles.isdisjoint(roles):
+            raise Forbidden("role_missing", "您的岗位没有此项权限")
+        return found
+
+    return Depends(caller)
+
+
+def portal(scope: str) -> Any:
+    """Dependency: a portal's API key (`X-Api-Key`) with this scope."""
+
+    async def caller(request: Request, x_api_key: Annotated[str | None, Header()] = None) -> Caller:
+        found: Caller = request.app.state.portals.caller(x_api_key, scope)
+        return found
+
+    return Depends(caller)
+
+
+def reply(told: Told[Any], view: Callable[[Any], Any], status: int = 200, **headers: str) -> Response:
+    """A document as JSON, with its version as ETag."""
+    body = msgspec.json.encode(view(told.state))
+    return Response(body, status, {"ETag": f'"{told.version}"', **headers}, "application/json")
+
+
+def page(found: Page[Any], view: Callable[[Any], Any]) -> Response:
+    """A page of documents: `items` with their `version`, and `next`, the cursor of the page that follows."""
+    items = [{**view(told.state), "version": told.version} for told in found.items]
+    return Response(msgspec.json.encode({"items": items, "next": found.next}), 200, None, "application/json")
+
+
+def answer(body: Any, status: int = 200) -> Response:
+    """Plain JSON."""
+    return Response(msgspec.json.encode(body), status, None, "application/json")
+
+
+class Measured:
+    """ASGI middleware: counts and times requests by service and status, never by path or person."""
+
+    def __init__(self, app: ASGIApp, clock: Clock, names: frozenset[str]) -> None:
+        self.app, self.clock, self.names = app, clock, names
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        began = self.clock.ticks()
+        first = scope["path"].split("/", 2)[1]
+        service = first if first in self.names else "other"
+        status = 500
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        finally:
+            metrics.HTTP.labels(service, scope["method"], f"{status // 100}xx").inc()
+            metrics.HTTP_SECONDS.labels(service).observe(self.clock.ticks() - began)
+
+
+def application(
+    names: frozenset[str],
+    clock: Clock,
+    *,
+    body_limit: int,
+    live: Callable[[], Awaitable[dict[str, Any]]],
+    ready: Callable[[], Awaitable[dict[str, Any]]],
+) -> FastAPI:
+    """The empty application: error words, limits, health and metrics; services' routers are included by the suite."""
+    app: FastAPI = FastAPIOffline(title="Tongban 通办", redoc_url=None)
+
+    @app.exception_handler(Reject)
+    async def on_reject(request: Request, error: Reject) -> Response:
+        headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
+        return problem(error.status, error.problems, headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid(request: Request, error: RequestValidationError) -> Response:
+        found = tuple(_problem(e) for e in error.errors())
+        malformed = any(p.rule == "json_invalid" for p in found)
+        return problem(400 if malformed else 422, found)
+
+    @app.exception_handler(ValidationError)
+    async def on_unreadable(request: Request, error: ValidationError) -> Response:
+        return problem(422, problems_of(error))
+
+    @app.exception_handler(HTTPException)
+    async def on_http(request: Request, error: HTTPException) -> Response:
+        headers = dict(error.headers) if error.headers else None
+        rule = {404: "no_such_path", 405: "method_not_allowed", 413: "body_too_large"}.get(error.status_code, "http")
+        text = TITLES.get(error.status_code, "处理失败")
+        return problem(error.status_code, (Problem(rule=rule, message=text),), headers)
+
+    @app.exception_handler(Exception)
+    async def on_bug(request: Request, error: Exception) -> Response:
+        log.error("request failed: %s", error if isinstance(error, Bug) else type(error).__name__)
+        return problem(500, (Problem(rule="internal_error", message="系统内部错误, 已记录"),))
+
+    @app.get("/live", include_in_schema=False)
+    async def is_live() -> Response:
+        state = await live()
+        return answer(state, 200 if state["ok"] else 503)
+
+    @app.get("/ready", include_in_schema=False)
+    async def is_ready() -> Response:
+        state = await ready()
+        return answer(state, 200 if state["ok"] else 503)
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metric() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=body_limit)
+    app.add_middleware(Measured, clock=clock, names=names)
+    return app
+
+
+def _problem(error: Any) -> Problem:
+    """One finding of FastAPI's validation, without the value that was found."""
+    where = [str(part) for part in error["loc"] if part not in ("body", "query", "path", "header")]
+    field = ".".join(where) if error["type"] != "json_invalid" else None
+    return Problem(rule=error["type"], field=field or None, message=MESSAGES.get(error["type"], "格式不正确"))

@@ -1,0 +1,198 @@
+"""One service running: its pipeline, publisher, errands, alarm and sweep loops, health and watchdog.
+
+It is given ports and parts; this module must never import a driver or a service.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable, Collection
+from uuid import uuid4
+
+from chassis import metrics
+from chassis.bus import Bus, BusDown
+from chassis.clock import Clock
+from chassis.door import Door
+from chassis.errands import Errands
+from chassis.pipeline import Pipeline, touch
+from chassis.service import Service
+from chassis.settings import ChassisSettings
+from chassis.store import Ref, Store, StoreDown
+
+log = logging.getLogger("tongban")
+
+SWEEP = 0.2
+"""Seconds between two looks for alarms and leases."""
+SILENT = 3.0
+"""Seconds without a beat after which an owner is taken for dead and its unpublished events are said again."""
+PAGE = 300
+
+
+class Stalled(Exception):
+    """Records wait and nothing moves: the process ends itself, so that another can take over."""
+
+
+class Line:
+    """A running service. `run` works until cancelled; `drain` ends it in order."""
+
+    def __init__(self, service: Service, store: Store, bus: Bus, clock: Clock, settings: ChassisSettings) -> None:
+        self.service, self.store, self.bus, self.clock, self.settings = service, store, bus, clock, settings
+        self.name = service.name
+        self.owner = f"{service.name}-{os.getpid()}-{uuid4().hex[:8]}"
+        self.pipeline = Pipeline(
+            service.name,
+            service.deciders,
+            tuple(service.errands),
+            store=store,
+            bus=bus,
+            clock=clock,
+            owner=self.owner,
+            partitions=settings.partitions,
+            batch=settings.batch,
+            lease=settings.lease,
+            dead_limit=settings.dead_in_a_row,
+        )
+        self.errands = Errands(
+            service.name,
+            service.errands,
+            self.pipeline.folders,
+            self.pipeline.put,
+            clock,
+            limit=settings.errands,
+            lease=settings.lease,
+        )
+        self.pipeline.run = self.errands.run
+        self.door = Door(self.pipeline, clock)
+        self.topics = topics(service, settings.portals)
+        self._fetching: asyncio.Task[None] | None = None
+        self._looked = clock.system()
+
+    async def open(self) -> None:
+        await self.store.open()
+        await self.pipeline.recall()
+
+    async def run(self) -> None:
+        """All loops, until cancelled; the first failure ends them all."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.pipeline.publisher.work())
+            group.create_task(self.pipeline.publisher.beat())
+            group.create_task(self.pipeline.work())
+            group.create_task(self.errands.work())
+            self._fetching = group.create_task(self._fetch())
+            group.create_task(self._sweep())
+            group.create_task(self._watch())
+
+    async def _fetch(self) -> None:
+        while True:
+            try:
+                await self.pipeline.fetch(self.topics)
+            except BusDown as error:
+                log.error("bus down: %s", error, extra={"service": self.name})
+                await self.clock.sleep(0.5)
+
+    async def drain(self) -> None:
+        """Stops reading, finishes what was begun, publishes it, leaves the group. Errands under way are left to their
+        leases: whoever comes next asks before making them again."""
+        if self._fetching is not None:
+            self._fetching.cancel()
+        await self.pipeline.settle()
+        if self.pipeline.subscription is not None:
+            await self.pipeline.subscription.close()
+
+    async def close(self) -> None:
+        for close in self.service.close:
+            await close()
+        await self.store.close()
+
+    async def _sweep(self) -> None:
+        """Looks for alarms that are due, leases that have ended and events that the dead left unpublished. Each look
+        takes one page and goes on at once while pages are full."""
+        looks: tuple[Callable[[Collection[int]], Awaitable[list[Ref]]], ...] = (self._due, self._leased, self._stamped)
+        while True:
+            self._looked = self.clock.system()
+            full = False
+            if shards := self.pipeline.shards:
+                try:
+                    for look in looks:
+                        refs = await look(shards)
+                        full = full or len(refs) == PAGE
+                        for ref in refs:
+                            self.pipeline.put(*touch(ref))
+                except StoreDown as error:
+                    log.error("store down: %s", error, extra={"service": self.name})
+            while self.pipeline.pending_inside:
+                await self.clock.sleep(0.005)
+            if not full:
+                await self.clock.sleep(SWEEP)
+
+    async def _due(self, shards: Collection[int]) -> list[Ref]:
+        return await self.store.due(shards, self.clock.legal().timestamp(), PAGE)
+
+    async def _leased(self, shards: Collection[int]) -> list[Ref]:
+        return await self.store.leased(shards, self.clock.system(), PAGE)
+
+    async def _stamped(self, shards: Collection[int]) -> list[Ref]:
+        return await self.store.stamped(shards, self.clock.system() - SILENT, PAGE)
+
+    async def lag(self) -> int:
+        subscription = self.pipeline.subscription
+        lag = sum((await subscription.lag()).values()) if subscription is not None else 0
+        metrics.LAG.labels(self.name).set(lag)
+        return lag
+
+    async def _watch(self) -> None:
+        """Raises Stalled when records wait and no batch was written for too long (a client that left its group and
+        cannot tell, a producer that is stuck: a fresh process is the cure known to work)."""
+        before, since = -1, self.clock.system()
+        while True:
+            await self.clock.sleep(2.0)
+            try:
+                waiting = await self.lag() > 0 or not self.pipeline.publisher.idle
+            except BusDown:
+                waiting = True
+            moved = self.pipeline.batches + self.pipeline.publisher.acked
+            if not waiting or moved != before or self.pipeline.stopped:
+                before, since = moved, self.clock.system()
+            elif self.clock.system() - since > self.settings.stall:
+                raise Stalled(f"{self.name}: records wait and nothing moved for {self.settings.stall:.0f} s")
+
+    async def idle(self) -> bool:
+        """Nothing to read, fold, say, run or ring."""
+        quiet = self.pipeline.backlog == 0 and self.pipeline.publisher.idle and self.errands.open == 0
+        if not quiet or await self.lag():
+            return False
+        soon = self.clock.system() + 3600
+        shards = self.pipeline.shards
+        return not await self._due(shards) and not await self.store.leased(shards, soon, 1)
+
+    async def ready(self) -> dict[str, object]:
+        """Able to serve: partitions held, outbox young, line not stopped."""
+        state = {
+            "assigned": len(self.pipeline.shards),
+            "outbox_age": round(self.pipeline.publisher.age, 1),
+            "stopped": self.pipeline.stopped,
+            "parked": len(self.pipeline.parked),
+        }
+        ok = bool(self.pipeline.shards) and self.pipeline.publisher.age < 30 and not self.pipeline.stopped
+        return {"ok": ok, **state}
+
+    def live(self) -> bool:
+        """The loop moved."""
+        return self.clock.system() - self._looked < 30
+
+
+def topics(service: Service, portals: Collection[str]) -> list[str]:
+    """The topics whose events the service's deciders hear."""
+    found: set[str] = set()
+    for decider in service.deciders:
+        for cls in decider.keys:
+            publisher = getattr(cls, "PUBLISHER", "portal")
+            if publisher == "portal":
+                found.update(f"portal.{name}" for name in portals)
+            elif publisher == f"{service.name}.notes":
+                found.add(publisher)
+            else:
+                found.add("case")
+    return sorted(found)

@@ -1,0 +1,65 @@
+"""Operators' routes of every service: dead letters, and a document as it is stored; role `operator` only.
+
+Personal data is sealed in what is shown; this module must never change a document except through the pipeline.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Response
+
+from chassis.deadletters import PARKED, Letter
+from chassis.decision import Caller, Reject
+from chassis.http import answer, officer
+from chassis.line import Line
+
+
+def router(line: Line) -> APIRouter:
+    """`/operators/dead-letters` (list, show, replay, drop) and `/operators/documents/{kind}/{id}`."""
+    routes = APIRouter(prefix="/operators")
+    door = line.door
+
+    @routes.get("/dead-letters")
+    async def list_them(after: str | None = None, by: Caller = officer("operator")) -> Response:
+        found = await door.find(PARKED, "parked", after)
+        items = [{"case": told.state.id, "waiting": len(told.state.letters) - 1, **view(told.state.letters[0])}
+                 for told in found.items]  # fmt: skip
+        return answer({"items": items, "next": found.next})
+
+    @routes.get("/dead-letters/{case}")
+    async def show(case: str, by: Caller = officer("operator")) -> Response:
+        told = await door.read(PARKED, case)
+        return answer({"case": case, "letters": [view(letter) for letter in told.state.letters]})
+
+    @routes.post("/dead-letters/{case}/replay")
+    async def replay(case: str, by: Caller = officer("operator")) -> Response:
+        return answer({"case": case, "remaining": await line.pipeline.unpark(case, drop=False)})
+
+    @routes.post("/dead-letters/{case}/drop")
+    async def drop(case: str, by: Caller = officer("operator")) -> Response:
+        return answer({"case": case, "remaining": await line.pipeline.unpark(case, drop=True)})
+
+    @routes.get("/documents/{kind}/{id}")
+    async def document(kind: str, id: str, by: Caller = officer("operator")) -> Response:
+        if kind not in line.pipeline.folders:
+            raise Reject("not_found", "没有这种文档", "kind", 404)
+        doc = (await line.pipeline.read([(kind, id)]))[(kind, id)]
+        return answer(msgspec.to_builtins({"version": doc.version, "state": doc.state, "errands": doc.errands}))
+
+    return routes
+
+
+def view(letter: Letter) -> dict[str, Any]:
+    """Provenance and reason; the content stays where it is, since portals' records are personal."""
+    return {
+        "id": letter.id,
+        "topic": letter.topic,
+        "partition": letter.partition,
+        "offset": letter.offset,
+        "type": letter.headers.get("ce_type", ""),
+        "rule": letter.rule,
+        "problem": letter.problem,
+        "parked_at": letter.parked_at.isoformat(),
+    }

@@ -1,0 +1,123 @@
+"""Says on the bus what the store has made durable, in order, and only then moves the mark and the offsets.
+
+One per service; this module must never import a driver, or decide anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from chassis import metrics
+from chassis.bus import Bus, BusDown, Partition, Record, Subscription
+from chassis.clock import Clock
+from chassis.store import Store, StoreDown
+
+log = logging.getLogger("tongban")
+
+MOST_WAITING = 4000
+"""Records waiting for acknowledgement beyond which the pipeline stops folding: no client of the bus bounds its buffer."""
+
+
+@dataclass(slots=True)
+class Due:
+    """What one batch still owes the bus: records to publish, then offsets to commit."""
+
+    batch: int
+    records: list[Record]
+    offsets: Mapping[Partition, int] = field(default_factory=dict)
+    since: float = 0.0
+
+
+class Publisher:
+    """An ordered queue in front of the bus. `acked` is the newest batch all of whose events are acknowledged; after a
+    crash, whoever finds a document with a newer stamp says its events again."""
+
+    def __init__(self, service: str, bus: Bus, store: Store, clock: Clock, owner: str) -> None:
+        self.service, self.bus, self.store, self.clock, self.owner = service, bus, store, clock, owner
+        self.acked = 0
+        self._queue: deque[Due] = deque()
+        self._subscription: Subscription | None = None
+        self._wake = asyncio.Event()
+        self._free = asyncio.Event()
+        self._free.set()
+        self._waiting = 0
+        self._published = metrics.PUBLISHED.labels(service)
+        self._age = metrics.OUTBOX_AGE.labels(service)
+
+    def publish(self, records: list[Record], batch: int) -> None:
+        self._queue.append(Due(batch, records, since=self.clock.system()))
+        self._waiting += len(records)
+        if self._waiting > MOST_WAITING:
+            self._free.clear()
+        self._wake.set()
+
+    def commit(self, offsets: Mapping[Partition, int], subscription: Subscription | None) -> None:
+        """These offsets may be committed once everything published before them is acknowledged."""
+        if offsets and subscription is not None:
+            self._subscription = subscription
+            self._queue.append(Due(0, [], offsets, self.clock.system()))
+            self._wake.set()
+
+    async def room(self) -> None:
+        await self._free.wait()
+
+    @property
+    def age(self) -> float:
+        """Seconds that the oldest waiting entry is old."""
+        return self.clock.system() - self._queue[0].since if self._queue else 0.0
+
+    @property
+    def idle(self) -> bool:
+        return not self._queue
+
+    async def work(self) -> None:
+        """Publishes until cancelled. What the bus does not acknowledge is said again; receivers know it by its id."""
+        while True:
+            if not self._queue:
+                self._wake.clear()
+                await self._wake.wait()
+            due = list(self._queue)
+            records = [record for entry in due for record in entry.records]
+            try:
+                if records:
+                    await self.bus.publish(records)
+                    self._published.inc(len(records))
+                await self._commit(due)
+            except BusDown as error:
+                metrics.PUBLISH_FAILURES.labels(self.service).inc()
+                log.error("bus down: %s", error, extra={"service": self.service})
+                await self.clock.sleep(0.5)
+                continue
+            self.acked = max([self.acked, *(entry.batch for entry in due)])
+            for _ in due:
+                self._queue.popleft()
+            self._waiting -= len(records)
+            if self._waiting <= MOST_WAITING:
+                self._free.set()
+
+    async def _commit(self, due: list[Due]) -> None:
+        offsets: dict[Partition, int] = {}
+        for entry in due:
+            offsets.update(entry.offsets)
+        if offsets and self._subscription is not None:
+            await self._subscription.commit(offsets)
+
+    async def beat(self) -> None:
+        """Tells the store four times a second that this owner lives and how far it is acknowledged."""
+        while True:
+            try:
+                await self.store.beat(self.owner, self.acked, self.clock.system())
+            except StoreDown as error:
+                log.error("store down: %s", error, extra={"service": self.service})
+            self._age.set(self.age)
+            await self.clock.sleep(0.25)
+
+    async def flush(self) -> None:
+        """Waits until nothing is owed."""
+        while self._queue:
+            await self.clock.sleep(0.005)
+        await self.store.beat(self.owner, self.acked, self.clock.system())

@@ -1,0 +1,42 @@
+"""A service as a description: its name, documents, errands and routes; what `services/<name>/app.py` builds.
+
+It is data only; this module must never start, connect or import anything that runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from chassis.decision import Decider, Errand, Runner
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+    from chassis.clock import Clock
+    from chassis.door import Door
+    from chassis.sealing import Keyring
+    from chassis.workdays import Calendar
+
+
+@dataclass(frozen=True)
+class Service:
+    """What the chassis plugs into bus, store and clock. `routes` gets the door and returns the service's own router,
+    mounted under `/<name>`; `close` are awaited at shutdown (HTTP sessions of runners)."""
+
+    name: str
+    deciders: tuple[Decider[Any], ...]
+    errands: Mapping[type[Errand], Runner] = field(default_factory=dict)
+    routes: Callable[[Door], APIRouter] | None = None
+    close: tuple[Callable[[], Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a service is built from; tests pass other parts through it and patch nothing."""
+
+    clock: Clock
+    calendar: Calendar
+    keyring: Keyring
+    env: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,103 @@
+"""Settings from `TONGBAN_…` variables and a `.env` file, and the generated manual `.env.example`.
+
+It reads text and validates it; this module must never open a connection or import a service.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+
+class SettingsError(Exception):
+    """Settings that cannot be used; the text names each variable and rule, and repeats no value."""
+
+
+class Section(BaseModel):
+    """One group of settings. Field `sms_url` of a section with prefix `TONGBAN_NOTIFY_` is `TONGBAN_NOTIFY_SMS_URL`;
+    its description becomes the comment in `.env.example`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    prefix: ClassVar[str] = "TONGBAN_"
+
+    @classmethod
+    def read(cls, env: Mapping[str, str]) -> Self:
+        """Raises SettingsError."""
+        given = {name: env[cls.variable(name)] for name in cls.model_fields if env.get(cls.variable(name))}
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            wrong = [f"{cls.variable(str(e['loc'][0]))}: {e['type']}" for e in error.errors(include_input=False)]
+            raise SettingsError("; ".join(wrong)) from None
+
+    @classmethod
+    def variable(cls, name: str) -> str:
+        return f"{cls.prefix}{name.upper()}"
+
+    @classmethod
+    def manual(cls) -> str:
+        """This section's part of `.env.example`."""
+        lines = []
+        for name, info in cls.model_fields.items():
+            default = info.get_default(call_default_factory=True, validated_data={})
+            text = ",".join(default) if isinstance(default, tuple) else "" if default is None else str(default)
+            lines += [f"# {info.description}", f"# {cls.variable(name)}={text}", ""]
+        return "\n".join(lines)
+
+
+class ChassisSettings(Section):
+    """What the chassis itself needs."""
+
+    dir: Path = Field(Path("var"), description="Folder of the embedded bus and stores, the keys and the clock file.")
+    bus: str = Field("", description="Bus: empty = SQLite in the folder, or kafka://host:9092[,host:9092].")
+    store: str = Field("", description="Store: empty = SQLite in the folder, or mongodb://host:27017.")
+    mongo_driver: str = Field("motor", description="MongoDB driver: motor, or pymongo for its AsyncMongoClient.")
+    partitions: int = Field(8, ge=1, description="Partitions of every topic; the most replicas a service can have.")
+    replication: int = Field(1, ge=1, description="Kafka replication factor of topics that we create.")
+    portals: tuple[str, ...] = Field(("demo",), description="Names of the portals, comma separated.")
+    portal_keys: str = Field(
+        "", description="API keys of portals, hashed: name=sha256hex[:scope+scope],…; see `tongban key`."
+    )
+    oidc_issuer: str = Field("", description="Issuer of officers' bearer tokens (OIDC); its JWKS is read from there.")
+    oidc_audience: str = Field("tongban", description="Audience that officers' tokens must name.")
+    keys: str = Field("", description="Keys of personal data: id:algorithm:base64,…; empty = made once in the folder.")
+    tag_secret: str = Field("", description="Secret of the HMAC tags, base64; empty = made once in the folder.")
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8080, description="Port of the suite; with --processes the services follow on the next ones.")
+    sandbox: bool = Field(False, description="Sandbox mode: the legal clock can be moved over HTTP. Never in a city.")
+    calendar: Path | None = Field(None, description="Override file of the working-day calendar (YAML).")
+    batch: int = Field(400, ge=1, description="Most messages folded in one batch.")
+    lease: float = Field(10.0, gt=0, description="Seconds an errand belongs to the process that planned it.")
+    errands: int = Field(50, ge=1, description="Most errands under way at once, per service.")
+    body_limit: int = Field(1_000_000, description="Largest HTTP request body in bytes.")
+    stall: float = Field(60.0, gt=0, description="Seconds of lag without progress after which a process ends itself.")
+    dead_in_a_row: int = Field(20, ge=1, description="Dead letters in a row that stop the line.")
+    log_level: str = Field("INFO", description="Log level.")
+
+    @field_validator("portals", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def environment(variables: Mapping[str, str], file: Path = Path(".env")) -> Mapping[str, str]:
+    """The process's variables over those of the `.env` file (lines `NAME=value`, `#` comments).
+
+    Raises SettingsError for a line that is neither.
+    """
+    values: dict[str, str] = {}
+    if file.exists():
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+            text = line.strip()
+            if not text or text.startswith("#"):
+                continue
+            name, equals, value = text.partition("=")
+            if not equals:
+                raise SettingsError(f"{file.name}:{number}: expected NAME=value")
+            values[name.strip()] = value.strip()
+    values.update({k: v for k, v in variables.items() if k.startswith("TONGBAN_")})
+    return types.MappingProxyType(values)

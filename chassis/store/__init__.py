@@ -1,0 +1,79 @@
+"""The store port: whole documents written with compare-and-swap; what both stores promise is proved by one suite.
+
+It declares shapes only; this module must never import a driver (they live in `chassis.store.sqlite` and `.mongo`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+Ref = tuple[str, str]
+"""(kind, id) of a document."""
+
+
+@dataclass(slots=True)
+class Row:
+    """One document as stored. `version` counts from 1; a write of version n succeeds only over n-1 (or over nothing,
+    for 1). `owner` and `batch` are the stamp: events of this write are published once `batch` <= that owner's
+    acknowledged mark. `due` is legal and `lease` system time, both in epoch seconds. `lines` are appended with it,
+    numbered from `line` on: durable if and only if the row is."""
+
+    kind: str
+    id: str
+    version: int
+    shard: int
+    body: bytes
+    owner: str
+    batch: int
+    due: float | None = None
+    lease: float | None = None
+    ix: tuple[str, ...] = ()
+    order: str = ""
+    line: int = 0
+    lines: tuple[str, ...] = ()
+
+
+class StoreDown(Exception):
+    """The store cannot be reached; what was being written may or may not be there, and is read back."""
+
+
+class Store(Protocol):
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def load(self, refs: Collection[Ref]) -> dict[Ref, Row]:
+        """The documents that exist among `refs` (their `lines` left empty)."""
+
+    async def write(self, rows: Sequence[Row]) -> set[Ref]:
+        """Writes all rows, durably; returns the losers, whose version was not the next one. A conflict on one never
+        fails the others."""
+
+    async def beat(self, owner: str, acked: int, now: float) -> None:
+        """This owner lives, and the bus has acknowledged its batches up to `acked`."""
+
+    async def marks(self, owners: Collection[str]) -> dict[str, int]:
+        """The acknowledged mark of each of these owners; unknown ones are left out."""
+
+    async def stamped(self, shards: Collection[int], silent_since: float, most: int) -> list[Ref]:
+        """Documents whose events may be unpublished and whose owner has not beaten since then."""
+
+    async def due(self, shards: Collection[int], now: float, most: int) -> list[Ref]:
+        """Documents with an alarm at or before `now`, earliest first."""
+
+    async def next_due(self) -> float | None:
+        """The earliest alarm of all."""
+
+    async def leased(self, shards: Collection[int], now: float, most: int) -> list[Ref]:
+        """Documents with an open errand whose lease ended at or before `now`."""
+
+    async def find(self, kind: str, lookup: str, after: tuple[str, str] | None, most: int) -> list[Row]:
+        """Documents with exactly this look-up, sorted by (order, id), beginning behind `after`."""
+
+    async def lines(self, kind: str, id: str, first: int, most: int) -> list[str]:
+        """Appended lines of one document from number `first` on."""
+
+    async def count(self) -> Mapping[str, int]:
+        """Stored documents per kind (for operators; may be an estimate)."""

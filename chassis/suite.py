@@ -1,0 +1,194 @@
+"""Puts described services onto bus, store, clock and HTTP, in one process; discovers them under `services/`.
+
+The composition root: it alone knows everything, and no service or port may ever import it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import importlib
+import logging
+import pkgutil
+from collections.abc import Callable, Generator, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from pydantic import AwareDatetime, BaseModel
+
+from chassis import operators
+from chassis.auth import Officers, Portals
+from chassis.backends import open_bus, open_store
+from chassis.clock import Clock
+from chassis.decision import Reject
+from chassis.http import answer, application
+from chassis.line import Line
+from chassis.sealing import Keyring, load_keyring
+from chassis.service import Parts, Service
+from chassis.settings import ChassisSettings
+from chassis.workdays import Calendar
+from contracts.event import SHANGHAI
+
+log = logging.getLogger("tongban")
+
+Build = Callable[[Parts], Service]
+
+
+def discover() -> dict[str, Build]:
+    """Every folder under `services/` that has an `app.py` with `build(parts)`. A new one needs no change here."""
+    import services
+
+    found: dict[str, Build] = {}
+    for module in pkgutil.iter_modules(services.__path__):
+        if module.ispkg and importlib.util.find_spec(f"services.{module.name}.app") is not None:
+            found[module.name] = importlib.import_module(f"services.{module.name}.app").build
+    return found
+
+
+def describe_services(settings: ChassisSettings, env: Mapping[str, str]) -> list[Service]:
+    """Every service's description, for tools that look without running; keys are throw-away ones."""
+    parts = Parts(Clock(), Calendar.load(settings.calendar), Keyring.generate(), env)
+    return [build(parts) for build in discover().values()]
+
+
+class Move(BaseModel):
+    """Where the legal clock shall stand."""
+
+    to: AwareDatetime
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its own signal handling: the suite drains in its own order."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+class Suite:
+    """Some or all services in one process. `run` serves until `stop` is set, then drains."""
+
+    def __init__(
+        self, settings: ChassisSettings, env: Mapping[str, str], builds: Mapping[str, Build], port: int | None = None
+    ) -> None:
+        self.settings = settings
+        self.port = settings.port if port is None else port
+        settings.dir.mkdir(parents=True, exist_ok=True)
+        self.clock = Clock(settings.dir / "clock" if settings.sandbox else None)
+        self.bus = open_bus(settings, self.clock)
+        parts = Parts(self.clock, Calendar.load(settings.calendar), load_keyring(settings), env)
+        services = [build(parts) for build in builds.values()]
+        self.lines = [Line(s, open_store(settings, s.name, self.clock), self.bus, self.clock, settings) for s in services]
+        self.officers = Officers(settings.oidc_issuer, settings.oidc_audience, self.clock)
+        self.app = self._application()
+        self.started = asyncio.Event()
+        self._server: Server | None = None
+
+    def _application(self) -> FastAPI:
+        app = application(
+            frozenset(line.name for line in self.lines),
+            self.clock,
+            body_limit=self.settings.body_limit,
+            live=self.live,
+            ready=self.ready,
+        )
+        app.state.officers = self.officers
+        app.state.portals = Portals(self.settings.portal_keys)
+        for line in self.lines:
+            if line.service.routes is not None:
+                app.include_router(line.service.routes(line.door), prefix=f"/{line.name}", tags=[line.name])
+            app.include_router(operators.router(line), prefix=f"/{line.name}", include_in_schema=False)
+        self._clock_routes(app)
+        return app
+
+    def _clock_routes(self, app: FastAPI) -> None:
+        @app.get("/clock", include_in_schema=False)
+        async def read() -> Any:
+            dues = [due for line in self.lines if (due := await line.store.next_due()) is not None]
+            return answer(
+                {
+                    "legal": self.clock.legal().isoformat(),
+                    "system": self.clock.system(),
+                    "next": datetime.fromtimestamp(min(dues), SHANGHAI).isoformat() if dues else None,
+                    "idle": all([await line.idle() for line in self.lines]),
+                }
+            )
+
+        @app.put("/clock", include_in_schema=False)
+        async def move(body: Move) -> Any:
+            try:
+                self.clock.move(body.to)
+            except PermissionError:
+                raise Reject("clock_fixed", "法定时钟只能在沙箱模式下移动", status=403) from None
+            except ValueError:
+                raise Reject("clock_back", "法定时钟不能后退", "to", 409) from None
+            return answer({"legal": self.clock.legal().isoformat()})
+
+    async def live(self) -> dict[str, Any]:
+        return {"ok": all(line.live() for line in self.lines)}
+
+    async def ready(self) -> dict[str, Any]:
+        states = {line.name: await line.ready() for line in self.lines}
+        return {"ok": all(state["ok"] for state in states.values()), "services": states}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serves until `stop`; raises what ended a loop early."""
+        await self._open()
+        config = uvicorn.Config(
+            self.app, host=self.settings.host, port=self.port, log_level="warning", access_log=False,
+            lifespan="off", http="httptools", ws="none", timeout_graceful_shutdown=5, backlog=512,
+        )  # fmt: skip
+        self._server = Server(config)
+        running = [asyncio.ensure_future(line.run()) for line in self.lines]
+        running.append(asyncio.ensure_future(self._server.serve()))
+        ending = asyncio.ensure_future(stop.wait())
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
+        self.started.set()
+        await asyncio.wait([*running, ending], return_when=asyncio.FIRST_COMPLETED)
+        failed = [task.exception() for task in running if task.done() and not task.cancelled()]
+        try:
+            if not any(failed):
+                await self._drain()
+        finally:
+            for task in (*running, ending):
+                task.cancel()
+            await asyncio.gather(*running, ending, return_exceptions=True)
+            await self._close()
+        for error in failed:
+            if error is not None:
+                raise error
+
+    async def _open(self) -> None:
+        await self.bus.open()
+        names = {topic for line in self.lines for topic in line.topics} | {"case"}
+        names |= {f"{kind}.{portal}" for portal in self.settings.portals for kind in ("portal", "answers")}
+        names |= {f"{line.name}.dead" for line in self.lines}
+        await self.bus.ensure({name: self.settings.partitions for name in sorted(names)})
+        for line in self.lines:
+            await line.open()
+
+    async def _drain(self) -> None:
+        assert self._server is not None
+        self._server.should_exit = True
+        async with asyncio.timeout(20):
+            await asyncio.gather(*(line.drain() for line in self.lines))
+
+    async def _close(self) -> None:
+        for line in self.lines:
+            await line.close()
+        await self.officers.close()
+        await self.bus.close()
+
+
+def chosen(builds: Mapping[str, Build], names: Iterable[str]) -> dict[str, Build]:
+    """The named services, or all. Raises KeyError with the names there are."""
+    wanted = list(names) or list(builds)
+    for name in wanted:
+        if name not in builds:
+            raise KeyError(f"no service {name}; there are: {', '.join(builds)}")
+    return {name: builds[name] for name in wanted}

@@ -1,0 +1,168 @@
+"""The event base class, what all case events share, and the registry of every event version ever published.
+
+Encoding to the wire is `contracts.wire`; this module must never import a publisher's module, a bus or a service.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import date, datetime, timedelta, timezone
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from contracts.words import AcceptanceRule, DeliveryMethod, ItemKind, LimitKind, Unit
+
+SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
+"""Legal time of the whole country; there has been no summer time since 1991."""
+
+NAMESPACE = uuid.UUID("6ba3fb0e-7a5c-5d52-9a1c-0f2f6f1c1e5a")
+"""Root of every derived identifier; changing it would orphan all stored cases."""
+
+Sealed = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+\.[A-Za-z0-9_-]+$")]
+"""A personal field under authenticated encryption: `<key id>.<base64url of nonce, ciphertext and tag>`."""
+
+PortalName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,30}$")]
+SubmissionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{8,80}$")]
+CaseId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$")]
+
+Json = str | int | float | bool | None | list[Any] | dict[str, Any]
+
+
+def case_id(portal: str, submission: str) -> str:
+    """The case that a submission founds: the same portal and submission id always give the same case."""
+    return str(uuid.uuid5(NAMESPACE, f"{portal}/{submission}"))
+
+
+class Shape(BaseModel):
+    """A value inside an event. Writers are closed: an undeclared field is an error when constructed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Problem(Shape):
+    """One thing wrong with what somebody sent: the rule broken, the field (JSON path) and a sentence in Chinese."""
+
+    rule: str
+    field: str | None = None
+    message: str
+
+
+class Limit(Shape):
+    """One running clock (domain rules 1 to 7). `start` is the event it counts from, `last_day` the last counted day
+    (期限届满日), `overdue_at` 00:00 of the following calendar day, or the exact moment for a limit in hours."""
+
+    kind: LimitKind
+    n: int = Field(ge=0)
+    unit: Unit
+    start: AwareDatetime
+    last_day: date
+    overdue_at: AwareDatetime
+    provisional: bool = False
+
+
+class Contact(Shape):
+    """How to reach the applicant. `tag` is an HMAC of the telephone number: equal numbers have equal tags."""
+
+    tag: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+    phone: Sealed
+    name: Sealed
+    address: Sealed | None = None
+
+
+class About(Shape):
+    """What every case event says of its case, so that no subscriber ever has to ask another service."""
+
+    number: str
+    item: str
+    item_version: int
+    title: str
+    kind: ItemKind
+    department: str
+    area: Annotated[str, StringConstraints(pattern=r"^\d{6}$")]
+    portal: PortalName
+    submission: SubmissionId
+    applicant: Literal["person", "enterprise"]
+    contact: Contact
+
+
+class Step(Shape):
+    """One step (环节) of a procedure; `distinct` names earlier steps whose officer may not take this one (四眼原则)."""
+
+    name: str
+    role: Literal["handler", "checker", "approver"]
+    days: int | None = None
+    distinct: tuple[str, ...] = ()
+
+
+class AutoRule(Shape):
+    """One automatic condition: `fact` compared with `value`; `basis` is the legal ground, `source` where the fact
+    comes from. A rule that is not met, or whose fact is unknown, never denies: a person decides (个保法24)."""
+
+    fact: str
+    op: Literal[">=", "<=", "==", "in"]
+    value: Json
+    label: str
+    basis: str
+    source: str
+
+
+class Plan(Shape):
+    """How the case will be decided; it travels with `accepted`, so a case keeps the version it was accepted under."""
+
+    auto: tuple[AutoRule, ...] = ()
+    steps: tuple[Step, ...]
+    registers: tuple[str, ...] = ()
+    legal: tuple[int, Unit] | None = None
+    promised: tuple[int, Unit]
+    rule: AcceptanceRule
+    certificate: str | None = None
+    delivery: DeliveryMethod
+
+
+class Event(Shape):
+    """A fact that one publisher states, in the past tense. `at` is legal time.
+
+    A subclass declares TYPE, PUBLISHER and, from its second version on, VERSION. `routes` gives the topics and
+    record keys it travels on.
+    """
+
+    TYPE: ClassVar[str]
+    PUBLISHER: ClassVar[str]
+    VERSION: ClassVar[int] = 1
+
+    at: AwareDatetime
+
+    def subject(self) -> str:
+        raise TypeError(f"{type(self).__name__} has no subject")
+
+    def routes(self) -> tuple[tuple[str, str], ...]:
+        """(topic, key) pairs. A case event goes to topic `case` under its case id."""
+        return (("case", self.subject()),)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "TYPE" in cls.__dict__:
+            name = type_name(cls)
+            if name in REGISTRY and REGISTRY[name].__qualname__ != cls.__qualname__:
+                raise TypeError(f"{name} is declared twice")
+            REGISTRY[name] = cls
+
+
+REGISTRY: dict[str, type[Event]] = {}
+"""Every event version by its CloudEvents type; filled by importing the publishers' modules."""
+
+
+def type_name(cls: type[Event]) -> str:
+    """The CloudEvents type: `tongban.<type>.v<version>`."""
+    return f"tongban.{cls.TYPE}.v{cls.VERSION}"
+
+
+class CaseEvent(Event):
+    """An event of one of the five services about one case; key and subject are the case id."""
+
+    case: CaseId
+    about: About
+
+    def subject(self) -> str:
+        return self.case

@@ -1,0 +1,138 @@
+"""What intake (收件, 受理) says of a case on topic `case`, and what it answers a portal on `answers.<name>`.
+
+Published by intake alone; this module must never import another publisher's module.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import AwareDatetime
+
+from contracts.event import CaseEvent, CaseId, Event, Json, Limit, Plan, PortalName, Problem, Sealed, Shape, SubmissionId
+from contracts.words import Channel
+
+
+class Intake(CaseEvent):
+    PUBLISHER: ClassVar[str] = "intake"
+
+
+class Received(Intake):
+    """收件: the application has a number and a receipt (收件凭证). `check` is clock K; also answered to the portal."""
+
+    TYPE: ClassVar[str] = "received"
+    received_on: AwareDatetime
+    channel: Channel
+    check: Limit | None = None
+
+    def routes(self) -> tuple[tuple[str, str], ...]:
+        return (("case", self.case), (f"answers.{self.about.portal}", self.about.submission))
+
+
+class Bounced(Event):
+    """退回: no case came of this submission; every problem is named at once. Answered to the portal only."""
+
+    TYPE: ClassVar[str] = "bounced"
+    PUBLISHER: ClassVar[str] = "intake"
+    portal: PortalName
+    submission: SubmissionId
+    problems: tuple[Problem, ...]
+
+    def subject(self) -> str:
+        return self.submission
+
+    def routes(self) -> tuple[tuple[str, str], ...]:
+        return ((f"answers.{self.portal}", self.submission),)
+
+
+class Progressed(Event):
+    """进度: the public state of a case changed; the portal's copy of the progress page, without personal data."""
+
+    TYPE: ClassVar[str] = "progressed"
+    PUBLISHER: ClassVar[str] = "intake"
+    case: CaseId
+    portal: PortalName
+    submission: SubmissionId
+    number: str
+    status: str
+    label: str
+    expected: AwareDatetime | None = None
+
+    def subject(self) -> str:
+        return self.submission
+
+    def routes(self) -> tuple[tuple[str, str], ...]:
+        return ((f"answers.{self.portal}", self.submission),)
+
+
+class Missing(Shape):
+    """One thing to be corrected: a material's or form field's code, its title, and what is wrong with it."""
+
+    code: str
+    title: str
+    reason: str
+
+
+class CorrectionRequested(Intake):
+    """补正告知 (行政许可法32): everything missing or wrong, at once. `correction` is clock C."""
+
+    TYPE: ClassVar[str] = "correction_requested"
+    round: int
+    missing: tuple[Missing, ...]
+    correction: Limit
+
+
+class Corrected(Intake):
+    """补正完成: the whole list has arrived; `received_on` moves and clock K starts again."""
+
+    TYPE: ClassVar[str] = "corrected"
+    received_on: AwareDatetime
+    check: Limit | None = None
+
+
+class Accepted(Intake):
+    """受理. `deemed` = 视为受理: nobody answered in time. `facts` are what automatic rules may look at; they hold no
+    identity. `legal` and `promised` are clocks L and P."""
+
+    TYPE: ClassVar[str] = "accepted"
+    accepted_on: AwareDatetime
+    received_on: AwareDatetime
+    deemed: bool = False
+    legal: Limit | None = None
+    promised: Limit
+    plan: Plan
+    facts: dict[str, Json]
+    identity: Sealed | None = None
+    same_city: bool = True
+    ask_person: bool = False
+
+
+class Refused(Intake):
+    """不予受理: reason, legal basis, the right authority where there is one, and how to appeal."""
+
+    TYPE: ClassVar[str] = "refused"
+    reason: str
+    basis: str
+    authority: str | None = None
+    appeal: str
+
+
+class Lapsed(Intake):
+    """视为放弃: the correction was not made in time; nobody is overdue."""
+
+    TYPE: ClassVar[str] = "lapsed"
+    cause: Literal["correction", "originals"] = "correction"
+
+
+class Withdrawn(Intake):
+    """撤回: the applicant took the application back before acceptance."""
+
+    TYPE: ClassVar[str] = "withdrawn"
+    reason: str
+
+
+class WithdrawalForwarded(Intake):
+    """撤回转交: the applicant asks after acceptance; review answers."""
+
+    TYPE: ClassVar[str] = "withdrawal_forwarded"
+    reason: str

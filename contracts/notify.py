@@ -1,0 +1,32 @@
+"""What notify (短信) says of its messages on topic `case`.
+
+Published by notify alone; this module must never import another publisher's module.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from contracts.event import CaseEvent
+
+
+class Notify(CaseEvent):
+    PUBLISHER: ClassVar[str] = "notify"
+
+
+class Notified(Notify):
+    """通知结果: a notice reached its final state. `notice` is the turn it tells of, such as `accepted`."""
+
+    TYPE: ClassVar[str] = "notified"
+    notice: str
+    channel: Literal["sms"]
+    outcome: Literal["delivered", "failed", "expired", "suppressed", "lost"]
+    provider: str
+
+
+class Replied(Notify):
+    """上行: the applicant answered a message; `text` holds at most a grade, free text is sealed."""
+
+    TYPE: ClassVar[str] = "replied"
+    grade: str | None = None
+    text: str | None = None

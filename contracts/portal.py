@@ -1,0 +1,96 @@
+"""What a portal (门户, 自助机, 窗口系统) says, on its own topic `portal.<name>`; only intake reads these.
+
+They hold plain personal data, so retention is short; this module must never be used for events between services.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, StringConstraints
+
+from contracts.event import Event, Json, PortalName, Shape, SubmissionId
+from contracts.words import Channel, DeliveryMethod
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
+class Applicant(Shape):
+    """Who applies. `identity` is an 身份证号码 for a person, a 统一社会信用代码 for an enterprise; `agent` names the
+    代办员 who acts under a mandate."""
+
+    kind: Literal["person", "enterprise"]
+    name: Text
+    identity: Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, max_length=18)]
+    phone: Annotated[str, StringConstraints(strip_whitespace=True, max_length=20)]
+
+
+class Delivery(Shape):
+    """How the result shall come; `address` is needed for EMS."""
+
+    method: DeliveryMethod
+    address: Text | None = None
+    same_city: bool = True
+
+
+class Material(Shape):
+    """One uploaded material: its catalogue code and a claim check; the file itself never travels on Kafka."""
+
+    code: Annotated[str, StringConstraints(max_length=40)]
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    size: Annotated[int, Field(ge=1, le=100_000_000)]
+    media_type: Annotated[str, StringConstraints(max_length=80)]
+
+
+class Agent(Shape):
+    """A 代办员 acting for the applicant, with the mandate (委托书) on record."""
+
+    name: Text
+    place: Text
+    mandate: Annotated[str, StringConstraints(max_length=80)]
+
+
+class PortalEvent(Event):
+    """An event of one portal about one submission; the record key is the submission id."""
+
+    PUBLISHER: ClassVar[str] = "portal"
+    portal: PortalName
+    submission: SubmissionId
+
+    def subject(self) -> str:
+        return self.submission
+
+    def routes(self) -> tuple[tuple[str, str], ...]:
+        return ((f"portal.{self.portal}", self.submission),)
+
+
+class Submitted(PortalEvent):
+    """申请提交: somebody applies for an item."""
+
+    TYPE: ClassVar[str] = "submitted"
+    item: Annotated[str, StringConstraints(max_length=40)]
+    area: Annotated[str, StringConstraints(pattern=r"^\d{6}$")] | None = None
+    channel: Channel
+    applicant: Applicant
+    delivery: Delivery
+    form: dict[str, Json] = Field(default_factory=dict, max_length=100)
+    materials: tuple[Material, ...] = Field(default=(), max_length=100)
+    agent: Agent | None = None
+    ask_person: bool = False
+
+
+class Supplemented(PortalEvent):
+    """补正提交: materials or form fields that a correction asked for. `supplement` numbers the portal's replies."""
+
+    TYPE: ClassVar[str] = "supplemented"
+    form: dict[str, Json] = Field(default_factory=dict, max_length=100)
+    materials: tuple[Material, ...] = Field(default=(), max_length=100)
+
+
+class WithdrawalRequested(PortalEvent):
+    """申请撤回."""
+
+    TYPE: ClassVar[str] = "withdrawal_requested"
+    reason: Text
+
+

@@ -1,0 +1,66 @@
+"""What review (审批) says of a case on topic `case`: its steps, its decision, the certificate issued.
+
+Published by review alone; this module must never import another publisher's module.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import AwareDatetime
+
+from contracts.event import CaseEvent, Json, Limit, Shape
+from contracts.words import DeliveryMethod
+
+
+class Review(CaseEvent):
+    PUBLISHER: ClassVar[str] = "review"
+
+
+class Reason(Shape):
+    """One automatic rule as applied: what was asked, of which source, on what legal ground, and the answer."""
+
+    label: str
+    basis: str
+    source: str
+    met: bool | None
+    fact: Json = None
+
+
+class Stepped(Review):
+    """环节流转: the case is with `step` now. `officer` is a staff id, never a name; None while nobody has claimed it."""
+
+    TYPE: ClassVar[str] = "stepped"
+    step: str
+    unit: str
+    action: Literal["opened", "claimed", "passed", "returned", "handed_over", "declined"]
+    officer: str | None = None
+    due: Limit | None = None
+
+
+class Reviewed(Review):
+    """办结 (decided): the decision, by a person or by rules (`auto`) that explain themselves. A machine never denies."""
+
+    TYPE: ClassVar[str] = "reviewed"
+    outcome: Literal["approved", "denied", "withdrawn", "forwarded"]
+    auto: bool
+    decided_on: AwareDatetime
+    explanation: tuple[Reason, ...] = ()
+    reason: str | None = None
+    basis: str | None = None
+    appeal: str | None = None
+    officer: str | None = None
+    delivery: DeliveryMethod
+    same_city: bool = True
+
+
+class Issued(Review):
+    """出证: the result document exists. `certificate` is its number, `edition` counts reissues."""
+
+    TYPE: ClassVar[str] = "issued"
+    certificate: str
+    certificate_kind: str
+    edition: int = 1
+    seal: str
+    delivery: DeliveryMethod
+    same_city: bool = True

@@ -1,0 +1,127 @@
+"""The wire form of an event: CloudEvents 1.0 in Kafka binary mode (`ce_*` headers, JSON body), W3C trace context.
+
+It knows events and bytes only; it must never import a Kafka client, a store or a service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+import contracts.courier
+import contracts.evaluation
+import contracts.intake
+import contracts.notify
+import contracts.portal
+import contracts.review  # noqa: F401  (the publishers' modules fill the registry)
+from contracts.event import REGISTRY, Event, Problem, type_name
+
+CONTENT_TYPE = "application/json"
+
+
+class Undecodable(Exception):
+    """Bytes that are no event we know; `problems` names every field and rule, and repeats no value."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("; ".join(f"{p.field or '-'}: {p.rule}" for p in problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """An event and what the transport says of it. `sequence` grows per publisher and subject; `cause` is the id of
+    the message that led to it; `trace` a W3C traceparent."""
+
+    id: str
+    source: str
+    sequence: int
+    event: Event
+    cause: str = ""
+    trace: str = ""
+
+
+def encode(envelope: Envelope) -> tuple[dict[str, str], bytes]:
+    """The record headers and the body."""
+    event = envelope.event
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": envelope.id,
+        "ce_source": envelope.source,
+        "ce_type": type_name(type(event)),
+        "ce_subject": event.subject(),
+        "ce_time": event.at.isoformat(),
+        "ce_sequence": str(envelope.sequence),
+        "content-type": CONTENT_TYPE,
+    }
+    if envelope.cause:
+        headers["ce_causationid"] = envelope.cause
+    if envelope.trace:
+        headers["traceparent"] = envelope.trace
+    return headers, event.model_dump_json(exclude_none=True).encode()
+
+
+def event_type(headers: Mapping[str, str]) -> type[Event] | None:
+    """The class that a record's headers name, or None; cheap, so that a subscriber can skip what it does not hear."""
+    return REGISTRY.get(headers.get("ce_type", ""))
+
+
+def decode(headers: Mapping[str, str], body: bytes) -> Envelope:
+    """The envelope of a record. Readers are tolerant: fields added by a later writer are ignored.
+
+    Raises Undecodable for a missing or unknown attribute, malformed JSON, or a body that breaks the schema.
+    """
+    cls = event_type(headers)
+    missing = [name for name in ("ce_specversion", "ce_id", "ce_source", "ce_type") if not headers.get(name)]
+    if missing:
+        raise Undecodable(tuple(Problem(rule="header_missing", field=n, message="缺少消息头") for n in missing))
+    if headers["ce_specversion"] != "1.0":
+        raise Undecodable((Problem(rule="specversion_unknown", field="ce_specversion", message="只支持 1.0"),))
+    if cls is None:
+        raise Undecodable((Problem(rule="type_unknown", field="ce_type", message="未知的事件类型"),))
+    try:
+        event = cls.model_validate_json(body, extra="ignore")
+    except ValidationError as error:
+        raise Undecodable(problems_of(error)) from None
+    sequence = headers.get("ce_sequence", "0")
+    return Envelope(
+        id=headers["ce_id"],
+        source=headers["ce_source"],
+        sequence=int(sequence) if sequence.isdecimal() and len(sequence) < 19 else 0,
+        event=event,
+        cause=headers.get("ce_causationid", ""),
+        trace=headers.get("traceparent", ""),
+    )
+
+
+def problems_of(error: ValidationError) -> tuple[Problem, ...]:
+    """Every problem of a validation error by field and rule; values are left out, since they may be personal."""
+    return tuple(
+        Problem(
+            rule=e["type"],
+            field=".".join(str(part) for part in e["loc"]) or None,
+            message=MESSAGES.get(e["type"], "格式不正确"),
+        )
+        for e in error.errors(include_input=False, include_url=False, include_context=False)
+    )
+
+
+MESSAGES = {
+    "missing": "必填项缺失",
+    "json_invalid": "不是合法的 JSON",
+    "extra_forbidden": "未定义的字段",
+    "string_type": "应为文本",
+    "int_parsing": "应为整数",
+    "int_type": "应为整数",
+    "enum": "不在允许的取值之内",
+    "literal_error": "不在允许的取值之内",
+    "string_pattern_mismatch": "格式不符合要求",
+    "string_too_long": "文本过长",
+    "string_too_short": "文本过短",
+    "timezone_aware": "时间必须带时区",
+    "datetime_from_date_parsing": "不是合法的时间",
+    "datetime_parsing": "不是合法的时间",
+}
+
+

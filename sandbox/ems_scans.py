@@ -1,0 +1,186 @@
+"""What happens to a parcel: scan scripts as data, and both formats in which EMS pushes the scans.
+
+Codes stand in the trace documents of the EMS platform; this module must never send anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sandbox.citytime import CityTime, stamp
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One scan: `happens` and `pushed` are city minutes after the order; `retracts` is the place in the script of the
+    scan that this one takes back (legacy format, effect 0)."""
+
+    code: str
+    happens: int
+    pushed: int | None = None
+    retracts: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    scans: tuple[Scan, ...]
+    legacy: bool = False
+
+
+ACCEPTED, OUT, DELIVERED, MISSED = "203", "702", "704", "705"
+
+SCRIPTS: dict[str, Script] = {
+    "default": Script((Scan(ACCEPTED, 45), Scan(OUT, 900), Scan(DELIVERED, 960))),
+    "fail_once": Script(
+        (
+            Scan(ACCEPTED, 45),
+            Scan(OUT, 900),
+            Scan(MISSED, 1252),
+            Scan(MISSED, 1254),
+            Scan(OUT, 2340),
+            Scan(DELIVERED, 2412),
+        )
+    ),
+    "out_of_order": Script((Scan(ACCEPTED, 45), Scan(OUT, 900, 965), Scan(DELIVERED, 960))),
+    "fail_once_out_of_order": Script(
+        (
+            Scan(ACCEPTED, 45),
+            Scan(OUT, 900),
+            Scan(MISSED, 1252),
+            Scan(MISSED, 1254),
+            Scan(OUT, 2340, 2415),
+            Scan(DELIVERED, 2412),
+        )
+    ),
+    "retract": Script(
+        (
+            Scan(ACCEPTED, 45),
+            Scan(OUT, 900),
+            Scan(DELIVERED, 960),
+            Scan(DELIVERED, 1020, retracts=2),
+            Scan(OUT, 1500),
+            Scan(DELIVERED, 1560),
+        ),
+        legacy=True,
+    ),
+    "legacy": Script((Scan(ACCEPTED, 45), Scan(OUT, 900), Scan(DELIVERED, 960)), legacy=True),
+    "fail_thrice": Script(
+        (
+            Scan(ACCEPTED, 45),
+            Scan(OUT, 900),
+            Scan(MISSED, 960),
+            Scan(OUT, 2340),
+            Scan(MISSED, 2400),
+            Scan(OUT, 3780),
+            Scan(MISSED, 3840),
+        )
+    ),
+    "lost": Script((Scan(ACCEPTED, 45),)),
+    "never": Script(()),
+}
+"""`fail_once` pushes its 705 twice with a changed opTime; `fail_once_out_of_order` is scenario A8; `lost` is never
+scanned again; `never` is not even picked up."""
+
+SCRIPT_OF_NUMBER = {
+    "9101": "fail_once",
+    "9102": "out_of_order",
+    "9103": "retract",
+    "9104": "lost",
+    "9105": "never",
+    "9106": "fail_thrice",
+}
+"""A receiver whose mobile ends so gets that script."""
+
+NAMES = {
+    ACCEPTED: ("收寄", "【亳州市政务中心揽投部】已收寄"),
+    OUT: ("投递邮件下段", "【亳州市谯城区投递部】正在派送"),
+    DELIVERED: ("投递结果反馈-妥投", "已签收，签收人：本人"),
+    MISSED: ("投递结果反馈-未妥投", "未妥投，备注：收件人不在，电联后改约"),
+}
+LEGACY_ACTION = {ACCEPTED: "00", OUT: "51", DELIVERED: "10", MISSED: "20"}
+
+
+@dataclass(slots=True)
+class Parcel:
+    """One parcel as EMS knows it. `ordered` is a city second; `times` the scans' legal times in the order in which
+    they happen, fixed when first shown."""
+
+    order_no: str
+    waybill: str
+    script: str
+    ordered: float
+    created: datetime
+    cancelled: bool = False
+    times: list[datetime] = field(default_factory=list)
+
+    @property
+    def scans(self) -> tuple[Scan, ...]:
+        return SCRIPTS[self.script].scans
+
+    def happens(self, index: int, time: CityTime) -> float:
+        return self.ordered + time.delay(self.scans[index].happens * 60.0)
+
+    def op_time(self, index: int, time: CityTime) -> datetime:
+        """The legal time of a scan that has happened, in whole seconds. Scans of one parcel never share a second,
+        even where the city is instant; for that each is dated back by at most a second per scan."""
+        while len(self.times) <= index:
+            n = len(self.times)
+            happened = time.legal_at(self.happens(n, time)) - timedelta(seconds=len(self.scans) - n)
+            happened = happened.replace(microsecond=0)
+            if self.times:
+                happened = max(happened, self.times[-1] + timedelta(seconds=1))
+            self.times.append(happened)
+        return self.times[index]
+
+    def status(self, time: CityTime) -> str:
+        """已取消, 已下单, or the name of the last scan."""
+        if self.cancelled:
+            return "已取消"
+        done = [scan for n, scan in enumerate(self.scans) if self.happens(n, time) <= time.now()]
+        return NAMES[done[-1].code][0] if done else "已下单"
+
+
+def trace(parcel: Parcel, index: int, time: CityTime) -> dict[str, Any]:
+    """A scan in the new format."""
+    code = parcel.scans[index].code
+    name, text = NAMES[code]
+    shown = {
+        "traceNo": parcel.waybill,
+        "opTime": stamp(parcel.op_time(index, time)),
+        "opCode": code,
+        "opName": name,
+        "opDesc": text,
+        "opOrgProvName": "安徽省",
+        "opOrgCity": "亳州市",
+        "opOrgCode": "23680012",
+        "opOrgName": "亳州市谯城区投递部",
+        "operatorNo": "2368001207",
+        "operatorName": "投递员",
+    }
+    if code == DELIVERED:
+        shown["deliverCode"] = "10"
+    elif code == MISSED:
+        shown["attemptDeliveryCode"] = "20"
+    return shown
+
+
+def legacy(parcel: Parcel, index: int, time: CityTime) -> dict[str, Any]:
+    """A scan in the legacy format. A retraction repeats mail, date, time and action of what it takes back."""
+    scan = parcel.scans[index]
+    meant = index if scan.retracts is None else scan.retracts
+    parcel.op_time(index, time)
+    moment = parcel.op_time(meant, time)
+    return {
+        "serialnumber": f"{parcel.waybill}{index + 1:03d}",
+        "mailnum": parcel.waybill,
+        "procdate": moment.strftime("%Y%m%d"),
+        "proctime": moment.strftime("%H%M%S"),
+        "orgfullname": "亳州市谯城区投递部",
+        "action": LEGACY_ACTION[scan.code],
+        "description": NAMES[scan.code][1],
+        "effect": "1" if scan.retracts is None else "0",
+        "properdelivery": "10" if scan.code == DELIVERED else "",
+        "notproperdelivery": "20" if scan.code == MISSED else "",
+    }

@@ -1,0 +1,136 @@
+"""Pushes to a callback URL as partners do them: due times, several items per call, retries by a schedule, counts.
+
+It knows HTTP and city time; this module must never know what an item means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Callable, Collection, Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+import aiohttp
+
+from sandbox.citytime import CityTime
+from sandbox.faults import PUSHES, Faults, Ledger
+
+T = TypeVar("T")
+
+RETRIES = (60.0, 300.0, 600.0)
+"""City seconds before each further attempt: 1, 5 and 10 minutes, then never again (Aliyun SmsReport)."""
+
+LINGER = 0.005
+"""Real seconds that a batch which is not full waits for company."""
+
+
+class Due(NamedTuple, Generic[T]):
+    at: float
+    serial: int
+    attempt: int
+    item: T
+
+
+class Pusher(Generic[T]):
+    """One callback URL. `pack` makes the body and headers of a batch, `failed` says which items an answer leaves
+    undelivered, `bends` names the push faults that apply. Calls go out one after another, so that what is due first arrives first; the queue is bounded, and
+    what does not fit is counted as dropped."""
+
+    def __init__(
+        self,
+        partner: str,
+        channel: str,
+        *,
+        time: CityTime,
+        session: Callable[[], aiohttp.ClientSession],
+        faults: Faults,
+        ledger: Ledger,
+        pack: Callable[[Sequence[T]], tuple[bytes, dict[str, str]]],
+        failed: Callable[[int, bytes, Sequence[T]], Collection[int]],
+        wanted: Callable[[T], bool] = lambda item: True,
+        bends: Collection[str] = PUSHES,
+        retries: Sequence[float] = RETRIES,
+        most: int = 100,
+        limit: int = 200_000,
+        timeout: float = 10.0,
+    ) -> None:
+        self.partner, self.channel = partner, channel
+        self.url = ""
+        self.time = time
+        self.counts = ledger.pushes[channel]
+        self._ledger = ledger
+        self._session = session
+        self._faults = faults
+        self._pack, self._failed, self._wanted = pack, failed, wanted
+        self._bends = bends
+        self._retries, self._most, self._limit = retries, most, limit
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._queue: list[Due[T]] = []
+        self._serial = 0
+        self._waker = asyncio.Event()
+        time.wakers.append(self._waker)
+
+    def put(self, item: T, at: float) -> bool:
+        """Plans a push at a city second; False when it was dropped."""
+        return self._plan(item, at, 0)
+
+    def _plan(self, item: T, at: float, attempt: int) -> bool:
+        if not self.url or len(self._queue) >= self._limit:
+            self.counts["dropped"] += 1
+            return False
+        self._serial += 1
+        due = Due(at, self._serial, attempt, item)
+        heapq.heappush(self._queue, due)
+        self.counts["waiting"] = len(self._queue)
+        if self._queue[0] is due:
+            self._waker.set()
+        return True
+
+    async def run(self) -> None:
+        """Pushes until cancelled."""
+        while True:
+            now = self.time.now()
+            if not self._queue or self._queue[0].at > now:
+                await self.time.wait(self._waker, self._queue[0].at if self._queue else None)
+                continue
+            if len(self._queue) < self._most:
+                await asyncio.sleep(LINGER)
+            batch = self._take(self.time.now())
+            if batch:
+                await self._push(batch)
+
+    def _take(self, now: float) -> list[Due[T]]:
+        batch: list[Due[T]] = []
+        while self._queue and len(batch) < self._most and self._queue[0].at <= now:
+            due = heapq.heappop(self._queue)
+            if self._wanted(due.item):
+                batch.append(due)
+        return batch
+
+    async def _push(self, batch: list[Due[T]]) -> None:
+        fault = self._faults.draw(self.partner, self.channel, self._bends)
+        if fault is not None:
+            self._ledger.faults[fault.kind] += 1
+            if fault.kind == "out_of_order":
+                batch.reverse()
+        missed = await self._call(batch)
+        if fault is not None and fault.kind == "duplicate":
+            await self._call(batch)
+        self.counts["delivered"] += len(batch) - len(missed)
+        self.counts["failed"] += len(missed)
+        for index in missed:
+            due = batch[index]
+            if due.attempt < len(self._retries):
+                self._plan(due.item, self.time.now() + self._retries[due.attempt], due.attempt + 1)
+            else:
+                self.counts["given_up"] += 1
+        self.counts["waiting"] = len(self._queue)
+
+    async def _call(self, batch: list[Due[T]]) -> Collection[int]:
+        items = [due.item for due in batch]
+        body, headers = self._pack(items)
+        try:
+            async with self._session().post(self.url, data=body, headers=headers, timeout=self._timeout) as response:
+                return self._failed(response.status, await response.read(), items)
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return range(len(items))

@@ -20,9 +20,7 @@ def open_bus(settings: ChassisSettings, clock: Clock) -> Bus:
     if settings.bus.startswith("kafka://"):
         from chassis.bus.kafka import KafkaBus
 
-        return KafkaBus(
-            settings.bus, partitions=settings.partitions, replication=settings.replication, clock=clock
-        )
+        return KafkaBus(settings.bus, partitions=settings.partitions, replication=settings.replication, clock=clock)
     raise SettingsError("TONGBAN_BUS: expected nothing or kafka://…")
 
 

@@ -124,7 +124,7 @@ async def until_signal(run: Callable[[asyncio.Event], Coroutine[Any, Any, None]]
     except BaseExceptionGroup as group:
         logging.getLogger("tongban").critical("ended: %s", "; ".join(last_words(group)))
         return 1
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  (the last word of the process, whatever ended it)
         logging.getLogger("tongban").critical("ended: %s: %s", type(error).__name__, error)
         return 1
     return 0
@@ -169,9 +169,7 @@ def run_topics(args: argparse.Namespace, settings: ChassisSettings, env: Mapping
         heard.setdefault(f"{service.name}.dead", []).append("operators")
     for portal in settings.portals:
         heard.setdefault(f"answers.{portal}", []).append(f"portal {portal}")
-    rows = [
-        {"topic": topic, "partitions": settings.partitions, "heard_by": heard[topic]} for topic in sorted(heard)
-    ]
+    rows = [{"topic": topic, "partitions": settings.partitions, "heard_by": heard[topic]} for topic in sorted(heard)]
     show(rows, args.json, lambda r: f"{r['topic']:<24}{r['partitions']:>4}  {', '.join(r['heard_by'])}")
     return 0
 

@@ -33,7 +33,7 @@ class Letter(msgspec.Struct, frozen=True):
         return Record(self.topic, self.key, self.headers, self.value, self.partition, self.offset)
 
 
-class Parked(State):
+class Parked(State, frozen=True, kw_only=True):
     """What waits of one case; empty = the case is free."""
 
     letters: tuple[Letter, ...] = ()

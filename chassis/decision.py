@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 import msgspec
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
+from chassis.bus import Record
 from contracts.event import Event, Problem
 
 
@@ -108,10 +109,10 @@ S = TypeVar("S", bound=State)
 @dataclass(frozen=True, slots=True)
 class Decision(Generic[S]):
     """What a rule returns: the new state, events to say, errands to do, and lines to append to the document's
-    append-only list. All of it becomes durable in one write."""
+    append-only list. All of it becomes durable in one write. (Only the chassis says raw records: dead letters.)"""
 
     state: S
-    say: tuple[Event, ...] = ()
+    say: tuple[Event | Record, ...] = ()
     do: tuple[Errand, ...] = ()
     append: tuple[str, ...] = ()
 

@@ -130,4 +130,3 @@ def _uncursor(text: str) -> tuple[str, str]:
     except ValueError:
         raise Reject("cursor_invalid", "分页标记无效", "after", 400) from None
     return str(order), str(id)
-

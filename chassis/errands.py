@@ -105,7 +105,7 @@ class Errands:
             return Defer(open.id, open.tries, self.clock.system() + next_try(open.tries, retry.after), sure=open.sure)
         except (Unknown, TimeoutError):
             outcome = "unknown"
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (a faulty runner may have acted)
             outcome = "unknown"
             log.error("runner of %s: %s", kind, type(error).__name__, extra={"service": self.service})
         finally:

@@ -39,8 +39,8 @@ class Outgoing(msgspec.Struct, array_like=True):
 
 
 class Open(msgspec.Struct, array_like=True, frozen=True):
-    """One errand under way. `tries` counts claims; `sure` = certainly not made under this claim, so that making it
-    needs no asking first; `lease` is system time."""
+    """One errand under way. `tries` counts claims; `sure` = certainly not made so far, so that making it needs no
+    asking first; `lease` is system time."""
 
     id: str
     tries: int
@@ -148,10 +148,10 @@ class Folder(Generic[S]):
         self.partitions = partitions
         self.lease = lease
         self._source = f"/tongban/{service}"
-        self._decoder = msgspec.msgpack.Decoder(Body[decider.state])  # type: ignore[name-defined]
-        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder = msgspec.json.Decoder(Body[decider.state])  # type: ignore[name-defined]
+        self._encoder = msgspec.json.Encoder()
         types = tuple(errands)
-        self._errands = msgspec.msgpack.Decoder(Union[types]) if types else None  # noqa: UP007
+        self._errands = msgspec.json.Decoder(Union[types]) if types else None  # noqa: UP007
 
     def blank(self, id: str) -> Doc[S]:
         return Doc(id, 0, self.decider.state(id=id), {}, 0, 0, [], [], None, None)
@@ -245,10 +245,12 @@ class _Work(Generic[S]):
             alarm = Alarm(name, at)
             try:
                 self._decide(alarm, at, f"{name}@{at.isoformat()}", "")
-            except Exception as error:
-                return self._mute(name, error)
+            except Exception as error:  # noqa: BLE001  (a faulty rule must not stop the other documents)
+                self._mute(name, error)
+                return
             if self.state.alarms().get(name) == at:
-                return self._mute(name, Bug("it fired and is still due"))
+                self._mute(name, Bug("it fired and is still due"))
+                return
         self._mute("?", Bug("alarms ring without end"))
 
     def _mute(self, name: str, error: Exception) -> None:
@@ -266,7 +268,7 @@ class _Work(Generic[S]):
         except Reject as reject:
             self.results.append(reject)
             self.fresh.append(False)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (a faulty rule must not stop the other documents)
             bug = Bug(f"{self.folder.kind}: {type(message.body).__name__}: {describe(error)}")
             bug.__cause__ = error
             self.results.append(bug)
@@ -294,9 +296,7 @@ class _Work(Generic[S]):
         if mark in seen:
             return False
         if message.digest and any(known.startswith(f"{message.id}#") for known in seen):
-            raise Reject(
-                "idempotency_key_reused", "同一个 Idempotency-Key 不能用于不同的内容", "Idempotency-Key", 422
-            )
+            raise Reject("idempotency_key_reused", "同一个 Idempotency-Key 不能用于不同的内容", "Idempotency-Key", 422)
         if isinstance(body, Command):
             if self.doc.version == 0 and not body.CREATES and not self.changed:
                 raise Reject("not_found", "没有这个办件", status=404)
@@ -334,9 +334,10 @@ class _Work(Generic[S]):
             self.say += self.folder.outgoing(event, event_id, self.said, cause, span(trace, event_id))
         for ordinal, errand in enumerate(decision.do):
             errand_id = derived(service, kind, id, cause, "do", str(ordinal))
-            open = Open(errand_id, 0, True, self.system + self.folder.lease, errand)
-            self.errands = [*self.errands, open]
-            self.run.append(open)
+            lease = self.system + self.folder.lease
+            # Whoever finds it after a crash cannot know whether it was made; only this process may skip asking.
+            self.errands = [*self.errands, Open(errand_id, 0, False, lease, errand)]
+            self.run.append(Open(errand_id, 0, True, lease, errand))
         self.lines += decision.append
         return True
 
@@ -358,8 +359,9 @@ class _Work(Generic[S]):
             if open.lease <= self.system:
                 claimed = Open(open.id, open.tries + 1, False, self.system + self.folder.lease, open.errand)
                 self.run.append(Open(open.id, open.tries + 1, open.sure, claimed.lease, open.errand))
-                open = claimed
-            taken.append(open)
+                taken.append(claimed)
+            else:
+                taken.append(open)
         self.errands, self.changed = taken, True
 
     def folded(self) -> Folded[S]:
@@ -404,4 +406,3 @@ def span(trace: str, event_id: str) -> str:
     """The W3C traceparent of an event: the trace of its cause, or a new one; the event is the span."""
     trace_id = trace[3:35] if len(trace) == 55 else event_id.replace("-", "")
     return f"00-{trace_id}-{event_id[:8]}{event_id[9:13]}{event_id[14:18]}-01"
-

@@ -32,7 +32,9 @@ ERRANDS = Counter("tongban_errands_total", "Calls to partners", ["service", "err
 # Errands planned and not yet answered in this process.
 ERRANDS_OPEN = Gauge("tongban_errands_open", "Calls to partners under way or waiting", ["service"])
 # Seconds one call to a partner took.
-ERRAND_SECONDS = Histogram("tongban_errand_seconds", "Duration of calls to partners", ["service", "errand"], buckets=FAST)
+ERRAND_SECONDS = Histogram(
+    "tongban_errand_seconds", "Duration of calls to partners", ["service", "errand"], buckets=FAST
+)
 # Dead letters written; every one wants a person.
 DEAD = Counter("tongban_dead_letters_total", "Messages set aside as dead letters", ["service"])
 # Cases whose later events wait behind a dead letter.

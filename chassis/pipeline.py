@@ -71,9 +71,7 @@ class Pipeline:
         self.service, self.store, self.bus, self.clock = service, store, bus, clock
         self.owner, self.most = owner, batch
         every = (*deciders, PARKED)
-        self.folders: dict[str, Folder[Any]] = {
-            d.kind: Folder(service, d, errands, partitions, lease) for d in every
-        }
+        self.folders: dict[str, Folder[Any]] = {d.kind: Folder(service, d, errands, partitions, lease) for d in every}
         self.router = Router(service, deciders)
         self.publisher = Publisher(service, bus, store, clock, owner)
         self.run: Callable[[Ref, Open], None] = lambda ref, open: None
@@ -419,4 +417,3 @@ class Pipeline:
 def touch(ref: Ref) -> tuple[Ref, Message]:
     """Asks for a document to be looked after; see `Touch`."""
     return ref, Message("touch", TOUCH)
-

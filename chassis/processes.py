@@ -30,14 +30,14 @@ class Processes:
         self.ports = {name: settings.port + 1 + index for index, name in enumerate(names)}
         self.front = Front(settings.host, settings.port, self.ports, settings.body_limit)
         self.children: dict[str, asyncio.subprocess.Process] = {}
-        self._stopping = False
+        self._stopping = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; then every child drains."""
         await self.front.start()
         keepers = [asyncio.ensure_future(self._keep(name, port)) for name, port in self.ports.items()]
         await stop.wait()
-        self._stopping = True
+        self._stopping.set()
         for child in self.children.values():
             if child.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
@@ -47,14 +47,14 @@ class Processes:
 
     async def _keep(self, name: str, port: int) -> None:
         failures = 0
-        while not self._stopping:
+        while not self._stopping.is_set():
             began = self.clock.system()
             child = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "chassis.cli", "serve", name, "--port", str(port)
             )
             self.children[name] = child
             code = await child.wait()
-            if self._stopping:
+            if self._stopping.is_set():
                 return
             failures = 0 if self.clock.system() - began > 60 else failures + 1
             log.error("service %s ended with %s; starting it again", name, code)

@@ -19,7 +19,7 @@ from chassis.store import Store, StoreDown
 log = logging.getLogger("tongban")
 
 MOST_WAITING = 4000
-"""Records waiting for acknowledgement beyond which the pipeline stops folding: no client of the bus bounds its buffer."""
+"""Records waiting for acknowledgement beyond which the pipeline stops folding: no bus client bounds its buffer."""
 
 
 @dataclass(slots=True)

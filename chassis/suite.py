@@ -81,7 +81,9 @@ class Suite:
         self.bus = open_bus(settings, self.clock)
         parts = Parts(self.clock, Calendar.load(settings.calendar), load_keyring(settings), env)
         services = [build(parts) for build in builds.values()]
-        self.lines = [Line(s, open_store(settings, s.name, self.clock), self.bus, self.clock, settings) for s in services]
+        self.lines = [
+            Line(s, open_store(settings, s.name, self.clock), self.bus, self.clock, settings) for s in services
+        ]
         self.officers = Officers(settings.oidc_issuer, settings.oidc_audience, self.clock)
         self.app = self._application()
         self.started = asyncio.Event()
@@ -168,7 +170,7 @@ class Suite:
         names = {topic for line in self.lines for topic in line.topics} | {"case"}
         names |= {f"{kind}.{portal}" for portal in self.settings.portals for kind in ("portal", "answers")}
         names |= {f"{line.name}.dead" for line in self.lines}
-        await self.bus.ensure({name: self.settings.partitions for name in sorted(names)})
+        await self.bus.ensure(dict.fromkeys(sorted(names), self.settings.partitions))
         for line in self.lines:
             await line.open()
 

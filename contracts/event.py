@@ -6,7 +6,7 @@ Encoding to the wire is `contracts.wire`; this module must never import a publis
 from __future__ import annotations
 
 import uuid
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, timedelta, timezone
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
@@ -101,7 +101,7 @@ class AutoRule(Shape):
 
     fact: str
     op: Literal[">=", "<=", "==", "in"]
-    value: Json
+    value: Json = None
     label: str
     basis: str
     source: str

@@ -9,7 +9,19 @@ from typing import ClassVar, Literal
 
 from pydantic import AwareDatetime
 
-from contracts.event import CaseEvent, CaseId, Event, Json, Limit, Plan, PortalName, Problem, Sealed, Shape, SubmissionId
+from contracts.event import (
+    CaseEvent,
+    CaseId,
+    Event,
+    Json,
+    Limit,
+    Plan,
+    PortalName,
+    Problem,
+    Sealed,
+    Shape,
+    SubmissionId,
+)
 from contracts.words import Channel
 
 

@@ -92,5 +92,3 @@ class WithdrawalRequested(PortalEvent):
 
     TYPE: ClassVar[str] = "withdrawal_requested"
     reason: Text
-
-

@@ -23,7 +23,7 @@ class Reason(Shape):
     label: str
     basis: str
     source: str
-    met: bool | None
+    met: bool | None = None
     fact: Json = None
 
 

@@ -123,5 +123,3 @@ MESSAGES = {
     "datetime_from_date_parsing": "不是合法的时间",
     "datetime_parsing": "不是合法的时间",
 }
-
-

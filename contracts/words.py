@@ -87,7 +87,7 @@ class Grade(Word):
     @classmethod
     def parse_reply(cls, text: str) -> Grade | None:
         """The grade that an SMS reply states: one of the five words, a digit with 1 = 非常满意 (the order in which the
-        invitation lists them), or both in agreement. None for anything else: 「不太满意」 is a sentence, not a grade."""
+        invitation lists them), or both in agreement. None for anything else: 「不太满意」 is no grade."""
         plain = re.sub(r"[\s,.。、!:;()\-_~]+", "", unicodedata.normalize("NFKC", text))
         found = re.fullmatch(r"([1-5]?)([^0-9]*)", plain)
         if not found or not plain:
@@ -329,7 +329,8 @@ CASE_RESULT_GUANGDONG: Final = CodeList(
         ("6", CaseResult.COMPLETED),
     ),
 )
-"""0 出证, 1 退回, 2 作废, 3 删除, 4 转报, 5 补正超时驳回, 6 办结. A refusal is no 办结 there: its 受理 record says 2."""
+"""0 出证, 1 退回, 2 作废, 3 删除, 4 转报, 5 补正超时驳回, 6 办结. A refusal is no 办结 there:
+its 受理 record says 2."""
 
 
 class AcceptanceRule(Word):
@@ -445,8 +446,9 @@ SCAN_EMS: Final = CodeList(
         ("705", ParcelScan.ATTEMPTED),
     ),
 )
-"""203 收寄, 306 揽投解车, 389 处理中心封车, 912 航班降落, 954 到达处理中心, 702 下段(派送), 704 妥投, 705 未妥投. The partner's own
-table has about 195 codes: an unknown one is a movement that changes no state, never an error."""
+"""203 收寄, 306 揽投解车, 389 处理中心封车, 912 航班降落, 954 到达处理中心, 702 下段(派送), 704 妥投,
+705 未妥投. The partner's own table has about 195 codes: an unknown one is a movement that changes no state, never an
+error."""
 
 SCAN_EMS_LEGACY: Final = CodeList(
     "EMS trace push (listexpressmail), action",

@@ -37,6 +37,8 @@ class CityTime:
         self.instant = instant
         self.wakers: list[asyncio.Event] = []
         self._reading = reading
+        self._heard = float("-inf")
+        self._hearing = asyncio.Lock()
         self._offset: float | None = None
         self._city = 0.0
         self._mono = time.monotonic()
@@ -71,6 +73,7 @@ class CityTime:
     async def refresh(self) -> None:
         """Hears the legal time once; a suite that does not answer changes nothing."""
         offset = await self._reading()
+        self._heard = time.monotonic()
         if offset is None:
             return
         if self._offset is None:
@@ -91,6 +94,14 @@ class CityTime:
                 waker.set()
         else:
             self._anchors.append((city, legal + jump))
+
+    async def fresh(self, age: float = 0.05) -> None:
+        """Hears the legal time unless that was done within `age` real seconds, so that what follows a move of the
+        legal clock is never dated before it."""
+        if time.monotonic() - self._heard > age:
+            async with self._hearing:
+                if time.monotonic() - self._heard > age:
+                    await self.refresh()
 
     async def run(self, every: float = 0.25) -> None:
         """Follows the legal clock until cancelled; `every` is in real seconds."""

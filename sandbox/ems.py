@@ -16,12 +16,12 @@ from aiohttp import web
 
 from sandbox.citytime import CityTime, stamp
 from sandbox.ems_codec import BadEnvelope, EmsCodec, digest
-from sandbox.ems_scans import SCRIPT_OF_NUMBER, SCRIPTS, Parcel, legacy, trace
+from sandbox.ems_scans import SCRIPT_OF_NUMBER, SCRIPTS, Parcel, label_pdf, legacy, trace
 from sandbox.faults import Faults, Ledger
 from sandbox.push import Pusher
 from sandbox.serving import BadRequest, Partner, Paths, encode, fields, reply
 
-SECRET = "TvaBgrhE46sft3nZlfe7xw=="
+SECRET = "TvaBgrhE46sft3nZlfe7xw=="  # noqa: S105
 """The platform's published example secret; the sandbox's default."""
 
 PUSH_KEY = "sandbox-ems-push"
@@ -44,7 +44,7 @@ class No(Exception):
 
 
 class Ems(Partner):
-    """`query` is the apiCode of the order query, `keep` bounds the parcels it remembers."""
+    """`query` is the apiCode of the order query, `keep` bounds the parcels it remembers, `url` is the city's own."""
 
     def __init__(
         self,
@@ -61,6 +61,7 @@ class Ems(Partner):
         super().__init__("ems", faults, Ledger(("ordered", "cancelled"), ("traces", "legacy")))
         self.time = time
         self.codec = EmsCodec(secret)
+        self.url = ""
         self.push_key = push_key
         self.keep = keep
         self._by_order: dict[str, list[Parcel]] = {}
@@ -89,8 +90,9 @@ class Ems(Partner):
         paths.add("POST", "/amp-prod-api/f/amp/api/test", self.call)
         paths.add("POST", "/ems/scripts", self.script)
         paths.add("GET", "/ems/parcels", self.parcels)
+        paths.add("GET", "/ems/labels/*", self.show_label)
 
-    async def call(self, request: web.BaseRequest, rest: str) -> web.StreamResponse:
+    async def call(self, request: web.BaseRequest, _rest: str) -> web.StreamResponse:
         """The open platform: one path, the apiCode chooses."""
         try:
             form = await fields(request)
@@ -100,6 +102,8 @@ class Ems(Partner):
         act = self._acts.get(code)
         if act is None:
             return no("A0404", "apiCode不存在")
+        if code == ORDER:
+            await self.time.fresh()
 
         def done(lying: bool) -> web.Response:
             try:
@@ -194,10 +198,16 @@ class Ems(Partner):
             self.ledger.effects["cancelled"].add(parcel.order_no)
         return {"logisticsOrderNo": parcel.order_no, "waybillNo": parcel.waybill}
 
-    def label(self, message: Answer, lying: bool) -> Answer:
-        """010004: where the label is to be had (getURL=1)."""
+    def label(self, message: Answer, _lying: bool) -> Answer:
+        """010004: where the label is to be had as a PDF (getURL=1)."""
         parcel = self._parcel(message)
-        return {"waybillNo": parcel.waybill, "url": f"/ems/labels/{parcel.waybill}.pdf"}
+        return {"waybillNo": parcel.waybill, "url": f"{self.url}/ems/labels/{parcel.waybill}.pdf"}
+
+    async def show_label(self, _request: web.BaseRequest, rest: str) -> web.StreamResponse:
+        waybill = rest.removesuffix(".pdf")
+        if waybill not in self._by_waybill:
+            return reply({"error": "no such label"}, 404)
+        return web.Response(body=label_pdf(waybill), content_type="application/pdf")
 
     def traces_of(self, message: Answer, lying: bool) -> Answer:
         """040001: every scan that has happened, in order, whether or not it was pushed."""
@@ -216,7 +226,7 @@ class Ems(Partner):
             raise No("B0404", "邮件号不存在")
         return parcel
 
-    async def script(self, request: web.BaseRequest, rest: str) -> web.StreamResponse:
+    async def script(self, request: web.BaseRequest, _rest: str) -> web.StreamResponse:
         """{"script", "logisticsOrderNo"?, "count"?}: what shall happen to that order's parcel, or to the next ones."""
         given = await fields(request)
         script, count = given.get("script"), int(given.get("count") or 1)
@@ -230,7 +240,7 @@ class Ems(Partner):
             self._next += [str(script)] * count
         return reply({"script": script})
 
-    async def parcels(self, request: web.BaseRequest, rest: str) -> web.StreamResponse:
+    async def parcels(self, request: web.BaseRequest, _rest: str) -> web.StreamResponse:
         """What EMS has: `GET /ems/parcels?order=…` or the newest 500."""
         asked = (await fields(request)).get("order")
         found = self._by_order.get(str(asked), []) if asked else list(self._by_waybill.values())[-500:]

@@ -33,8 +33,9 @@ class Due(NamedTuple, Generic[T]):
 
 class Pusher(Generic[T]):
     """One callback URL. `pack` makes the body and headers of a batch, `failed` says which items an answer leaves
-    undelivered, `bends` names the push faults that apply. Calls go out one after another, so that what is due first arrives first; the queue is bounded, and
-    what does not fit is counted as dropped."""
+    undelivered, `wanted` whether an item is still to be pushed when its time comes, `bends` which push faults apply.
+    Calls go out one after another, so that what is due first arrives first; the queue is bounded, and what does not
+    fit is counted as dropped."""
 
     def __init__(
         self,
@@ -47,7 +48,7 @@ class Pusher(Generic[T]):
         ledger: Ledger,
         pack: Callable[[Sequence[T]], tuple[bytes, dict[str, str]]],
         failed: Callable[[int, bytes, Sequence[T]], Collection[int]],
-        wanted: Callable[[T], bool] = lambda item: True,
+        wanted: Callable[[T], bool] = lambda _: True,
         bends: Collection[str] = PUSHES,
         retries: Sequence[float] = RETRIES,
         most: int = 100,
@@ -105,6 +106,7 @@ class Pusher(Generic[T]):
             due = heapq.heappop(self._queue)
             if self._wanted(due.item):
                 batch.append(due)
+        self.counts["waiting"] = len(self._queue)
         return batch
 
     async def _push(self, batch: list[Due[T]]) -> None:
@@ -124,7 +126,6 @@ class Pusher(Generic[T]):
                 self._plan(due.item, self.time.now() + self._retries[due.attempt], due.attempt + 1)
             else:
                 self.counts["given_up"] += 1
-        self.counts["waiting"] = len(self._queue)
 
     async def _call(self, batch: list[Due[T]]) -> Collection[int]:
         items = [due.item for due in batch]

@@ -7,6 +7,7 @@ hold a partner's rules.
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qsl
@@ -81,7 +82,7 @@ async def fields(request: web.BaseRequest) -> dict[str, Any]:
     return values
 
 
-class Partner:
+class Partner(ABC):
     """What all pretend partners share: a ledger, faults, and the way in which faults bend an answer."""
 
     def __init__(self, name: str, faults: Faults, ledger: Ledger) -> None:
@@ -89,6 +90,10 @@ class Partner:
         self.faults = faults
         self.ledger = ledger
         self.stopping = asyncio.Event()
+
+    @abstractmethod
+    def paths(self, paths: Paths) -> None:
+        """Adds the partner's paths to the city's table."""
 
     async def deal(
         self,

@@ -228,7 +228,7 @@ class SmsProvider(Partner):
             return WAITING
         return DELIVERED if message.ok else FAILED
 
-    async def messages(self, request: web.BaseRequest, rest: str) -> web.StreamResponse:
+    async def messages(self, request: web.BaseRequest, _rest: str) -> web.StreamResponse:
         """What a telephone received: `GET /sms/messages?phone=…` or `?out_id=…`, oldest first, the newest 500."""
         asked = await fields(request)
         if asked.get("out_id"):
@@ -239,7 +239,7 @@ class SmsProvider(Partner):
             found = list(self._messages)[-500:]
         return reply({"messages": [dict(self._detail(m), TemplateParam=m.param) for m in found[-500:]]})
 
-    async def say(self, request: web.BaseRequest, rest: str) -> web.StreamResponse:
+    async def say(self, request: web.BaseRequest, _rest: str) -> web.StreamResponse:
         """A citizen answers: {"phone_number", "content", "dest_code"?, "sign_name"?}; the push follows."""
         given = await fields(request)
         phone, content = given.get("phone_number"), given.get("content")

@@ -5,6 +5,7 @@ It declares shapes only; this module must never import a driver (they live in `c
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -60,9 +61,7 @@ class Bus(Protocol):
     async def publish(self, records: Sequence[Record]) -> None:
         """Returns after every record is acknowledged, in order per key. Raises BusDown; then all may be said again."""
 
-    async def subscribe(
-        self, group: str, topics: Sequence[str], on_assigned: Moved, on_revoked: Moved
-    ) -> Subscription:
+    async def subscribe(self, group: str, topics: Sequence[str], on_assigned: Moved, on_revoked: Moved) -> Subscription:
         """Join a group. Both callbacks are awaited before records of a moved partition flow; `on_revoked` may take as
         long as a drain. Reading starts at the group's commit, or at the beginning."""
 
@@ -72,6 +71,7 @@ class Bus(Protocol):
     async def close(self) -> None: ...
 
 
+@functools.lru_cache(maxsize=20_000)
 def partition_of(key: str, partitions: int) -> int:
     """Kafka's default partitioner: murmur2 of the key, so that both buses and every client agree."""
     return (murmur2(key.encode()) & 0x7FFFFFFF) % partitions

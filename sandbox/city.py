@@ -1,0 +1,237 @@
+"""The pretend city as one HTTP server: SMS, EMS, identity provider and registers, with faults and counts on demand.
+
+Runs as `python -m sandbox.city` or inside a test; it listens on 127.0.0.1 only and must never import a service.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import aiohttp
+import msgspec
+from aiohttp import web
+
+from sandbox import ems
+from sandbox.citytime import CityTime, SuiteClock, reading_of
+from sandbox.ems import Ems
+from sandbox.faults import PARTNERS, Fault, Faults
+from sandbox.identity import Issuer
+from sandbox.officers import OFFICERS, SECRET
+from sandbox.registers import Registers
+from sandbox.serving import BadRequest, Partner, Paths, reply
+from sandbox.sms import SmsProvider
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How the city behaves. `port` 0 takes a free one. Callbacks are paths on the suite, or whole addresses; an empty
+    one is never called. `daily` is the SMS limit of a number, 0 for none."""
+
+    port: int = 0
+    suite: str = ""
+    seed: int = 1
+    speed: float = 100.0
+    instant: bool = False
+    sms_reports: str = "/notify/webhooks/aliyun/reports"
+    sms_replies: str = "/notify/webhooks/aliyun/replies"
+    sms_daily: int = 50
+    ems_traces: str = "/courier/webhooks/ems/traces"
+    ems_legacy: str = "/courier/webhooks/ems/traces"
+    ems_secret: str = ems.SECRET
+    ems_key: str = ems.PUSH_KEY
+    ems_query: str = "020010"
+    audience: str = "tongban"
+    officer_secret: str = SECRET
+
+
+class City:
+    """`start` binds the port and begins to push; `stop` ends both. `legal` replaces asking the suite for its clock.
+
+    `faults`, `sms`, `ems`, `issuer`, `registers` and `time` are there for tests to look at and to act on directly.
+    """
+
+    def __init__(self, options: Options | None = None, legal: Callable[[], datetime] | None = None) -> None:
+        self.options = options or Options()
+        o = self.options
+        self._clock = SuiteClock(self._http, o.suite)
+        self.time = CityTime(reading_of(legal) if legal else self._clock, o.speed, o.instant)
+        self.faults = Faults(o.seed)
+        self.sms = SmsProvider(self.time, self._http, self.faults, daily=o.sms_daily)
+        self.ems = Ems(
+            self.time, self._http, self.faults,
+            secret=o.ems_secret, push_key=o.ems_key, query=o.ems_query, seed=o.seed,
+        )  # fmt: skip
+        self.issuer = Issuer(self.faults, OFFICERS, audience=o.audience, secret=o.officer_secret)
+        self.registers = Registers(self.faults)
+        self.partners: tuple[Partner, ...] = (self.sms, self.ems, self.issuer, self.registers)
+        self.url = ""
+        self._session: aiohttp.ClientSession | None = None
+        self._runner: web.ServerRunner | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self.point(o.suite)
+
+    def _http(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession()
+        return self._session
+
+    def point(self, suite: str) -> None:
+        """Sets or changes the suite's address, which may be known only after the city has started."""
+        suite = suite.rstrip("/")
+        self._clock.suite = suite
+        o = self.options
+        for pusher, callback in (
+            (self.sms.reports, o.sms_reports),
+            (self.sms.replies, o.sms_replies),
+            (self.ems.traces, o.ems_traces),
+            (self.ems.legacy, o.ems_legacy),
+        ):
+            pusher.url = callback if "://" in callback else suite + callback if suite and callback else ""
+
+    async def start(self) -> None:
+        """Raises OSError when the port is taken."""
+        paths = Paths()
+        for partner in self.partners:
+            partner.paths(paths)
+        paths.add("GET", "/health", self._health)
+        paths.add("GET", "/counts", self._counts)
+        paths.add("GET", "/faults", self._faults)
+        paths.add("POST", "/faults", self._add_fault)
+        paths.add("DELETE", "/faults", self._clear_faults)
+        paths.add("GET", "/clock", self._show_clock)
+        paths.add("POST", "/clock/refresh", self._refresh_clock)
+        self._runner = web.ServerRunner(web.Server(paths, access_log=None), shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, HOST, self.options.port)
+        try:
+            await site.start()
+        except OSError:
+            await self.stop()
+            raise
+        port = self._runner.addresses[0][1]
+        self.url = self.issuer.url = self.ems.url = f"http://{HOST}:{port}"
+        await self.time.refresh()
+        running: tuple[Coroutine[Any, Any, None], ...] = (
+            self.time.run(),
+            self.sms.reports.run(),
+            self.sms.replies.run(),
+            self.ems.traces.run(),
+            self.ems.legacy.run(),
+        )
+        self._tasks = [asyncio.create_task(work) for work in running]
+
+    async def stop(self) -> None:
+        """Ends pushing, cuts silent calls short, closes the port. May be called twice."""
+        for partner in self.partners:
+            partner.stopping.set()
+        for task in self._tasks:
+            task.cancel()
+        ended = await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+        for result in ended:
+            if isinstance(result, Exception):
+                raise result
+
+    def counts(self, brief: bool = False, partner: str = "") -> dict[str, Any]:
+        """What really happened: per partner `requests` by operation, `effects` by key, `faults`, `pushes`."""
+        return {p.name: p.ledger.shown(brief) for p in self.partners if partner in ("", p.name)}
+
+    async def _health(self, _request: web.BaseRequest, _rest: str) -> web.StreamResponse:
+        dead = [task for task in self._tasks if task.done()]
+        return reply({"ok": not dead}, 503 if dead else 200)
+
+    async def _counts(self, request: web.BaseRequest, _rest: str) -> web.StreamResponse:
+        """`?brief=1` leaves the single keys out, `?partner=` chooses one."""
+        query = request.query
+        return reply(self.counts(query.get("brief", "") in ("1", "true"), query.get("partner", "")))
+
+    async def _faults(self, _request: web.BaseRequest, _rest: str) -> web.StreamResponse:
+        return reply({"faults": self.faults.listed()})
+
+    async def _add_fault(self, request: web.BaseRequest, _rest: str) -> web.StreamResponse:
+        """One fault or a list of them; see sandbox.faults.Fault."""
+        body = await request.read()
+        given = msgspec.json.decode(body, type=list[Fault] | Fault)
+        for fault in given if isinstance(given, list) else [given]:
+            self.faults.add(fault)
+        return reply({"faults": self.faults.listed()}, 201)
+
+    async def _clear_faults(self, request: web.BaseRequest, _rest: str) -> web.StreamResponse:
+        partner = request.query.get("partner", "")
+        if partner not in ("", "*", *PARTNERS):
+            raise BadRequest(f"partner is one of {', '.join(PARTNERS)}")
+        self.faults.clear(partner)
+        return reply({"faults": self.faults.listed()})
+
+    async def _show_clock(self, _request: web.BaseRequest, _rest: str) -> web.StreamResponse:
+        return reply({"legal": self.time.legal().isoformat(), "city_seconds": self.time.now()})
+
+    async def _refresh_clock(self, request: web.BaseRequest, rest: str) -> web.StreamResponse:
+        """Hears the suite's clock now, as after moving it; otherwise that takes a quarter of a second."""
+        await self.time.refresh()
+        return await self._show_clock(request, rest)
+
+
+def options(arguments: Sequence[str] | None = None) -> Options:
+    parser = argparse.ArgumentParser(prog="python -m sandbox.city", description=__doc__)
+    usual = Options()
+    parser.add_argument("--port", type=int, default=9090, help="port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--suite", default="http://127.0.0.1:8080", help="the suite's address")
+    parser.add_argument("--seed", type=int, default=usual.seed, help="seed of faults and numbers")
+    parser.add_argument("--speed", type=float, default=usual.speed, help="city seconds per real second")
+    parser.add_argument("--instant", action="store_true", help="receipts and scans come at once")
+    for name, text in (
+        ("sms_reports", "callback of SMS receipts"),
+        ("sms_replies", "callback of SMS replies"),
+        ("ems_traces", "callback of EMS traces"),
+        ("ems_legacy", "callback of EMS traces in the legacy format"),
+        ("ems_secret", "EMS secret, Base64 of 16 bytes"),
+        ("ems_key", "key of the header authenticate of EMS pushes"),
+        ("ems_query", "apiCode of the EMS order query"),
+        ("audience", "audience of officers' tokens"),
+        ("officer_secret", "client secret of every officer"),
+    ):
+        parser.add_argument(f"--{name.replace('_', '-')}", default=getattr(usual, name), help=text)
+    parser.add_argument("--sms-daily", type=int, default=usual.sms_daily, help="SMS per number and day, 0 = any")
+    return Options(**vars(parser.parse_args(arguments)))
+
+
+async def serve(city: City) -> None:
+    """Runs until SIGTERM or SIGINT; the first line on standard output says where."""
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    await city.start()
+    print(msgspec.json.encode({"city": city.url}).decode(), flush=True)
+    await ended.wait()
+    await city.stop()
+
+
+def main() -> None:
+    city = City(options())
+    if sys.platform == "win32":
+        asyncio.run(serve(city))
+    else:
+        import uvloop
+
+        uvloop.run(serve(city))
+
+
+if __name__ == "__main__":
+    main()

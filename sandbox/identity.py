@@ -1,0 +1,120 @@
+"""A pretend identity provider for officers: OIDC discovery, keys, and tokens by client credentials.
+
+Its signing key is made at start and dies with it; this module must never import the chassis's checking of tokens.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import time
+import uuid
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import unquote
+
+import jwt
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from sandbox.faults import Faults, Ledger
+from sandbox.officers import SECRET, Officer
+from sandbox.serving import Partner, Paths, fields, reply
+
+LIFETIME = 8 * 3600
+"""Seconds of system time that a token lives: one working day."""
+
+
+class Issuer(Partner):
+    """RS256, because checking it is cheap and the suite checks far more often than this signs. `url` is the issuer's
+    name and address; it is set when the port is known."""
+
+    def __init__(
+        self, faults: Faults, officers: Iterable[Officer], *, audience: str = "tongban", secret: str = SECRET
+    ) -> None:
+        super().__init__("identity", faults, Ledger(("tokens",)))
+        self.url = ""
+        self.audience = audience
+        self.officers = {officer.id: officer for officer in officers}
+        self._secret = secret
+        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._kid = uuid.uuid4().hex
+
+    def paths(self, paths: Paths) -> None:
+        paths.add("GET", "/.well-known/openid-configuration", self.discovery)
+        paths.add("GET", "/jwks.json", self.jwks)
+        paths.add("POST", "/token", self.grant)
+
+    async def discovery(self, request: web.BaseRequest, _rest: str) -> web.StreamResponse:
+        about = {
+            "issuer": self.url,
+            "jwks_uri": f"{self.url}/jwks.json",
+            "token_endpoint": f"{self.url}/token",
+            "grant_types_supported": ["client_credentials"],
+            "response_types_supported": ["token"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+        }
+        return await self.deal(request, "discovery", lambda _: reply(about), unavailable)
+
+    async def jwks(self, request: web.BaseRequest, _rest: str) -> web.StreamResponse:
+        key: dict[str, Any] = jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
+        keys = {"keys": [key | {"kid": self._kid, "use": "sig", "alg": "RS256"}]}
+        return await self.deal(request, "jwks", lambda _: reply(keys), unavailable)
+
+    async def grant(self, request: web.BaseRequest, _rest: str) -> web.StreamResponse:
+        """RFC 6749 section 4.4: `client_id` is the officer's staff id."""
+        form = await fields(request)
+        name, secret = basic(request.headers.get("Authorization", ""))
+        name, secret = name or str(form.get("client_id") or ""), secret or str(form.get("client_secret") or "")
+
+        def act(lying: bool) -> web.Response:
+            if form.get("grant_type") != "client_credentials":
+                return reply({"error": "unsupported_grant_type"}, 400)
+            officer = self.officers.get(name)
+            if officer is None or not hmac.compare_digest(secret.encode(), self._secret.encode()):
+                return reply({"error": "invalid_client"}, 401)
+            token = self.token(officer)
+            if lying:
+                token = token.rpartition(".")[0] + "." + self._signed({"sub": name}).rpartition(".")[2]
+            return reply({"access_token": token, "token_type": "Bearer", "expires_in": LIFETIME})
+
+        return await self.deal(request, "token", act, lambda: reply({"error": "access_denied"}, 403))
+
+    def token(self, officer: Officer, lifetime: float = LIFETIME, audience: str | None = None) -> str:
+        """A signed token. `lifetime` in seconds of system time; a negative one gives a token that has expired."""
+        now = time.time()
+        self.ledger.effects["tokens"].add(officer.id)
+        claims = {
+            "iss": self.url,
+            "aud": audience or self.audience,
+            "sub": officer.id,
+            "roles": list(officer.roles),
+            "department": officer.department,
+            "area": officer.area,
+            "iat": int(now),
+            "exp": int(now + lifetime),
+            "jti": uuid.uuid4().hex,
+        }
+        return self._signed(claims)
+
+    def _signed(self, claims: dict[str, Any]) -> str:
+        return jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": self._kid})
+
+
+def basic(header: str) -> tuple[str, str]:
+    """Name and password of an Authorization header, empty where there are none."""
+    scheme, _, text = header.partition(" ")
+    if scheme.lower() != "basic":
+        return "", ""
+    try:
+        name, _, secret = base64.b64decode(text, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return unquote(name), unquote(secret)
+
+
+def unavailable() -> web.Response:
+    return reply({"error": "temporarily_unavailable"}, 503)

@@ -1,0 +1,74 @@
+"""Runs one Line on given ports inside a test, and waits for conditions.
+
+It knows the chassis's public parts only; it must never sleep for a guess.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+from chassis.bus import Bus, Record
+from chassis.clock import Clock
+from chassis.line import Line
+from chassis.service import Service
+from chassis.settings import ChassisSettings
+from chassis.store import Store
+
+LIMIT = 30.0
+
+
+def settings(directory: Path, **changes: object) -> ChassisSettings:
+    return ChassisSettings.model_validate({"dir": directory, "partitions": 4, "lease": 5.0, **changes})
+
+
+@contextlib.asynccontextmanager
+async def running(
+    service: Service, store: Store, bus: Bus, clock: Clock, settings: ChassisSettings
+) -> AsyncIterator[Line]:
+    """A line that works while the block runs, and drains after it."""
+    await bus.open()
+    line = Line(service, store, bus, clock, settings)
+    await bus.ensure(dict.fromkeys([*line.topics, f"{service.name}.dead"], settings.partitions))
+    await line.open()
+    task = asyncio.ensure_future(line.run())
+    try:
+        await until(lambda: bool(line.pipeline.shards), task)
+        yield line
+        await line.drain()
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await line.close()
+
+
+async def until(
+    condition: Callable[[], bool | Awaitable[bool]], task: asyncio.Future[None] | None = None, limit: float = LIMIT
+) -> None:
+    """Waits for a condition; fails with the task's own failure when that ends first."""
+    async with asyncio.timeout(limit):
+        while True:
+            found = condition()
+            if found if isinstance(found, bool) else await found:
+                return
+            if task is not None and task.done():
+                task.result()
+            await asyncio.sleep(0.002)
+
+
+async def read_all(bus: Bus, topic: str, group: str = "reader") -> list[Record]:
+    """Everything on a topic, by a group of its own."""
+
+    async def nothing(partitions: object) -> None:
+        return None
+
+    subscription = await bus.subscribe(group, [topic], nothing, nothing)
+    found: list[Record] = []
+    await until(lambda: bool(subscription.assigned))
+    while records := await subscription.fetch(1000, 0.3):
+        found += records
+    await subscription.close()
+    return found

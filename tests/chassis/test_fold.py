@@ -1,0 +1,185 @@
+"""Behaviour of the pure fold: dedupe, alarms, errands, carrying over, refusals. No store and no bus is needed.
+
+It must never depend on a backend.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from chassis.decision import Alarm, Answer, Decider, Decision, Reject, State
+from chassis.fold import TOUCH, Bug, Defer, Doc, Folded, Folder, Message
+from chassis.store import Row
+from contracts.event import SHANGHAI
+from tests.chassis.toy import Bump, Found, Ping, Placed, Toy, deciders
+
+NOW = datetime(2026, 3, 2, 10, 0, tzinfo=SHANGHAI)
+SYSTEM = 1000.0
+CASE = "c-1"
+
+
+def folder() -> Folder[Toy]:
+    return Folder("toy", deciders()[0], [Ping], partitions=4, lease=10.0)
+
+
+def place(n: int, id: str = "e1") -> Message:
+    return Message(id, Placed(at=NOW, case=CASE, n=n))
+
+
+def stored(folder: Folder[Toy], folded: Folded[Toy], acked: int = 0, batch: int = 1, owner: str = "a") -> Doc[Toy]:
+    """The document as somebody else would load it."""
+    return folder.load(folder.row(folded, owner, batch), acked)
+
+
+def test_an_event_is_applied_once() -> None:
+    f = folder()
+    first = f.fold(f.blank(CASE), [place(5), place(5)], NOW, SYSTEM)
+    assert first.fresh == [True, False]
+    assert first.view.state.total == 5
+    again = f.fold(stored(f, first, acked=1), [place(5)], NOW, SYSTEM)
+    assert again.doc is None, "a known event writes nothing"
+
+
+def test_the_same_cause_says_the_same_ids_again() -> None:
+    f = folder()
+    one = f.fold(f.blank(CASE), [place(5)], NOW, SYSTEM)
+    two = f.fold(f.blank(CASE), [place(5)], NOW + timedelta(days=1), SYSTEM + 99)
+    assert [o.headers["ce_id"] for o in one.say] == [o.headers["ce_id"] for o in two.say] != []
+    assert [o.id for o in one.run] == [o.id for o in two.run] != []
+    other = f.fold(f.blank(CASE), [place(5, "e2")], NOW, SYSTEM)
+    assert {o.headers["ce_id"] for o in other.say}.isdisjoint(o.headers["ce_id"] for o in one.say)
+
+
+def test_a_refused_message_changes_nothing_and_the_others_count() -> None:
+    f = folder()
+    result = f.fold(f.blank(CASE), [place(1, "a"), place(-1, "b"), place(666, "c"), place(2, "d")], NOW, SYSTEM)
+    assert result.view.state.total == 3
+    assert [type(r) for r in result.results] == [type(None), Reject, Bug, type(None)]
+    assert "on purpose" not in str(result.results[2]), "an error's text may hold values and stays inside"
+
+
+def test_alarms_ring_before_what_comes_later() -> None:
+    f = folder()
+    doc = stored(f, f.fold(f.blank(CASE), [place(1)], NOW, SYSTEM), acked=1)
+    late = NOW + timedelta(hours=2)
+    result = f.fold(doc, [Message("e9", Placed(at=late, case=CASE, n=1))], late, SYSTEM)
+    types = [o.headers["ce_type"] for o in result.say]
+    assert types[:2] == ["tongban.toy_rang.v1", "tongban.toy_counted.v1"]
+    assert result.say[0].headers["ce_time"] == (NOW + timedelta(hours=1)).isoformat(), "it rings at its own moment"
+
+
+def test_an_alarm_that_stays_due_is_a_bug_and_a_dead_letter() -> None:
+    class Stuck(State):
+        at: datetime | None = None
+
+        def alarms(self) -> dict[str, datetime]:
+            return {"stay": self.at} if self.at else {}
+
+    stuck: Decider[Stuck] = Decider("stuck", Stuck)
+
+    @stuck.on(Placed)
+    def start(state: Stuck, event: Placed, now: datetime) -> Decision[Stuck]:
+        return Decision(Stuck(id=state.id, at=now))
+
+    @stuck.when("stay")
+    def stay(state: Stuck, alarm: Alarm, now: datetime) -> Decision[Stuck]:
+        return Decision(state)
+
+    f = Folder("toy", stuck, [], partitions=4, lease=10.0)
+    result = f.fold(f.blank(CASE), [place(1)], NOW, SYSTEM)
+    assert result.doc is not None
+    assert result.doc.due is None, "it must not ring for ever"
+    assert [(o.topic, o.headers["tb_rule"]) for o in result.say] == [("toy.dead", "alarm:stay")]
+
+
+def test_unpublished_events_are_carried_over_oldest_first() -> None:
+    f = folder()
+    first = f.fold(f.blank(CASE), [place(1)], NOW, SYSTEM)
+    doc = stored(f, first, acked=0)
+    assert doc.carry
+    second = f.fold(doc, [place(2, "e2")], NOW, SYSTEM)
+    row = f.row(second, "b", 7)
+    assert second.carry
+    assert second.doc is not None
+    assert [o.batch for o in second.doc.outbox] == [7, 7]
+    assert [o.headers["ce_sequence"] for o in f.load(row, 0).outbox] == ["1", "2"]
+    assert f.load(row, 7).outbox == []
+
+
+def test_a_touch_publishes_what_the_dead_left_and_else_writes_nothing() -> None:
+    f = folder()
+    first = f.fold(f.blank(CASE), [place(1)], NOW, SYSTEM)
+    assert f.fold(stored(f, first, acked=0), [Message("t", TOUCH)], NOW, SYSTEM).doc is not None
+    assert f.fold(stored(f, first, acked=1), [Message("t", TOUCH)], NOW, SYSTEM).doc is None
+
+
+def test_an_errand_is_claimed_by_its_plan_and_taken_over_after_its_lease() -> None:
+    f = folder()
+    first = f.fold(f.blank(CASE), [place(1)], NOW, SYSTEM)
+    assert [(o.sure, o.tries, o.lease) for o in first.run] == [(True, 0, SYSTEM + 10)]
+    doc = stored(f, first, acked=1)
+    assert f.fold(doc, [Message("t", TOUCH)], NOW, SYSTEM + 9).doc is None
+    taken = f.fold(doc, [Message("t", TOUCH)], NOW, SYSTEM + 10)
+    assert [(o.sure, o.tries) for o in taken.run] == [(False, 1)], "it may have been made: ask first"
+    assert f.errand(stored(f, taken, acked=1).errands[0]) == Ping(n=1)
+
+
+def test_an_answer_counts_once_and_an_old_claim_cannot_defer() -> None:
+    f = folder()
+    doc = stored(f, f.fold(f.blank(CASE), [place(1)], NOW, SYSTEM), acked=1)
+    id = doc.errands[0].id
+    stale = f.fold(doc, [Message("d", Defer(id, 5, SYSTEM, True))], NOW, SYSTEM + 1)
+    assert stale.view.errands[0].lease == SYSTEM + 10
+    done = Answer(id, Ping(n=1), "done", {})
+    result = f.fold(doc, [Message("x", done), Message("x", done)], NOW, SYSTEM)
+    assert result.fresh == [True, False]
+    assert result.view.state.pings == (1,)
+    assert result.view.errands == []
+
+
+def test_commands_wait_for_nothing_here_and_keys_are_kept() -> None:
+    f = folder()
+    missing = f.fold(f.blank(CASE), [Message("k", Bump(by_how_much=1))], NOW, SYSTEM)
+    assert isinstance(missing.results[0], Reject)
+    assert missing.results[0].rule == "not_found"
+    keyed = [Message("k", Found(), digest="aa"), Message("k", Found(), digest="aa"), Message("k", Found(), digest="bb")]
+    result = f.fold(f.blank(CASE), keyed, NOW, SYSTEM)
+    assert result.view.state.total == 1
+    assert result.fresh[:2] == [True, False]
+    error = result.results[2]
+    assert isinstance(error, Reject)
+    assert (error.rule, error.status) == ("idempotency_key_reused", 422)
+
+
+def test_of_two_commands_with_the_same_version_one_wins() -> None:
+    f = folder()
+    doc = stored(f, f.fold(f.blank(CASE), [Message("f", Found())], NOW, SYSTEM), acked=1)
+    pair = [Message(str(i), Bump(by_how_much=1), version=1) for i in range(2)]
+    result = f.fold(doc, pair, NOW, SYSTEM)
+    assert result.results[0] is None
+    error = result.results[1]
+    assert isinstance(error, Reject)
+    assert error.status == 412
+
+
+def test_documents_that_live_for_years_forget_and_refuse_what_is_older() -> None:
+    toys = deciders()[0]
+    toys.forgets = timedelta(days=8)
+    f = Folder("toy", toys, [Ping], partitions=4, lease=10.0)
+    old = Message("old", Placed(at=NOW - timedelta(days=9), case=CASE, n=1))
+    result = f.fold(f.blank(CASE), [old], NOW, SYSTEM)
+    assert isinstance(result.results[0], Reject)
+    assert result.results[0].rule == "too_old_to_be_sure"
+    doc = f.blank(CASE)
+    for i in range(100):
+        doc = f.fold(doc, [place(1, f"m{i}")], NOW, SYSTEM + i * 86400).view
+    assert len(doc.seen) < 70
+
+
+def test_lines_are_numbered() -> None:
+    f = folder()
+    result = f.fold(f.blank(CASE), [Message("a", Found()), Message("b", Bump(by_how_much=2))], NOW, SYSTEM)
+    row: Row = f.row(result, "a", 1)
+    assert (row.line, row.lines) == (0, ("bumped 1", "bumped 2"))
+    more = f.fold(result.view, [Message("c", Bump(by_how_much=3))], NOW, SYSTEM)
+    assert f.row(more, "a", 2).line == 2

@@ -1,0 +1,225 @@
+"""A whole line on the embedded backends: commands, waiting, alarms, errands, dead letters, parking and replay.
+
+It must never look inside the pipeline for a verdict that the door or the bus can give.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from chassis.bus import Record
+from chassis.bus.log import LogBus
+from chassis.deadletters import PARKED
+from chassis.decision import Caller, Reject
+from chassis.door import Asked
+from chassis.line import Line
+from chassis.store.sqlite import SqliteStore
+from contracts.event import SHANGHAI
+from contracts.wire import decode
+from tests.chassis.running import read_all, running, settings, until
+from tests.chassis.toy import Bump, FastClock, Found, Partner, Toy, placed, service
+
+pytestmark = pytest.mark.anyio
+AT = datetime(2026, 3, 2, 10, tzinfo=SHANGHAI)
+OFFICER = Caller("officer", "w-1")
+
+
+class World:
+    def __init__(self, directory: Path, moods: tuple[str, ...] = ()) -> None:
+        self.clock = FastClock(offset_file=directory / "clock")
+        self.clock.move(AT)
+        self.bus = LogBus(directory / "bus.db", partitions=4, clock=self.clock)
+        self.store = SqliteStore(directory / "toy.db")
+        self.partner = Partner(moods)
+        self.service = service(self.partner)
+        self.toys = self.service.deciders[0]
+        self.directory = directory
+
+    def line(self, **changes: object) -> object:
+        return running(self.service, self.store, self.bus, self.clock, settings(self.directory, **changes))
+
+    async def say(self, case: str, n: int, id: str) -> None:
+        headers, body = placed(case, n, id, self.clock.legal())
+        await self.bus.publish([Record("case", case, headers, body)])
+
+    async def say_bytes(self, case: str, value: bytes) -> None:
+        headers, _ = placed(case, 1, f"raw-{len(value)}", self.clock.legal())
+        await self.bus.publish([Record("case", case, headers, value)])
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    made = World(tmp_path)
+    yield made
+    await made.bus.close()
+
+
+async def total(line: Line, world: World, case: str) -> int:
+    try:
+        state: Toy = (await line.door.read(world.toys, case)).state
+    except Reject:
+        return -1
+    return state.total
+
+
+async def test_an_event_becomes_state_errand_and_answer(world: World) -> None:
+    async with world.line() as line:  # type: ignore[attr-defined]
+        await world.say("a", 5, "p1")
+        await until(lambda: sum(world.partner.made.values()) == 1)
+
+        async def answered() -> bool:
+            return (await line.door.read(world.toys, "a")).state.pings == (5,)
+
+        await until(answered)
+    types = [decode(r.headers, r.value).event.TYPE for r in await read_all(world.bus, "case")]
+    assert sorted(types) == ["toy_counted", "toy_heard", "toy_pinged", "toy_placed"]
+
+
+async def test_a_command_waits_for_its_document(world: World) -> None:
+    async with world.line() as line:  # type: ignore[attr-defined]
+        asking = asyncio.ensure_future(
+            line.door.tell(world.toys, "late", Bump(by_how_much=2), by=OFFICER, asked=Asked(wait=30))
+        )
+        await asyncio.sleep(0)
+        await world.say("late", 1, "p1")
+        assert (await asking).state.total == 3
+
+
+async def test_a_command_to_nothing_is_refused_after_its_wait(world: World) -> None:
+    async with world.line() as line:  # type: ignore[attr-defined]
+        for wait in (0.0, 0.5):
+            with pytest.raises(Reject) as caught:
+                await line.door.tell(world.toys, "none", Bump(by_how_much=2), by=OFFICER, asked=Asked(wait=wait))
+            assert caught.value.rule == "not_found"
+
+
+async def test_what_was_answered_is_read_and_found_at_once(world: World) -> None:
+    async with world.line() as line:  # type: ignore[attr-defined]
+        for i in range(30):
+            await line.door.tell(world.toys, f"c{i:02}", Found(), by=OFFICER)
+            assert (await line.door.read(world.toys, f"c{i:02}")).state.total == 1
+        seen: list[str] = []
+        after = None
+        while True:
+            page = await line.door.find(world.toys, "total:1", after, 7)
+            seen += [told.state.id for told in page.items]
+            after = page.next
+            if after is None:
+                break
+        assert seen == [f"c{i:02}" for i in range(30)]
+        with pytest.raises(Reject, match="cursor_invalid"):
+            await line.door.find(world.toys, "total:1", "garbage", 7)
+
+
+async def test_the_same_key_is_one_command(world: World) -> None:
+    async with world.line() as line:  # type: ignore[attr-defined]
+        asked = Asked(key="key-1")
+        told = await asyncio.gather(
+            *(line.door.tell(world.toys, "a", Found(), by=OFFICER, asked=asked) for _ in range(5))
+        )
+        assert [t.state.total for t in told] == [1] * 5
+        assert sum(t.fresh for t in told) == 1
+        with pytest.raises(Reject, match="idempotency_key_reused"):
+            await line.door.tell(world.toys, "a", Bump(by_how_much=1), by=OFFICER, asked=asked)
+
+
+async def test_an_alarm_rings_when_the_legal_clock_reaches_it(world: World) -> None:
+    async with world.line() as line:  # type: ignore[attr-defined]
+        await world.say("a", 1, "p1")
+
+        async def placed_and_quiet() -> bool:
+            return await total(line, world, "a") == 1 and await line.idle()
+
+        await until(placed_and_quiet)
+        world.clock.move(world.clock.legal() + timedelta(hours=2))
+
+        async def rung() -> bool:
+            state: Toy = (await line.door.read(world.toys, "a")).state
+            return state.rung == 1 and not state.alarms()
+
+        await until(rung)
+
+
+@pytest.mark.parametrize("moods", [("retry", "ok"), ("vanish",), ("vanish", "vanish", "retry")])
+async def test_an_errand_is_made_once_whatever_the_partner_does(tmp_path: Path, moods: tuple[str, ...]) -> None:
+    world = World(tmp_path, moods)
+    async with world.line() as line:  # type: ignore[attr-defined]
+        await world.say("a", 1, "p1")
+
+        async def answered() -> bool:
+            return await total(line, world, "a") == 1 and (await line.door.read(world.toys, "a")).state.pings == (1,)
+
+        await until(answered)
+    assert list(world.partner.made.values()) == [1]
+    await world.bus.close()
+
+
+async def test_poison_parks_its_case_and_the_line_goes_on(world: World) -> None:
+    async with world.line() as line:  # type: ignore[attr-defined]
+        await world.say("bad", 1, "b1")
+        await world.say("bad", -1, "b2")
+        await world.say("bad", 2, "b3")
+        await world.say("good", 4, "g1")
+        await world.say("bad", 3, "b4")
+
+        async def parked() -> bool:
+            found = await line.door.find(PARKED, "parked")
+            return [len(told.state.letters) for told in found.items] == [3]
+
+        await until(parked)
+        await until(lambda: line.pipeline.publisher.idle)
+        assert await total(line, world, "good") == 4
+        assert await total(line, world, "bad") == 1, "later events of the case wait behind it"
+        dead = await read_all(world.bus, "toy.dead")
+        assert [(r.key, r.headers["tb_rule"], r.headers["tb_topic"]) for r in dead] == [("bad", "negative", "case")]
+        assert await line.pipeline.unpark("bad", drop=False) == 3, "still poisonous, so nothing passes it"
+        assert await line.pipeline.unpark("bad", drop=True) == 0
+        assert await total(line, world, "bad") == 6, "dropped one, and the others followed in order"
+        await world.say("bad", 10, "b5")
+
+        async def free() -> bool:
+            return await total(line, world, "bad") == 16
+
+        await until(free)
+
+
+async def test_undecodable_bytes_are_a_dead_letter_and_survive_a_restart(world: World, tmp_path: Path) -> None:
+    async with world.line() as line:  # type: ignore[attr-defined]
+        await world.say_bytes("x", b"\xff\x00 not json")
+        await world.say("x", 2, "x2")
+        await until(lambda: line.pipeline.parked == {"x"} and line.pipeline.backlog == 0)
+    world.store = SqliteStore(tmp_path / "toy.db")
+    async with world.line() as line:  # type: ignore[attr-defined]
+        assert line.pipeline.parked == {"x"}
+        assert await line.pipeline.unpark("x", drop=True) == 0
+        assert await total(line, world, "x") == 2
+
+
+async def test_too_many_dead_letters_in_a_row_stop_the_line(world: World) -> None:
+    async with world.line(dead_in_a_row=3) as line:  # type: ignore[attr-defined]
+        for i in range(3):
+            await world.say(f"s{i}", -1, f"s{i}")
+        await until(lambda: line.pipeline.stopped)
+        assert (await line.ready())["ok"] is False
+
+
+async def test_two_lines_share_the_work(world: World, tmp_path: Path) -> None:
+    second = SqliteStore(tmp_path / "toy.db")
+    async with world.line() as one:  # type: ignore[attr-defined]
+        async with running(world.service, second, world.bus, world.clock, settings(tmp_path)) as two:
+            await until(lambda: bool(one.pipeline.shards) and bool(two.pipeline.shards) and
+                        one.pipeline.shards.isdisjoint(two.pipeline.shards))  # fmt: skip
+            for i in range(60):
+                await world.say(f"k{i % 12}", 1, f"p{i}")
+
+            async def all_counted() -> bool:
+                return [await total(one, world, f"k{i}") for i in range(12)] == [5] * 12
+
+            await until(all_counted)
+            await until(lambda: sum(world.partner.made.values()) == 60)
+    assert set(world.partner.made.values()) == {1}

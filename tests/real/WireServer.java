@@ -1,0 +1,31 @@
+import de.bwaldvogel.mongo.MongoServer;
+import de.bwaldvogel.mongo.MongoVersion;
+import de.bwaldvogel.mongo.backend.h2.H2Backend;
+import java.util.List;
+
+/**
+ * The MongoDB wire protocol on loopback at a port of our choice, kept in one file: the library's own main class knows
+ * port 27017 only. Run as `java -cp 'lib/*' WireServer.java PORT FILE`; SIGTERM ends it in order.
+ */
+public final class WireServer {
+    /** The library says 5.0 with wire version 8, which current drivers refuse; a real 5.0 says 13. */
+    private record Five() implements MongoVersion {
+        @Override
+        public List<Integer> getVersionArray() {
+            return List.of(5, 0, 0);
+        }
+
+        @Override
+        public int getWireVersion() {
+            return 13;
+        }
+    }
+
+    public static void main(String[] arguments) {
+        var port = Integer.parseInt(arguments[0]);
+        var server = new MongoServer(new H2Backend(arguments[1]).version(new Five()));
+        // Without the hook a stop would lose what came after the store's last commit, up to a second of writes.
+        Runtime.getRuntime().addShutdownHook(new Thread(server::shutdownNow));
+        server.bind("127.0.0.1", port);
+    }
+}

@@ -1,0 +1,1 @@
+"""Tests of the pretend city: the wire formats it speaks, and the truth of its counts."""

@@ -113,6 +113,11 @@ class Pipeline:
         return len(self._asks) + len(self._messages) + len(self._fetched) + (0 if self._idle.is_set() else 1)
 
     @property
+    def waiting(self) -> int:
+        """Commands that wait for their document."""
+        return sum(len(asks) for asks in self._waiting.values())
+
+    @property
     def pending_inside(self) -> int:
         """Messages from inside the process that are not taken up yet."""
         return len(self._messages)

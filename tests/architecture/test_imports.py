@@ -1,0 +1,251 @@
+"""Which way imports may point: services to chassis to contracts, services apart, domains pure, a module per driver.
+
+Rules are functions from a source to findings, each shown to fail on a bad snippet; none may import what it judges.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from tests.architecture.sources import Source, hits, imports, services, source, sources, within
+
+Rule = Callable[[Source], list[str]]
+OURS = ("contracts", "chassis", "services", "sandbox", "tests")
+
+DISCOVERY = {
+    "chassis/suite.py": "discovers services by the path of the package",
+    "chassis/cli.py": "discovers the commands and settings of services by the path of the package",
+}
+"""Modules that may import the bare package `services`, and why."""
+
+HTTP = ("aiohttp", "yarl", "multidict", "uvloop", "jwt", "cryptography", "pydantic", "msgspec", "yaml", "stdnum")
+"""What the sandbox may use beside the standard library: HTTP, and the formats and ciphers of its partners."""
+
+PURE_STDLIB = frozenset(
+    "__future__ abc base64 bisect collections contextlib copy dataclasses datetime decimal enum fractions functools "
+    "hashlib heapq hmac html itertools json math operator re string textwrap types typing unicodedata urllib uuid "
+    "zoneinfo".split()
+)
+"""Standard modules that neither read, write, wait nor draw at random (uuid: see `IMPURE_NAMES`)."""
+
+PURE_OURS = ("contracts", "chassis.decision", "chassis.workdays", "chassis.sealing")
+IMPURE_NAMES = ("uuid.uuid1", "uuid.uuid4", "urllib.request", "urllib.robotparser", "contracts.export")
+
+DRIVERS = {
+    "aiokafka": ("chassis/bus/kafka.py",),
+    "motor": ("chassis/store/mongo.py",),
+    "pymongo": ("chassis/store/mongo.py",),
+    "bson": ("chassis/store/mongo.py",),
+    "sqlite3": ("chassis/bus/log.py", "chassis/store/sqlite.py", "chassis/sqlite.py"),
+    "uvicorn": ("chassis/suite.py", "chassis/front.py"),
+    "uvloop": ("chassis/cli.py",),
+    "prometheus_client": ("chassis/metrics.py", "chassis/http.py"),
+    "jwt": ("chassis/auth.py",),
+    "chinese_calendar": ("chassis/workdays.py",),
+    "cryptography": ("chassis/sealing.py",),
+}
+"""Package -> the modules of the suite that may import it, so that leaving one is a change in one place."""
+
+DRIVER_ROOMS = {"cryptography": "services/courier/"}
+"""Folders whose partners prescribe a cipher of their own."""
+
+
+def findings(of: Source, judge: Callable[[str], str]) -> list[str]:
+    found = ((i, judge(i.name)) for i in imports(of))
+    return [f"{of.path}:{i.line} imports {i.name}: {why}" for i, why in found if why]
+
+
+def third_party(name: str) -> bool:
+    head = name.partition(".")[0]
+    return head not in OURS and head not in sys.stdlib_module_names
+
+
+# ------------------------------------------------------------------------------------------------------------- arrows
+
+
+def contracts_alone(of: Source) -> list[str]:
+    def judge(name: str) -> str:
+        if third_party(name) and not hits(name, "pydantic"):
+            return "contracts need nothing but pydantic"
+        return "contracts know nothing above them" if hits(name, *OURS[1:]) else ""
+
+    return findings(of, judge)
+
+
+def chassis_below_services(of: Source) -> list[str]:
+    def judge(name: str) -> str:
+        if name == "services" and of.path in DISCOVERY:
+            return ""
+        return "the chassis knows no service" if hits(name, "services", "sandbox", "tests") else ""
+
+    return findings(of, judge)
+
+
+def services_apart(of: Source) -> list[str]:
+    own = ".".join(of.name.split(".")[:2])
+
+    def judge(name: str) -> str:
+        if hits(name, "services") and own != "services" and not hits(name, own):
+            return "services never import one another"
+        if hits(name, "chassis.bus", "chassis.store", "chassis.backends", "chassis.suite", "chassis.cli"):
+            return "services are given ports, they do not choose them"
+        return "services know neither the sandbox nor tests" if hits(name, "sandbox", "tests") else ""
+
+    return findings(of, judge)
+
+
+def sandbox_outside(of: Source) -> list[str]:
+    def judge(name: str) -> str:
+        if hits(name, "chassis") and not hits(name, "chassis.bus", "chassis.clock"):
+            return "the sandbox knows of the chassis only the bus and the clock"
+        if hits(name, "services", "tests"):
+            return "the sandbox sees services from outside"
+        return "the sandbox speaks HTTP" if third_party(name) and not hits(name, *HTTP) else ""
+
+    return findings(of, judge)
+
+
+def product_without_tests(of: Source) -> list[str]:
+    return findings(of, lambda name: "no test is part of the product" if hits(name, "tests", "pytest") else "")
+
+
+ARROWS: tuple[tuple[str, Rule, str], ...] = (
+    ("contracts", contracts_alone, "import msgspec"),
+    ("contracts", contracts_alone, "from chassis.decision import State"),
+    ("chassis", chassis_below_services, "from services.notify import app"),
+    ("chassis", chassis_below_services, "import services"),
+    ("chassis", chassis_below_services, 'import importlib\nimportlib.import_module("sandbox.sms")'),
+    ("services", services_apart, "def f():\n    from services.review.domain import Case"),
+    ("services", services_apart, "from chassis.store.sqlite import SqliteStore"),
+    ("services", services_apart, "from sandbox.sms import Sms"),
+    ("sandbox", sandbox_outside, "from chassis.decision import State"),
+    ("sandbox", sandbox_outside, "import services.notify"),
+    ("sandbox", sandbox_outside, "import fastapi"),
+    ("chassis", product_without_tests, "import pytest"),
+    ("services", product_without_tests, "from tests.conftest import x"),
+)
+
+
+@pytest.mark.parametrize(
+    ("folder", "rule"), sorted({(f, r) for f, r, _ in ARROWS}, key=lambda a: (a[0], a[1].__name__))
+)
+def test_arrows(folder: str, rule: Rule) -> None:
+    assert [line for s in within(folder) for line in rule(s)] == []
+
+
+@pytest.mark.parametrize(("folder", "rule", "bad"), ARROWS)
+def test_each_arrow_finds_a_wrong_import(folder: str, rule: Rule, bad: str) -> None:
+    assert rule(source(f"{folder}/notify/snippet.py", bad))
+
+
+def test_allowed_imports_are_allowed() -> None:
+    good = "from __future__ import annotations\nimport json\nfrom contracts.event import Event\nimport pydantic"
+    assert contracts_alone(source("contracts/x.py", good)) == []
+    assert chassis_below_services(source("chassis/cli.py", "import services")) == []
+    assert services_apart(source("services/notify/x.py", "from services.notify.domain import Mailbox")) == []
+    assert sandbox_outside(source("sandbox/x.py", "import aiohttp\nfrom chassis.bus.log import LogBus")) == []
+
+
+def test_every_exemption_is_needed() -> None:
+    needed = {s.path for s in within("chassis") for i in imports(s) if i.name == "services"}
+    assert set(DISCOVERY) == needed
+
+
+# ------------------------------------------------------------------------------------------------------------- purity
+
+
+def domain_of(service: str) -> list[Source]:
+    """The domain of a service: `domain.py` or `domain/`, and whatever else of the service it imports."""
+    found = {s.name: s for s in within(f"services/{service}/domain.py", f"services/{service}/domain")}
+    waiting = list(found.values())
+    own = {s.name: s for s in within(f"services/{service}")}
+    while waiting:
+        for i in imports(waiting.pop()):
+            for name in (i.name, i.name.rpartition(".")[0]):
+                if name in own and name not in found and not own[name].path.endswith("__init__.py"):
+                    found[name] = own[name]
+                    waiting.append(own[name])
+    return sorted(found.values(), key=lambda s: s.path)
+
+
+def pure(of: Source) -> list[str]:
+    own = ".".join(of.name.split(".")[:2])
+
+    def judge(name: str) -> str:
+        if hits(name, *IMPURE_NAMES):
+            return "a rule is told what it needs"
+        head = name.partition(".")[0]
+        if head in OURS:
+            return "" if hits(name, *PURE_OURS, own) else "a domain knows contracts and the words of decisions only"
+        return "" if head in PURE_STDLIB or head in ("msgspec", "pydantic") else "a domain is pure"
+
+    return findings(of, judge)
+
+
+@pytest.mark.parametrize("service", services())
+def test_domains_are_pure(service: str) -> None:
+    domain = domain_of(service)
+    assert domain
+    assert [line for s in domain for line in pure(s)] == []
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "import asyncio",
+        "import random",
+        "import logging",
+        "from pathlib import Path",
+        "import aiohttp",
+        "import yaml",
+        "from uuid import uuid4",
+        "import urllib.request",
+        "from chassis.clock import Clock",
+        "from chassis.door import Door",
+        "from services.review.domain import Case",
+    ],
+)
+def test_an_impure_domain_is_found(bad: str) -> None:
+    assert pure(source("services/notify/domain.py", bad))
+
+
+def test_a_pure_domain_is_pure() -> None:
+    good = (
+        "from uuid import uuid5\nimport msgspec\nfrom contracts.words import Grade\n"
+        "from chassis.decision import State\nfrom services.notify.templates import TEXTS"
+    )
+    assert pure(source("services/notify/domain.py", good)) == []
+
+
+# ------------------------------------------------------------------------------------------------------------ drivers
+
+
+def driver_in_its_place(of: Source) -> list[str]:
+    def judge(name: str) -> str:
+        for driver, homes in DRIVERS.items():
+            room = DRIVER_ROOMS.get(driver)
+            if hits(name, driver) and of.path not in homes and not (room and of.path.startswith(room)):
+                return f"{driver} belongs to {', '.join(homes)}"
+        return ""
+
+    return findings(of, judge)
+
+
+def test_each_driver_has_one_home() -> None:
+    found = [line for s in within("contracts", "chassis", "services") for line in driver_in_its_place(s)]
+    assert found == []
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_driver_elsewhere_is_found(driver: str) -> None:
+    assert driver_in_its_place(source("chassis/pipeline.py", f"def f():\n    from {driver} import x"))
+    assert driver_in_its_place(source(DRIVERS[driver][0], f"import {driver}")) == []
+
+
+def test_modules_can_be_found_at_all() -> None:
+    """An empty list of sources would pass every rule."""
+    assert {"contracts/event.py", "chassis/decision.py", "tests/architecture/sources.py"} <= {s.path for s in sources()}
+    assert len(services()) >= 5

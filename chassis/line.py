@@ -112,6 +112,7 @@ class Line:
         looks: tuple[Callable[[Collection[int]], Awaitable[list[Ref]]], ...] = (self._due, self._leased, self._stamped)
         while True:
             self._looked = self.clock.system()
+            began = self.clock.ticks()
             full = False
             if shards := self.pipeline.shards:
                 try:
@@ -122,10 +123,12 @@ class Line:
                             self.pipeline.put(*touch(ref))
                 except StoreDown as error:
                     log.error("store down: %s", error, extra={"service": self.name})
+            took = self.clock.ticks() - began
             while self.pipeline.pending_inside:
                 await self.clock.sleep(0.005)
             if not full:
-                await self.clock.sleep(SWEEP)
+                # Where a look is dear (a store that scans), it is taken less often.
+                await self.clock.sleep(max(SWEEP, 10 * took))
 
     async def _due(self, shards: Collection[int]) -> list[Ref]:
         return await self.store.due(shards, self.clock.legal().timestamp(), PAGE)

@@ -129,6 +129,7 @@ class Pipeline:
         self.subscription = await self.bus.subscribe(self.service, topics, self._assigned, self._revoked)
         while True:
             records = await self.subscription.fetch(self.most, 0.5)
+            self._shard()
             while self.stopped:
                 await self.clock.sleep(0.5)
             if records:

@@ -30,12 +30,14 @@ class Intake(CaseEvent):
 
 
 class Received(Intake):
-    """收件: the application has a number and a receipt (收件凭证). `check` is clock K; also answered to the portal."""
+    """收件: the application has a number and a receipt (收件凭证). `check` is clock K; with `deems` its end
+    is acceptance (视为受理), not an overdue of K. Also answered to the portal."""
 
     TYPE: ClassVar[str] = "received"
     received_on: AwareDatetime
     channel: Channel
     check: Limit | None = None
+    deems: bool = False
 
     def routes(self) -> tuple[tuple[str, str], ...]:
         return (("case", self.case), (f"answers.{self.about.portal}", self.about.submission))
@@ -100,6 +102,7 @@ class Corrected(Intake):
     TYPE: ClassVar[str] = "corrected"
     received_on: AwareDatetime
     check: Limit | None = None
+    deems: bool = False
 
 
 class Accepted(Intake):

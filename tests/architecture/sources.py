@@ -104,23 +104,39 @@ def hits(name: str, *prefixes: str) -> bool:
 def used(of: Source) -> Iterator[tuple[str, int]]:
     """Every dotted name that a module uses, spelled out through its imports: after `from datetime import datetime as
     d`, `d.now` is `datetime.datetime.now`. Names of its own are left out."""
+    known = _known(of)
+    for node in ast.walk(of.tree):
+        if isinstance(node, ast.ImportFrom):
+            base = _base(of, node)
+            yield from ((f"{base}.{alias.name}", node.lineno) for alias in node.names)
+        elif isinstance(node, ast.Attribute | ast.Name):
+            dotted = _dotted(node, known)
+            if dotted:
+                yield dotted, node.lineno
+
+
+def called(of: Source) -> Iterator[tuple[str, int]]:
+    """Every dotted name that a module calls, spelled out in the same way."""
+    known = _known(of)
+    for node in ast.walk(of.tree):
+        if isinstance(node, ast.Call):
+            dotted = _dotted(node.func, known)
+            if dotted:
+                yield dotted, node.lineno
+
+
+def _known(of: Source) -> dict[str, str]:
+    """What each imported name stands for."""
     known: dict[str, str] = {}
     for node in ast.walk(of.tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                known[alias.asname or alias.name.partition(".")[0]] = (
-                    alias.name if alias.asname else alias.name.partition(".")[0]
-                )
+                head = alias.name.partition(".")[0]
+                known[alias.asname or head] = alias.name if alias.asname else head
         elif isinstance(node, ast.ImportFrom):
             base = _base(of, node)
             known.update({alias.asname or alias.name: f"{base}.{alias.name}" for alias in node.names})
-            for alias in node.names:
-                yield f"{base}.{alias.name}", node.lineno
-    for node in ast.walk(of.tree):
-        if isinstance(node, ast.Attribute | ast.Name):
-            dotted = _dotted(node, known)
-            if dotted:
-                yield dotted, node.lineno
+    return known
 
 
 def _dotted(node: ast.expr, known: dict[str, str]) -> str:

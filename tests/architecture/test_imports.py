@@ -39,7 +39,7 @@ DRIVERS = {
     "motor": ("chassis/store/mongo.py",),
     "pymongo": ("chassis/store/mongo.py",),
     "bson": ("chassis/store/mongo.py",),
-    "sqlite3": ("chassis/bus/log.py", "chassis/store/sqlite.py", "chassis/sqlite.py"),
+    "sqlite3": ("chassis/sqlitefile.py", "chassis/bus/log.py", "chassis/bus/members.py", "chassis/store/sqlite.py"),
     "uvicorn": ("chassis/suite.py", "chassis/front.py"),
     "uvloop": ("chassis/cli.py",),
     "prometheus_client": ("chassis/metrics.py", "chassis/http.py"),
@@ -129,9 +129,10 @@ ARROWS: tuple[tuple[str, Rule, str], ...] = (
 )
 
 
-@pytest.mark.parametrize(
-    ("folder", "rule"), sorted({(f, r) for f, r, _ in ARROWS}, key=lambda a: (a[0], a[1].__name__))
-)
+RULES: tuple[tuple[str, Rule], ...] = tuple(dict.fromkeys((folder, rule) for folder, rule, _ in ARROWS))
+
+
+@pytest.mark.parametrize(("folder", "rule"), RULES)
 def test_arrows(folder: str, rule: Rule) -> None:
     assert [line for s in within(folder) for line in rule(s)] == []
 

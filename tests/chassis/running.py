@@ -67,8 +67,7 @@ async def read_all(bus: Bus, topic: str, group: str = "reader") -> list[Record]:
 
     subscription = await bus.subscribe(group, [topic], nothing, nothing)
     found: list[Record] = []
-    await until(lambda: bool(subscription.assigned))
-    while records := await subscription.fetch(1000, 0.3):
+    while (records := await subscription.fetch(1000, 0.5)) or not subscription.assigned:
         found += records
     await subscription.close()
     return found

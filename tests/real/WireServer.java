@@ -26,6 +26,11 @@ public final class WireServer {
         var server = new MongoServer(new H2Backend(arguments[1]).version(new Five()));
         // Without the hook a stop would lose what came after the store's last commit, up to a second of writes.
         Runtime.getRuntime().addShutdownHook(new Thread(server::shutdownNow));
-        server.bind("127.0.0.1", port);
+        try {
+            server.bind("127.0.0.1", port);
+        } catch (Exception failed) {
+            failed.printStackTrace();
+            System.exit(1); // threads of the library would keep a server alive that nobody can reach
+        }
     }
 }

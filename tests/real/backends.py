@@ -32,8 +32,10 @@ STOP_SECONDS = 30.0
 POLL_SECONDS = 0.02
 # The serial collector starts soonest and leaves the other core to whoever is being tested.
 JVM = ("-XX:+UseSerialGC", "-XX:-UsePerfData", "-Dfile.encoding=UTF-8", "-Djava.awt.headless=true")
-LOGGER = "-Dorg.slf4j.simpleLogger."
-LOGGING = (f"{LOGGER}defaultLogLevel=warn", f"{LOGGER}showDateTime=true", f"{LOGGER}dateTimeFormat=HH:mm:ss.SSS")
+LOGGING = ("defaultLogLevel=warn", "showDateTime=true", "dateTimeFormat=HH:mm:ss.SSS")
+
+_chance = random.SystemRandom()  # tests may seed the common one, and would then all meet at the same ports
+_lent: set[int] = set()
 
 
 class BackendError(RuntimeError):
@@ -58,9 +60,10 @@ def _fetch(profile: str) -> None:
     shutil.rmtree(libraries.parent, ignore_errors=True)  # jars of an older pom must not stay on the class path
     # -U: without it Maven remembers a failed download for a day.
     command = [_program("mvn"), "-B", "-q", "-ntp", "-U", "-f", str(POM), "-P", profile, "dependency:copy-dependencies"]
-    ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if ended.returncode or not any(libraries.glob("*.jar")):
-        raise BackendError(f"Maven could not fetch {profile!r} of {POM}:\n{_last_lines(ended.stdout + ended.stderr)}")
+        written = _last_lines((ended.stdout + ended.stderr).decode(errors="replace"))
+        raise BackendError(f"Maven could not fetch {profile!r} of {POM}:\n{written}")
 
 
 def _program(name: str) -> str:
@@ -68,9 +71,7 @@ def _program(name: str) -> str:
     found = shutil.which(name, path=f"{home}/bin") if home and name == "java" else None
     found = found or shutil.which(name)
     if found is None:
-        raise BackendError(
-            f"{name!r} is not on the PATH; the real backends need a JDK 17 or newer, and Maven to fetch them"
-        )
+        raise BackendError(f"{name!r} is not on the PATH; the real backends need a JDK of 17 or newer, and Maven")
     return found
 
 
@@ -83,12 +84,13 @@ def _free_port() -> int:
     range ends up connected to itself, and the server then cannot come back to it.
     """
     while True:
-        port = random.randrange(20_000, 30_000)
+        port = _chance.randrange(20_000, 30_000)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
+        if port not in _lent:
             return port
 
 
@@ -111,6 +113,7 @@ class Server(ABC):
     def __init__(self, directory: Path, port: int | None = None) -> None:
         self.directory = directory.resolve()
         self.port = port or _free_port()
+        _lent.add(self.port)
         self.log = self.directory / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
@@ -129,6 +132,8 @@ class Server(ABC):
         """Returns when the server has answered a request of its own protocol."""
         if self._process is not None:
             raise BackendError(f"{self.url} is running already")
+        if self._holds(self._listens):  # else the stranger there would be asked whether ours is ready
+            raise BackendError(f"something else listens at {self.url}")
         ensure_installed()
         self.directory.mkdir(parents=True, exist_ok=True)
         self._prepare()
@@ -148,7 +153,7 @@ class Server(ABC):
             start_new_session=True,
         )
         try:
-            self._await(self._answers, START_SECONDS, "did not become ready")
+            self._await_ready()
         except BaseException:
             self._end(signal.SIGKILL)
             raise
@@ -181,17 +186,26 @@ class Server(ABC):
         """Whether a request is answered as by a server that is fit to work."""
 
     def _java(self, *main: str, heap: str) -> list[str]:
-        return [_program("java"), f"-Xmx{heap}", *JVM, *LOGGING, "-cp", str(BUILD / self.profile / "lib" / "*"), *main]
+        logging = (f"-Dorg.slf4j.simpleLogger.{setting}" for setting in LOGGING)
+        return [_program("java"), f"-Xmx{heap}", *JVM, *logging, "-cp", str(BUILD / self.profile / "lib" / "*"), *main]
 
-    def _await(self, condition: Callable[[], bool], seconds: float, complaint: str) -> None:
-        deadline = time.monotonic() + seconds
-        while not self._holds(condition):
+    def _await_ready(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not self._holds(self._answers):
             status = self._process.poll() if self._process is not None else None
-            if status is not None or time.monotonic() > deadline:
-                how = f"ended with status {status}" if status is not None else f"{complaint} in {seconds:.0f} s"
-                text = self.log.read_text(errors="replace")
-                raise BackendError(f"{self.url} {how}; the end of {self.log}:\n{_last_lines(text)}")
+            if status is not None:
+                raise self._failure(f"ended with status {status}")
+            if time.monotonic() > deadline:
+                raise self._failure(f"did not become ready in {START_SECONDS:.0f} s")
             time.sleep(POLL_SECONDS)
+
+    def _failure(self, what: str) -> BackendError:
+        written = _last_lines(self.log.read_text(errors="replace"))
+        return BackendError(f"{self.url} {what}; the end of {self.log}:\n{written}")
+
+    def _listens(self) -> bool:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=2):
+            return True
 
     @staticmethod
     def _holds(condition: Callable[[], bool]) -> bool:
@@ -214,11 +228,7 @@ class Server(ABC):
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            text = self.log.read_text(errors="replace")
-            raise BackendError(
-                f"{self.url} did not end within {STOP_SECONDS:.0f} s of {how.name} and was killed; "
-                f"the end of {self.log}:\n{_last_lines(text)}"
-            ) from None
+            raise self._failure(f"did not end within {STOP_SECONDS:.0f} s of {how.name} and was killed") from None
 
 
 class KafkaBroker(Server):
@@ -239,18 +249,21 @@ class KafkaBroker(Server):
         return f"127.0.0.1:{self.port}"
 
     def kill(self) -> None:
-        """What a power cut of the process looks like: no goodbye to anyone, no flush, no closed file."""
+        """Ends the broker where it stands: no goodbye to anyone, no flush, no closed file."""
         self._end(signal.SIGKILL)
 
     def run_tool(self, main: str, *arguments: str, lines: str = "", seconds: float = 60) -> str:
         """Runs one of Kafka's own command line tools against this broker and returns what it printed."""
         command = self._java(main, *arguments, heap="128m")
-        ended = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=seconds, check=False)
+        try:
+            ended = subprocess.run(command, input=lines.encode(), capture_output=True, timeout=seconds, check=False)
+        except subprocess.TimeoutExpired as late:
+            written = _last_lines((late.stderr or b"").decode(errors="replace"))
+            raise BackendError(f"{main} did not end within {seconds:.0f} s:\n{written}") from None
         if ended.returncode:
-            raise BackendError(
-                f"{main} ended with status {ended.returncode}:\n{_last_lines(ended.stdout + ended.stderr)}"
-            )
-        return ended.stdout
+            written = _last_lines((ended.stdout + ended.stderr).decode(errors="replace"))
+            raise BackendError(f"{main} ended with status {ended.returncode}:\n{written}")
+        return ended.stdout.decode()
 
     def _prepare(self) -> None:
         properties = "".join(f"{name}={value}\n" for name, value in self._settings().items())
@@ -274,15 +287,11 @@ class KafkaBroker(Server):
             "log.dirs": self.directory / "data",
             # A topic that nobody declared is a mistake that tests must see.
             "auto.create.topics.enable": "false",
-            "default.replication.factor": 1,
-            "min.insync.replicas": 1,
             "offsets.topic.replication.factor": 1,
             "offsets.topic.num.partitions": 4,
             "transaction.state.log.replication.factor": 1,
             "transaction.state.log.min.isr": 1,
             "transaction.state.log.num.partitions": 4,
-            "share.coordinator.state.topic.replication.factor": 1,
-            "share.coordinator.state.topic.min.isr": 1,
             # Groups form at once, and tests may choose sessions short enough to see a member die.
             "group.initial.rebalance.delay.ms": 0,
             "group.min.session.timeout.ms": 500,
@@ -363,9 +372,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("install", help="fetch Kafka and the MongoDB server with Maven, unless that is done")
     up = commands.add_parser("up", help="start both, print their addresses, and stop them at SIGTERM or Ctrl-C")
-    up.add_argument(
-        "--dir", type=Path, required=True, help="where they keep their data; may hold that of an earlier run"
-    )
+    up.add_argument("--dir", type=Path, required=True, help="for their data; may hold that of an earlier run")
     chosen = parser.parse_args(arguments)
     try:
         ensure_installed()

@@ -1,0 +1,215 @@
+"""Membership of the embedded bus: who of a group holds which partitions, where each has read to, and who is dead.
+
+It works through `chassis.bus.log` alone; this module must never know what a record says.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from chassis.bus import BusDown, Moved, Partition, Record
+
+if TYPE_CHECKING:
+    from chassis.bus.log import LogBus
+
+MEMBERS = """
+CREATE TABLE IF NOT EXISTS member (
+    grp TEXT NOT NULL, id TEXT NOT NULL, beat REAL NOT NULL, holds TEXT NOT NULL, PRIMARY KEY (grp, id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS done (
+    grp TEXT NOT NULL, topic TEXT NOT NULL, part INTEGER NOT NULL, seq INTEGER NOT NULL,
+    PRIMARY KEY (grp, topic, part)) WITHOUT ROWID;
+"""
+LEASE = 3.0
+"""Seconds without a beat after which a member's partitions are given to others."""
+BEAT = 0.5
+SAVE = 0.05
+"""Seconds that a commit may wait to be written together with later ones. Losing it only means reading again."""
+
+
+class Subscription:
+    """One member. Partitions move cooperatively: who holds what is no longer his drains it and lets go, and only what
+    nobody living holds is taken. Compare-and-swap in the store is the fence if a holder was only thought dead."""
+
+    def __init__(
+        self, bus: LogBus, group: str, topics: Sequence[str], on_assigned: Moved, on_revoked: Moved
+    ) -> None:
+        self._bus, self._group, self._topics = bus, group, tuple(sorted(topics))
+        self._on_assigned, self._on_revoked = on_assigned, on_revoked
+        self._id = uuid4().hex
+        self._held: frozenset[Partition] = frozenset()
+        self._next: dict[Partition, int] = {}
+        self._done: dict[Partition, int] = {}
+        self._unsaved: dict[Partition, int] = {}
+        self._scan = 1
+        self._beaten = float("-inf")
+        self._saved = 0.0
+
+    @property
+    def assigned(self) -> frozenset[Partition]:
+        return self._held
+
+    async def fetch(self, most: int, wait: float) -> list[Record]:
+        clock = self._bus.clock
+        deadline = clock.system() + wait
+        while True:
+            await self._bus.tend()
+            await self._tend()
+            news = self._bus.news
+            if self._held:
+                if records := self._scan_on(most):
+                    return records
+                await self._save_soon()
+            left = deadline - clock.system()
+            if left <= 0:
+                return []
+            await clock.wait(news, min(left, 0.2))
+
+    def _scan_on(self, most: int) -> list[Record]:
+        """Goes on from where all partitions have been read to; skips what is not held or was read before."""
+        found: list[Record] = []
+        while len(found) < most:
+            records, following = self._bus.after(self._scan, most - len(found))
+            for record in records:
+                partition = (record.topic, record.partition)
+                if partition in self._held and record.offset >= self._next[partition]:
+                    self._next[partition] = record.offset + 1
+                    found.append(record)
+            self._scan = following
+            if not records:
+                break
+        return found
+
+    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Written within a twentieth of a second, together with others: a group that loses its newest commits reads
+        some records again, which receivers know by their ids."""
+        for partition, seq in offsets.items():
+            if partition in self._held:
+                self._done[partition] = self._unsaved[partition] = seq
+        await self._save_soon()
+
+    async def _save_soon(self) -> None:
+        now = self._bus.clock.ticks()
+        if self._unsaved and now - self._saved > SAVE:
+            self._saved = now
+            await self._save()
+
+    async def _save(self) -> None:
+        unsaved, self._unsaved = self._unsaved, {}
+        if unsaved:
+            try:
+                async with self._bus.file.write() as db:
+                    self._write_done(db, unsaved)
+            except sqlite3.Error as error:
+                self._unsaved = {**unsaved, **self._unsaved}
+                raise BusDown(str(error)) from None
+
+    def _write_done(self, db: sqlite3.Connection, done: Mapping[Partition, int]) -> None:
+        rows = [(self._group, topic, part, seq) for (topic, part), seq in done.items()]
+        db.executemany("INSERT OR REPLACE INTO done VALUES (?, ?, ?, ?)", rows)
+
+    def seek(self, partition: Partition, offset: int) -> None:
+        if partition in self._held:
+            self._next[partition] = offset
+            self._scan = min(self._scan, offset)
+
+    async def lag(self) -> dict[Partition, int]:
+        if not self._held:
+            return {}
+        least = min(self._done.get(p, 1) for p in self._held)
+        lag = dict.fromkeys(self._held, 0)
+        for topic, part, seq in self._bus.read("SELECT topic, part, seq FROM log WHERE seq >= ?", (least,)):
+            partition = (str(topic), part)
+            if partition in lag and seq >= self._done.get(partition, 1):
+                lag[partition] += 1
+        return lag
+
+    # -- membership ----------------------------------------------------------------------------------------------
+
+    async def _tend(self) -> None:
+        now = self._bus.clock.system()
+        if now - self._beaten < BEAT:
+            return
+        self._beaten = now
+        wanted, free = await self._beat(now, self._held)
+        surplus = self._held - wanted
+        if surplus:
+            await self._on_revoked(surplus)
+            await self._save()
+            self._held -= surplus
+            await self._beat(now, self._held)
+            await self._on_assigned(self._held)
+        if gain := (wanted & free) - self._held:
+            await self._take(gain, now)
+
+    async def _beat(self, now: float, holds: frozenset[Partition]) -> tuple[frozenset[Partition], frozenset[Partition]]:
+        """Says what this member holds; returns what it should hold, and what nobody else living holds."""
+        try:
+            async with self._bus.file.write() as db:
+                db.execute("DELETE FROM member WHERE beat < ?", (now - LEASE,))
+                self._write_member(db, now, holds)
+                sql = "SELECT id, holds FROM member WHERE grp = ? ORDER BY id"
+                members = {id: _partitions(text) for id, text in db.execute(sql, (self._group,))}
+        except sqlite3.Error as error:
+            raise BusDown(str(error)) from None
+        every = self._every()
+        others: frozenset[Partition] = frozenset().union(*(h for id, h in members.items() if id != self._id))
+        return _range(every, sorted(members), self._id), every - others
+
+    def _write_member(self, db: sqlite3.Connection, now: float, holds: frozenset[Partition]) -> None:
+        text = json.dumps(sorted(holds))
+        db.execute("INSERT OR REPLACE INTO member VALUES (?, ?, ?, ?)", (self._group, self._id, now, text))
+
+    def _every(self) -> frozenset[Partition]:
+        counts = self._bus.counts()
+        default = self._bus.partitions
+        return frozenset((t, part) for t in self._topics for part in range(counts.get(t, default)))
+
+    async def _take(self, gain: frozenset[Partition], now: float) -> None:
+        """Takes partitions, unless somebody took one in between, and goes on where the group has read to."""
+        try:
+            async with self._bus.file.write() as db:
+                sql = "SELECT holds FROM member WHERE grp = ? AND id <> ?"
+                for (text,) in db.execute(sql, (self._group, self._id)).fetchall():
+                    gain -= _partitions(text)
+                self._write_member(db, now, self._held | gain)
+                sql = "SELECT topic, part, seq FROM done WHERE grp = ?"
+                done = {(topic, part): seq for topic, part, seq in db.execute(sql, (self._group,))}
+        except sqlite3.Error as error:
+            raise BusDown(str(error)) from None
+        for partition in gain:
+            self._next[partition] = self._done[partition] = done.get(partition, 1)
+        self._held |= gain
+        if gain:
+            self._scan = min(self._next[p] for p in self._held)
+            await self._on_assigned(self._held)
+
+    async def close(self) -> None:
+        """Leaves at once, so that others need not wait for the lease to end."""
+        await self._save()
+        self._held = frozenset()
+        try:
+            async with self._bus.file.write() as db:
+                db.execute("DELETE FROM member WHERE grp = ? AND id = ?", (self._group, self._id))
+        except sqlite3.Error as error:
+            raise BusDown(str(error)) from None
+
+
+def _partitions(text: str) -> frozenset[Partition]:
+    return frozenset((topic, part) for topic, part in json.loads(text))
+
+
+def _range(every: frozenset[Partition], members: Sequence[str], me: str) -> frozenset[Partition]:
+    """Kafka's range assignment: of every topic each member gets a run of partitions, the same numbers for topics with
+    equally many, so that one member sees all of a case."""
+    mine: set[Partition] = set()
+    index = members.index(me)
+    for topic in {t for t, _ in every}:
+        parts = sorted(part for t, part in every if t == topic)
+        share, extra = divmod(len(parts), len(members))
+        start = index * share + min(index, extra)
+        mine.update((topic, part) for part in parts[start : start + share + (index < extra)])
+    return frozenset(mine)

@@ -1,0 +1,266 @@
+"""The store on the MongoDB wire protocol, through motor or PyMongo's own asyncio client.
+
+The only module that imports motor or pymongo; it must never import a bus, HTTP or a service.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from pymongo import ASCENDING, InsertOne, ReplaceOne, WriteConcern
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
+
+from chassis.settings import SettingsError
+from chassis.store import Ref, Row, StoreDown
+
+log = logging.getLogger("tongban")
+
+DUPLICATE = 11000
+SEPARATOR = "|"
+
+
+def client(url: str, driver: str) -> Any:
+    """A client of the chosen driver. Motor is past its end of life (critical fixes to May 2027), so both are tested."""
+    options: dict[str, Any] = {"serverSelectionTimeoutMS": 5000, "retryWrites": False, "maxPoolSize": 8}
+    if driver == "motor":
+        from motor.motor_asyncio import AsyncIOMotorClient
+
+        return AsyncIOMotorClient(url, **options)
+    if driver == "pymongo":
+        from pymongo import AsyncMongoClient
+
+        return AsyncMongoClient(url, **options)
+    raise SettingsError("TONGBAN_MONGO_DRIVER: expected motor or pymongo")
+
+
+class MongoStore:
+    """One database per service. Appended lines ride in their document until they stand in the `line` collection, since
+    two collections cannot be written in one go: whoever loads the document puts them there before it writes again."""
+
+    def __init__(self, url: str, database: str, driver: str = "motor") -> None:
+        self.url, self.database, self.driver = url, database, driver
+        self._client: Any = None
+        self._quiet: set[tuple[str, float]] = set()
+
+    async def open(self) -> None:
+        if self._client is not None:
+            return
+        self._client = client(self.url, self.driver)
+        durable = WriteConcern(w="majority", j=True)
+        base = self._client[self.database]
+        self._doc = base.get_collection("doc", write_concern=durable)
+        self._line = base.get_collection("line", write_concern=durable)
+        self._owner = base.get_collection("owner", write_concern=durable)
+        try:
+            # Unique although `_id` is: the replaces' own filter then is an index of its own on every server.
+            await self._doc.create_index([("_id", ASCENDING), ("v", ASCENDING)], unique=True, name="version")
+            await self._doc.create_index([("due", ASCENDING)], name="due", sparse=True)
+            await self._doc.create_index([("lease", ASCENDING)], name="lease", sparse=True)
+            await self._doc.create_index([("owner", ASCENDING), ("batch", ASCENDING)], name="stamp")
+            await self._doc.create_index([("ix", ASCENDING), ("ord", ASCENDING), ("_id", ASCENDING)], name="look")
+            await self._line.create_index([("doc", ASCENDING), ("n", ASCENDING)], name="line")
+        except PyMongoError as error:
+            raise StoreDown(type(error).__name__) from None
+
+    async def close(self) -> None:
+        if self._client is not None:
+            ended = self._client.close()
+            if inspect.isawaitable(ended):
+                await ended
+            self._client = None
+
+    async def load(self, refs: Collection[Ref]) -> dict[Ref, Row]:
+        found = await self._docs({"_id": {"$in": [_id(kind, id) for kind, id in refs]}}, len(refs))
+        left = [doc for doc in found if doc["lines"]]
+        if left:
+            await self._settle(left)
+        return {(doc["kind"], doc["id"]): _row(doc) for doc in found}
+
+    async def write(self, rows: Sequence[Row]) -> set[Ref]:
+        docs = [_doc(row) for row in rows]
+        new = [InsertOne(doc) for doc in docs if doc["v"] == 1]
+        old = [ReplaceOne({"_id": doc["_id"], "v": doc["v"] - 1}, doc) for doc in docs if doc["v"] > 1]
+        short = False
+        try:
+            if new:
+                short = not await self._bulk(new)
+            if old:
+                short = not await self._bulk(old) or short
+            losers = await self._losers(docs) if short else set()
+            lined = [doc for doc in docs if doc["lines"] and (doc["kind"], doc["id"]) not in losers]
+            if lined:
+                await self._settle(lined)
+        except PyMongoError as error:
+            raise StoreDown(type(error).__name__) from None
+        return losers
+
+    async def _bulk(self, operations: list[Any]) -> bool:
+        """Whether all took effect. A conflict on one never stops the others; which they are is read back, since counts
+        beside errors cannot be trusted on every server."""
+        try:
+            result = await self._doc.bulk_write(operations, ordered=False)
+        except BulkWriteError as error:
+            if any(e["code"] != DUPLICATE for e in error.details["writeErrors"]):
+                raise
+            return False
+        return bool(result.inserted_count + result.matched_count == len(operations))
+
+    async def _losers(self, docs: list[dict[str, Any]]) -> set[Ref]:
+        """Read back which carry my stamp; the others were somebody else's."""
+        ids = [doc["_id"] for doc in docs]
+        fields = {"v": 1, "owner": 1, "batch": 1}
+        now = {d["_id"]: d for d in await self._doc.find({"_id": {"$in": ids}}, fields).to_list(len(ids))}
+
+        def mine(doc: dict[str, Any]) -> bool:
+            there = now.get(doc["_id"])
+            return there is not None and all(there[f] == doc[f] for f in fields)
+
+        return {(doc["kind"], doc["id"]) for doc in docs if not mine(doc)}
+
+    async def _settle(self, docs: list[dict[str, Any]]) -> None:
+        """Puts lines that ride in documents where lines are kept; doing it twice changes nothing."""
+        lines = [
+            {"_id": f"{doc['_id']}{SEPARATOR}{doc['line'] + i}", "doc": doc["_id"], "n": doc["line"] + i, "text": text}
+            for doc in docs
+            for i, text in enumerate(doc["lines"])
+        ]
+        try:
+            await self._line.insert_many(lines, ordered=False)
+        except BulkWriteError as error:
+            if any(e["code"] != DUPLICATE for e in error.details["writeErrors"]):
+                raise
+
+    async def beat(self, owner: str, acked: int, now: float) -> None:
+        try:
+            await self._owner.replace_one({"_id": owner}, {"_id": owner, "acked": acked, "beat": now}, upsert=True)
+        except DuplicateKeyError:
+            return
+        except PyMongoError as error:
+            raise StoreDown(type(error).__name__) from None
+
+    async def marks(self, owners: Collection[str]) -> dict[str, int]:
+        try:
+            found = await self._owner.find({"_id": {"$in": list(owners)}}).to_list(len(owners))
+        except PyMongoError as error:
+            raise StoreDown(type(error).__name__) from None
+        return {doc["_id"]: doc["acked"] for doc in found}
+
+    async def stamped(self, shards: Collection[int], silent_since: float, most: int) -> list[Ref]:
+        """A silent owner that has nothing unpublished is not asked about again until it beats again."""
+        try:
+            silent = await self._owner.find({"beat": {"$lt": silent_since}}).to_list(10_000)
+        except PyMongoError as error:
+            raise StoreDown(type(error).__name__) from None
+        refs: list[Ref] = []
+        for owner in silent:
+            mark = (owner["_id"], owner["beat"])
+            if mark in self._quiet:
+                continue
+            query = {"owner": owner["_id"], "batch": {"$gt": owner["acked"]}}
+            found = await self._refs({**query, "shard": {"$in": list(shards)}}, None, most - len(refs))
+            refs += found
+            if not found and not await self._refs(query, None, 1):
+                self._quiet.add(mark)
+            if len(refs) >= most:
+                break
+        return refs
+
+    async def due(self, shards: Collection[int], now: float, most: int) -> list[Ref]:
+        return await self._refs({"due": {"$lte": now}, "shard": {"$in": list(shards)}}, "due", most)
+
+    async def next_due(self) -> float | None:
+        found = await self._docs({"due": {"$gt": 0}}, 1, [("due", ASCENDING)])
+        return found[0]["due"] if found else None
+
+    async def leased(self, shards: Collection[int], now: float, most: int) -> list[Ref]:
+        return await self._refs({"lease": {"$lte": now}, "shard": {"$in": list(shards)}}, "lease", most)
+
+    async def find(self, kind: str, lookup: str, after: tuple[str, str] | None, most: int) -> list[Row]:
+        query: dict[str, Any] = {"ix": f"{kind}{SEPARATOR}{lookup}"}
+        if after is not None:
+            order, id = after
+            query["$or"] = [{"ord": {"$gt": order}}, {"ord": order, "_id": {"$gt": _id(kind, id)}}]
+        return [_row(doc) for doc in await self._docs(query, most, [("ord", ASCENDING), ("_id", ASCENDING)])]
+
+    async def lines(self, kind: str, id: str, first: int, most: int) -> list[str]:
+        await self.load([(kind, id)])  # what still rides in the document is settled by loading it
+        query = {"doc": _id(kind, id), "n": {"$gte": first}}
+        try:
+            found = await self._line.find(query).sort("n", ASCENDING).limit(most).to_list(most)
+        except PyMongoError as error:
+            raise StoreDown(type(error).__name__) from None
+        return [doc["text"] for doc in found]
+
+    async def count(self) -> Mapping[str, int]:
+        try:
+            kinds = await self._doc.distinct("kind")
+            return {kind: await self._doc.count_documents({"kind": kind}) for kind in kinds}
+        except PyMongoError as error:
+            raise StoreDown(type(error).__name__) from None
+
+    async def _docs(self, query: dict[str, Any], most: int, order: Any = None) -> list[dict[str, Any]]:
+        cursor = self._doc.find(query)
+        if order is not None:
+            cursor = cursor.sort(order)
+        try:
+            found: list[dict[str, Any]] = await cursor.limit(most).to_list(most)
+        except PyMongoError as error:
+            raise StoreDown(type(error).__name__) from None
+        return found
+
+    async def _refs(self, query: dict[str, Any], order: str | None, most: int) -> list[Ref]:
+        cursor = self._doc.find(query, {"kind": 1, "id": 1})
+        if order is not None:
+            cursor = cursor.sort(order, ASCENDING)
+        try:
+            found = await cursor.limit(most).to_list(most)
+        except PyMongoError as error:
+            raise StoreDown(type(error).__name__) from None
+        return [(doc["kind"], doc["id"]) for doc in found]
+
+
+def _id(kind: str, id: str) -> str:
+    return f"{kind}{SEPARATOR}{id}"
+
+
+def _doc(row: Row) -> dict[str, Any]:
+    """A row as stored; absent `due` and `lease` are left out, so that the sparse indexes stay small."""
+    doc: dict[str, Any] = {
+        "_id": _id(row.kind, row.id),
+        "kind": row.kind,
+        "id": row.id,
+        "v": row.version,
+        "shard": row.shard,
+        "owner": row.owner,
+        "batch": row.batch,
+        "ix": [f"{row.kind}{SEPARATOR}{word}" for word in row.ix],
+        "ord": row.order,
+        "body": row.body,
+        "line": row.line,
+        "lines": list(row.lines),
+    }
+    if row.due is not None:
+        doc["due"] = row.due
+    if row.lease is not None:
+        doc["lease"] = row.lease
+    return doc
+
+
+def _row(doc: dict[str, Any]) -> Row:
+    return Row(
+        kind=doc["kind"],
+        id=doc["id"],
+        version=doc["v"],
+        shard=doc["shard"],
+        body=bytes(doc["body"]),
+        owner=doc["owner"],
+        batch=doc["batch"],
+        due=doc.get("due"),
+        lease=doc.get("lease"),
+        ix=tuple(word.partition(SEPARATOR)[2] for word in doc["ix"]),
+        order=doc["ord"],
+        line=doc["line"],
+    )

@@ -1,0 +1,224 @@
+"""The store in one SQLite file per service.
+
+With `chassis.sqlitefile` the only place of SQL for documents; it must never import a bus, HTTP or a service.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from chassis.sqlitefile import File
+from chassis.store import Ref, Row, StoreDown
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS doc (
+    key INTEGER PRIMARY KEY, kind TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, shard INTEGER NOT NULL,
+    due REAL, lease REAL, owner INTEGER NOT NULL, batch INTEGER NOT NULL, ord TEXT NOT NULL, ix TEXT NOT NULL,
+    body BLOB NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS doc_id ON doc (id, kind);
+CREATE INDEX IF NOT EXISTS doc_due ON doc (due) WHERE due IS NOT NULL;
+CREATE INDEX IF NOT EXISTS doc_lease ON doc (lease) WHERE lease IS NOT NULL;
+CREATE INDEX IF NOT EXISTS doc_stamp ON doc (owner, batch);
+CREATE TABLE IF NOT EXISTS look (
+    word TEXT NOT NULL, ord TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (word, ord, id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS line (
+    doc TEXT NOT NULL, n INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (doc, n)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS owner (key INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, acked INTEGER, beat REAL);
+"""
+FIELDS = "kind, id, version, shard, due, lease, owner, batch, ord, ix, body"
+SEPARATOR = "\x1f"
+CHUNK = 200
+KNOWN = 20_000
+"""Documents whose look-ups are remembered, so that unchanged ones cost nothing when written again."""
+
+
+class SqliteStore:
+    """Look-ups are touched only when they changed; a row's stamp is settled by its owner's mark, never cleared."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: File | None = None
+        self._owners: dict[str, int] = {}
+        self._names: dict[int, str] = {}
+        self._looks: dict[Ref, str] = {}
+        self._quiet: set[tuple[int, float]] = set()
+
+    async def open(self) -> None:
+        if self._file is None:
+            try:
+                self._file = File(self.path, SCHEMA)
+            except sqlite3.Error as error:
+                raise StoreDown(str(error)) from None
+
+    async def close(self) -> None:
+        if self._file is not None:
+            file, self._file = self._file, None
+            await file.close()
+
+    @property
+    def file(self) -> File:
+        if self._file is None:
+            raise StoreDown("the store is closed")
+        return self._file
+
+    def _read(self, sql: str, args: Sequence[Any] = ()) -> list[Any]:
+        try:
+            return self.file.reader.execute(sql, args).fetchall()
+        except sqlite3.Error as error:
+            raise StoreDown(str(error)) from None
+
+    async def load(self, refs: Collection[Ref]) -> dict[Ref, Row]:
+        found: dict[Ref, Row] = {}
+        by_id: dict[str, set[str]] = {}
+        for kind, id in refs:
+            by_id.setdefault(id, set()).add(kind)
+        ids = list(by_id)
+        for start in range(0, len(ids), CHUNK):
+            part = ids[start : start + CHUNK]
+            marks = ",".join("?" * len(part))
+            for raw in self._read(f"SELECT {FIELDS} FROM doc WHERE id IN ({marks})", part):  # noqa: S608
+                if raw[0] in by_id[raw[1]]:
+                    found[raw[0], raw[1]] = self._row(raw)
+        return found
+
+    def _row(self, raw: Any) -> Row:
+        kind, id, version, shard, due, lease, owner, batch, order, ix, body = raw
+        self._remember((kind, id), f"{order}{SEPARATOR}{ix}")
+        words = tuple(ix.split(SEPARATOR)) if ix else ()
+        return Row(kind, id, version, shard, body, self._name(owner), batch, due, lease, words, order)
+
+    def _remember(self, ref: Ref, look: str) -> None:
+        if len(self._looks) >= KNOWN:
+            self._looks.clear()
+        self._looks[ref] = look
+
+    def _name(self, owner: int) -> str:
+        if owner not in self._names:
+            self._names.update(self._read("SELECT key, id FROM owner"))
+        return self._names[owner]
+
+    async def write(self, rows: Sequence[Row]) -> set[Ref]:
+        losers: set[Ref] = set()
+        looks: list[tuple[Ref, str]] = []
+        try:
+            async with self.file.write() as db:
+                for row in rows:
+                    if not self._put(db, row):
+                        losers.add((row.kind, row.id))
+                        continue
+                    if look := self._put_looks(db, row):
+                        looks.append(look)
+                    if row.lines:
+                        doc = f"{row.kind}/{row.id}"
+                        lines = [(doc, row.line + i, text) for i, text in enumerate(row.lines)]
+                        db.executemany("INSERT OR REPLACE INTO line VALUES (?, ?, ?)", lines)
+        except sqlite3.Error as error:
+            raise StoreDown(str(error)) from None
+        for ref, text in looks:
+            self._remember(ref, text)
+        for ref in losers:
+            self._looks.pop(ref, None)
+        return losers
+
+    def _put(self, db: sqlite3.Connection, row: Row) -> bool:
+        owner = self._owners.get(row.owner) or self._enrol(db, row.owner)
+        ix = SEPARATOR.join(row.ix)
+        if row.version == 1:
+            done = db.execute(
+                f"INSERT OR IGNORE INTO doc ({FIELDS}) VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                (row.kind, row.id, row.shard, row.due, row.lease, owner, row.batch, row.order, ix, row.body),
+            )
+        else:
+            done = db.execute(
+                "UPDATE doc SET version=?, due=?, lease=?, owner=?, batch=?, ord=?, ix=?, body=?"
+                " WHERE id=? AND kind=? AND version=?",
+                (row.version, row.due, row.lease, owner, row.batch, row.order, ix, row.body)
+                + (row.id, row.kind, row.version - 1),
+            )
+        return done.rowcount == 1
+
+    def _put_looks(self, db: sqlite3.Connection, row: Row) -> tuple[Ref, str] | None:
+        """Returns what is to be remembered once it is durable, or None when nothing changed."""
+        ref = (row.kind, row.id)
+        look = f"{row.order}{SEPARATOR}{SEPARATOR.join(row.ix)}"
+        known = self._looks.get(ref) if row.version > 1 else ""
+        if known == look:
+            return None
+        if known:
+            order, *words = known.split(SEPARATOR)
+            gone = [(f"{row.kind}/{word}", order, row.id) for word in words]
+            db.executemany("DELETE FROM look WHERE word=? AND ord=? AND id=?", gone)
+        elif known is None:
+            # Not known here: another process wrote it. Rare, since whoever writes has loaded.
+            db.execute("DELETE FROM look WHERE id=? AND word GLOB ?", (row.id, f"{row.kind}/*"))
+        fresh = [(f"{row.kind}/{word}", row.order, row.id) for word in row.ix]
+        db.executemany("INSERT OR REPLACE INTO look VALUES (?, ?, ?)", fresh)
+        return ref, look
+
+    def _enrol(self, db: sqlite3.Connection, owner: str) -> int:
+        db.execute("INSERT OR IGNORE INTO owner (id, acked, beat) VALUES (?, 0, 0)", (owner,))
+        key: int = db.execute("SELECT key FROM owner WHERE id=?", (owner,)).fetchone()[0]
+        return key
+
+    async def beat(self, owner: str, acked: int, now: float) -> None:
+        try:
+            async with self.file.write() as db:
+                self._owners[owner] = self._enrol(db, owner)
+                db.execute("UPDATE owner SET acked=?, beat=? WHERE id=?", (acked, now, owner))
+        except sqlite3.Error as error:
+            raise StoreDown(str(error)) from None
+
+    async def marks(self, owners: Collection[str]) -> dict[str, int]:
+        marks = ",".join("?" * len(owners))
+        return dict(self._read(f"SELECT id, acked FROM owner WHERE id IN ({marks})", list(owners)))  # noqa: S608
+
+    async def stamped(self, shards: Collection[int], silent_since: float, most: int) -> list[Ref]:
+        """A silent owner that has nothing unpublished is not asked about again until it beats again."""
+        found: list[Ref] = []
+        for key, acked, beat in self._read("SELECT key, acked, beat FROM owner WHERE beat < ?", (silent_since,)):
+            if (key, beat) in self._quiet:
+                continue
+            left = "FROM doc WHERE owner=? AND batch>?"
+            mine = f"SELECT kind, id {left} AND shard IN ({_numbers(shards)}) LIMIT ?"  # noqa: S608
+            rows = self._read(mine, (key, acked, most - len(found)))
+            if not rows and not self._read(f"SELECT 1 {left} LIMIT 1", (key, acked)):  # noqa: S608
+                self._quiet.add((key, beat))
+            found += rows
+            if len(found) >= most:
+                break
+        return found
+
+    async def due(self, shards: Collection[int], now: float, most: int) -> list[Ref]:
+        sql = f"SELECT kind, id FROM doc WHERE due <= ? AND shard IN ({_numbers(shards)}) ORDER BY due LIMIT ?"  # noqa: S608
+        return self._read(sql, (now, most))
+
+    async def next_due(self) -> float | None:
+        due: float | None = self._read("SELECT min(due) FROM doc WHERE due IS NOT NULL")[0][0]
+        return due
+
+    async def leased(self, shards: Collection[int], now: float, most: int) -> list[Ref]:
+        sql = f"SELECT kind, id FROM doc WHERE lease <= ? AND shard IN ({_numbers(shards)}) ORDER BY lease LIMIT ?"  # noqa: S608
+        return self._read(sql, (now, most))
+
+    async def find(self, kind: str, lookup: str, after: tuple[str, str] | None, most: int) -> list[Row]:
+        order, id = after or ("", "")
+        rows = self._read(
+            "SELECT id FROM look WHERE word=? AND (ord, id) > (?, ?) ORDER BY ord, id LIMIT ?",
+            (f"{kind}/{lookup}", order, id, most),
+        )
+        found = await self.load([(kind, id) for (id,) in rows])
+        return [found[kind, id] for (id,) in rows if (kind, id) in found]
+
+    async def lines(self, kind: str, id: str, first: int, most: int) -> list[str]:
+        sql = "SELECT text FROM line WHERE doc=? AND n>=? ORDER BY n LIMIT ?"
+        return [text for (text,) in self._read(sql, (f"{kind}/{id}", first, most))]
+
+    async def count(self) -> Mapping[str, int]:
+        return dict(self._read("SELECT kind, count(*) FROM doc GROUP BY kind"))
+
+
+def _numbers(shards: Collection[int]) -> str:
+    return ",".join(str(int(shard)) for shard in shards) or "NULL"

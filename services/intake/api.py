@@ -1,0 +1,146 @@
+"""The routes of intake: portals apply, supplement and withdraw; the window decides; everybody reads.
+
+One tell or one read each; this module must never decide anything about a case.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+
+from chassis.decision import Caller, Decider
+from chassis.door import Asked, Door
+from chassis.http import ASKED, answer, officer, page, portal, reply
+from contracts.event import CaseId, SubmissionId, case_id
+from contracts.numbers import tidy_case_number
+from services.intake import views
+from services.intake.domain.case import Case, desk
+from services.intake.domain.commands import (
+    Accept,
+    Application,
+    Apply,
+    Correct,
+    Refuse,
+    Supplement,
+    Withdraw,
+)
+from services.intake.domain.founding import Founding
+from services.intake.domain.progress import Progress
+
+Key = Annotated[SubmissionId, Header(alias="Idempotency-Key", description="The portal's submission id.")]
+Cursor = Annotated[str | None, Query(max_length=400)]
+Most = Annotated[int, Query(ge=1, le=200)]
+
+
+async def _reader(
+    request: Request,
+    x_api_key: Annotated[str | None, Header()] = None,
+    authorization: Annotated[str | None, Header()] = None,
+) -> Caller:
+    """A portal by its key, or any officer by token."""
+    if x_api_key is not None:
+        found: Caller = request.app.state.portals.caller(x_api_key, "read")
+        return found
+    known: Caller = await request.app.state.officers.caller(authorization)
+    return known
+
+
+READER: Any = Depends(_reader)
+
+
+def routes(cases: Decider[Case], pages: Decider[Progress], founding: Founding, centre: str, door: Door) -> APIRouter:
+    """Everything under `/intake`."""
+    router = APIRouter()
+
+    @router.post("/submissions", status_code=201)
+    async def submit(
+        application: Application, key: Key, by: Caller = portal("submit"), asked: Asked = ASKED
+    ) -> Response:
+        """申请提交. 201 with the receipt; the same key and body again give the same answer; every problem at once
+        otherwise, and then nothing was kept."""
+        case = case_id(by.name, key)
+        told = await door.tell(cases, case, Apply(submission=key, application=application), by=by, asked=asked)
+        return reply(told, views.receipt, 201, Location=f"/intake/cases/{case}")
+
+    @router.get("/progress")
+    async def progress(
+        number: Annotated[str, Query(max_length=60)],
+        phone: Annotated[str, Query(max_length=20)],
+        asked: Asked = ASKED,
+    ) -> Response:
+        """办件进度 by number and telephone; 404 alike for an unknown number and for another telephone."""
+        found = await door.find(pages, f"number:{tidy_case_number(number)}", asked=asked)
+        return reply(views.of_phone(found, founding.keyring.tag(phone.strip())), views.progress)
+
+    @router.get("/phones")
+    async def of_phone(
+        phone: Annotated[str, Query(max_length=20)],
+        after: Cursor = None,
+        most: Most = 50,
+        by: Caller = officer("window", "hotline"),
+    ) -> Response:
+        """All cases of one telephone, for the window and the hotline."""
+        tag = founding.keyring.tag(phone.strip())
+        return page(await door.find(pages, f"phone:{tag}", after, most), views.progress)
+
+    @router.get("/cases/{case}")
+    async def read(case: CaseId, by: Caller = READER, asked: Asked = ASKED) -> Response:
+        """One case, for its portal or an officer."""
+        return reply(await door.read(cases, case, asked=asked), views.case_for(by, founding))
+
+    @router.post("/cases/{case}/supplement")
+    async def supplement(
+        case: CaseId, command: Supplement, by: Caller = portal("submit"), asked: Asked = ASKED
+    ) -> Response:
+        """补正提交: part of the list, or the whole."""
+        return reply(await door.tell(cases, case, command, by=by, asked=asked), views.receipt)
+
+    @router.post("/cases/{case}/withdraw")
+    async def withdraw(
+        case: CaseId, command: Withdraw, by: Caller = portal("submit"), asked: Asked = ASKED
+    ) -> Response:
+        """申请撤回; after acceptance it is passed on to review."""
+        return reply(await door.tell(cases, case, command, by=by, asked=asked), views.receipt)
+
+    @router.get("/work")
+    async def work(
+        department: Annotated[str | None, Query(max_length=60)] = None,
+        after: Cursor = None,
+        most: Most = 50,
+        by: Caller = officer("window"),
+        asked: Asked = ASKED,
+    ) -> Response:
+        """What waits at the window, the earliest check limit first."""
+        lookup = desk(views.counter(by, department, centre))
+        return page(await door.find(cases, lookup, after, most, asked=asked), views.receipt)
+
+    @router.post("/cases/{case}/accept")
+    async def accept(
+        case: CaseId, command: Accept | None = None, by: Caller = officer("window"), asked: Asked = ASKED
+    ) -> Response:
+        """受理."""
+        return reply(await door.tell(cases, case, command or Accept(), by=by, asked=asked), views.receipt)
+
+    @router.post("/cases/{case}/correct")
+    async def correct(case: CaseId, command: Correct, by: Caller = officer("window"), asked: Asked = ASKED) -> Response:
+        """补正告知."""
+        return reply(await door.tell(cases, case, command, by=by, asked=asked), views.receipt)
+
+    @router.post("/cases/{case}/refuse")
+    async def refuse(case: CaseId, command: Refuse, by: Caller = officer("window"), asked: Asked = ASKED) -> Response:
+        """不予受理."""
+        return reply(await door.tell(cases, case, command, by=by, asked=asked), views.receipt)
+
+    @router.get("/items")
+    async def items(word: Annotated[str, Query(max_length=40)] = "") -> Response:
+        """The catalogue: code, title, keywords, pinyin and life events are searched."""
+        found = founding.catalog.search(door.clock.legal().date(), word)
+        return answer({"items": [views.entry(item) for item in found]})
+
+    @router.get("/items/{code}")
+    async def item(code: Annotated[str, Path(max_length=40)]) -> Response:
+        """办事指南."""
+        return answer(views.guide(founding.catalog.current(code, door.clock.legal().date())))
+
+    return router

@@ -1,0 +1,116 @@
+"""The state of one case at intake: small, for it is the hot document; personal data only under seal.
+
+It holds data and the timers that follow from it; this module must never decide anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+
+from chassis.decision import State
+from contracts.event import Limit
+from contracts.words import Channel, DeliveryMethod, LimitKind, Unit
+
+SUBMITTED, CORRECTING, ACCEPTED = "submitted", "correcting", "accepted"
+REFUSED, LAPSED, WITHDRAWN = "refused", "lapsed", "withdrawn"
+CLOSED = frozenset({REFUSED, LAPSED, WITHDRAWN})
+
+
+class Clock(msgspec.Struct, frozen=True, array_like=True):
+    """A limit as it is stored; which clock it is follows from the field that holds it."""
+
+    n: int
+    unit: Unit
+    start: datetime
+    last_day: date
+    overdue_at: datetime
+    provisional: bool = False
+
+    @classmethod
+    def of(cls, limit: Limit) -> Clock:
+        return cls(limit.n, limit.unit, limit.start, limit.last_day, limit.overdue_at, limit.provisional)
+
+    def limit(self, kind: LimitKind) -> Limit:
+        return Limit(
+            kind=kind,
+            n=self.n,
+            unit=self.unit,
+            start=self.start,
+            last_day=self.last_day,
+            overdue_at=self.overdue_at,
+            provisional=self.provisional,
+        )
+
+
+class Slip(msgspec.Struct, frozen=True, array_like=True):
+    """One thing missing or wrong: code of the material or form field, its title, what is wrong."""
+
+    code: str
+    title: str
+    reason: str
+
+
+class Paper(msgspec.Struct, frozen=True, array_like=True):
+    """One uploaded material: a claim check, never the file."""
+
+    code: str
+    sha256: str
+    size: int
+    media: str
+
+
+class Case(State, frozen=True, kw_only=True, omit_defaults=True):
+    """One application. Blank (`phase` empty) while nothing but bounced submissions is known of it.
+
+    `about` is what every event says of the case, as plain values, the contact sealed; `papers` the sealed JSON of form
+    and agent. `missing` is what the application lacked when it came in or, while correcting, what is still owed;
+    `asked` the first list, which a second round may not exceed. `told` are marks of supplements already taken.
+    """
+
+    phase: str = ""
+    about: dict[str, Any] = msgspec.field(default_factory=dict)
+    digest: str = ""
+    channel: Channel = Channel.PORTAL
+    delivery: DeliveryMethod = DeliveryMethod.WINDOW
+    same_city: bool = True
+    ask_person: bool = False
+    identity: str = ""
+    papers: str = ""
+    materials: tuple[Paper, ...] = ()
+    received_on: datetime | None = None
+    check: Clock | None = None
+    deems: bool = False
+    correction: Clock | None = None
+    round: int = 0
+    asked: tuple[str, ...] = ()
+    missing: tuple[Slip, ...] = ()
+    told: tuple[str, ...] = ()
+    accepted_on: datetime | None = None
+    deemed: bool = False
+    promised: date | None = None
+    withdrawing: bool = False
+
+    def alarms(self) -> Mapping[str, datetime]:
+        if self.phase == SUBMITTED and self.deems and self.check is not None:
+            return {"deemed": self.check.overdue_at}
+        if self.phase == CORRECTING and self.correction is not None:
+            return {"lapse": self.correction.overdue_at}
+        return {}
+
+    def lookups(self) -> tuple[str, ...]:
+        """At the window: the department's worklist, and the one of the centre, which serves all departments."""
+        if self.phase != SUBMITTED:
+            return ()
+        return (desk(self.about["department"]), desk("*"))
+
+    def order(self) -> str:
+        return self.check.overdue_at.isoformat() if self.check is not None else ""
+
+
+def desk(department: str) -> str:
+    """The look-up of a department's window; `*` finds every department's cases."""
+    return f"work:{department}|window"

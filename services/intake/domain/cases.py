@@ -1,0 +1,311 @@
+"""The rules of a case at intake: submitted, corrected, accepted, refused, lapsed, withdrawn (domain 2.1).
+
+Each rule is state, message and now → decision; this module must never wait for anything or read a clock.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NoReturn
+
+from msgspec.structs import replace
+from pydantic import ValidationError
+
+from chassis.decision import Alarm, Caller, Command, Decider, Decision, Malformed, Reject
+from contracts.event import About, Event, Json, Problem, case_id
+from contracts.intake import Bounced, Corrected, Lapsed, Progressed, Refused, WithdrawalForwarded, Withdrawn
+from contracts.portal import Material, PortalEvent, Submitted, Supplemented, WithdrawalRequested
+from services.intake.domain.case import (
+    ACCEPTED,
+    CLOSED,
+    CORRECTING,
+    LAPSED,
+    REFUSED,
+    SUBMITTED,
+    WITHDRAWN,
+    Case,
+    Slip,
+)
+from services.intake.domain.checking import asked_only, papers
+from services.intake.domain.commands import Accept, Apply, Correct, Refuse, Supplement, Withdraw
+from services.intake.domain.founding import Applied, Founding
+from services.intake.domain.progress import LABELS
+
+Outcome = Decision[Case] | list[Problem]
+"""A decision, or every problem: the portal's topic answers them `bounced`, HTTP as a problem."""
+
+ROUNDS = 2
+"""Corrections that may be asked for: the first, and once more for the same list (domain 2.1)."""
+
+
+def founded_by(event: PortalEvent) -> str:
+    return case_id(event.portal, event.submission)
+
+
+def spoiled(record: Malformed) -> str:
+    return case_id(record.topic.removeprefix("portal."), record.key)
+
+
+def cases(founding: Founding, centre: str) -> Decider[Case]:
+    """The decider of kind `case`, its rules closed over catalogue, calendar and keyring."""
+    rules = Rules(founding, centre)
+    decider: Decider[Case] = Decider("case", Case)
+    decider.on(Submitted, key=founded_by)(rules.submitted)
+    decider.on(Supplemented, key=founded_by)(rules.supplemented)
+    decider.on(WithdrawalRequested, key=founded_by)(rules.withdrawal_requested)
+    decider.on(Malformed, key=spoiled)(rules.malformed)
+    decider.on(Apply)(rules.apply)
+    decider.on(Supplement)(rules.supplement)
+    decider.on(Withdraw)(rules.withdraw)
+    decider.on(Accept)(rules.accept)
+    decider.on(Correct)(rules.correct)
+    decider.on(Refuse)(rules.refuse)
+    decider.when("deemed")(rules.deemed)
+    decider.when("lapse")(rules.lapse)
+    return decider
+
+
+class Rules:
+    """One method per message."""
+
+    def __init__(self, founding: Founding, centre: str) -> None:
+        self.founding, self.centre = founding, centre
+
+    # ------------------------------------------------------------------------------------------ portals, by event
+
+    def submitted(self, state: Case, event: Submitted, now: datetime) -> Decision[Case]:
+        return answered(state, event, self._application(state, event, event.portal, event.submission, now), now)
+
+    def supplemented(self, state: Case, event: Supplemented, now: datetime) -> Decision[Case]:
+        return answered(state, event, self._supplement(state, event.form, event.materials, now), now)
+
+    def withdrawal_requested(self, state: Case, event: WithdrawalRequested, now: datetime) -> Decision[Case]:
+        return answered(state, event, self._withdrawal(state, event.reason, now), now)
+
+    def malformed(self, state: Case, record: Malformed, now: datetime) -> Decision[Case]:
+        """A record that is no event: answered like any other bad input, if the key names a submission at all."""
+        portal = record.topic.removeprefix("portal.")
+        try:
+            bounced = Bounced(at=now, portal=portal, submission=record.key, problems=record.problems)
+        except ValidationError:
+            raise Reject.of(record.problems) from None
+        return Decision(state, say=(bounced,))
+
+    # ------------------------------------------------------------------------------------------- portals, by HTTP
+
+    def apply(self, state: Case, command: Apply, now: datetime) -> Decision[Case]:
+        body = command.application
+        return refusing(self._application(state, body, command.by.name, command.submission, now))
+
+    def supplement(self, state: Case, command: Supplement, now: datetime) -> Decision[Case]:
+        owned(state, command.by)
+        return refusing(self._supplement(state, command.form, command.materials, now))
+
+    def withdraw(self, state: Case, command: Withdraw, now: datetime) -> Decision[Case]:
+        owned(state, command.by)
+        return refusing(self._withdrawal(state, command.reason, now))
+
+    # --------------------------------------------------------------------------------------- what both have in common
+
+    def _application(self, state: Case, body: Applied, portal: str, submission: str, now: datetime) -> Outcome:
+        if not state.phase:
+            return self.founding.found(state.id, body, portal, submission, now)
+        if self.founding.digest(body) != state.digest:
+            text = "该提交编号已用于另一内容的申请"
+            return [Problem(rule="submission_reused", field="submission", message=text)]
+        return Decision(state, say=(self.founding.again(state, now),))
+
+    def _supplement(
+        self, state: Case, form: dict[str, Json], materials: tuple[Material, ...], now: datetime
+    ) -> Outcome:
+        if not state.phase:
+            return [Problem(rule="submission_unknown", field="submission", message="没有此提交编号的办件")]
+        mark = self.founding.mark(form, materials)
+        if mark in state.told:
+            return Decision(state, say=(acknowledged(state, now),))
+        if state.phase != CORRECTING:
+            return [Problem(rule="no_correction_open", field=None, message="当前没有待补正的内容")]
+        checker = self.founding.checker(state)
+        # While correcting, everything of the first list may still be replaced, also what has come already.
+        problems = [*asked_only(state.asked, form, materials), *checker.contents(form, materials, now.date())]
+        given = {name for name, value in form.items() if value not in (None, "")}
+        given.update(material.code for material in materials)
+        if not given and not problems:
+            problems = [Problem(rule="supplement_empty", field=None, message="没有提交任何补正内容")]
+        if problems:
+            return problems
+        left = tuple(slip for slip in state.missing if slip.code not in given)
+        state = replace(self._filed(state, form, materials), missing=left, told=(*state.told, mark))
+        if left:
+            return Decision(state, say=(acknowledged(state, now),))
+        about = About.model_validate(state.about)
+        state, check = self.founding.rechecked(state, checker, now)
+        corrected = Corrected(at=now, case=state.id, about=about, received_on=now, check=check, deems=checker.deems)
+        if not checker.auto:
+            return Decision(state, say=(corrected,))
+        facts = self.founding.reopened_facts(state, checker)
+        state, accepted = self.founding.accepted(state, about, checker, facts, now, now)
+        return Decision(state, say=(corrected, accepted))
+
+    def _filed(self, state: Case, form: dict[str, Json], materials: tuple[Material, ...]) -> Case:
+        """What arrived takes the place of what was there under the same code."""
+        if materials:
+            codes = {material.code for material in materials}
+            kept = tuple(paper for paper in state.materials if paper.code not in codes)
+            state = replace(state, materials=kept + papers(materials))
+        if form:
+            before = self.founding.open_papers(state)
+            merged = {**before["form"], **form}
+            state = replace(state, papers=self.founding.seal_papers(state.id, merged, before["agent"]))
+        return state
+
+    def _withdrawal(self, state: Case, reason: str, now: datetime) -> Outcome:
+        if not state.phase:
+            return [Problem(rule="submission_unknown", field="submission", message="没有此提交编号的办件")]
+        if state.phase == WITHDRAWN or state.withdrawing:
+            return Decision(state, say=(acknowledged(state, now),))
+        if state.phase in CLOSED:
+            return [Problem(rule="case_closed", field=None, message="办件已经结束, 不能撤回")]
+        about = About.model_validate(state.about)
+        if state.phase != ACCEPTED:
+            withdrawn = Withdrawn(at=now, case=state.id, about=about, reason=reason)
+            return Decision(replace(state, phase=WITHDRAWN, missing=()), say=(withdrawn,))
+        state = replace(state, withdrawing=True)
+        forwarded = WithdrawalForwarded(at=now, case=state.id, about=about, reason=reason)
+        return Decision(state, say=(forwarded, acknowledged(state, now)))
+
+    # ------------------------------------------------------------------------------------------------- the window
+
+    def accept(self, state: Case, command: Accept, now: datetime) -> Decision[Case]:
+        """受理 by a person; limits run from now. Rule `incomplete` where something required was never handed in."""
+        self._at_window(state, command)
+        if state.missing:
+            raise Reject.of(
+                tuple(
+                    Problem(rule="incomplete", field=s.code, message=f"{s.title}: {s.reason}") for s in state.missing
+                ),
+                409,
+            )
+        return self._accepted(state, now, now, deemed=False)
+
+    def correct(self, state: Case, command: Correct, now: datetime) -> Decision[Case]:
+        """补正告知. Rules `unknown_material`, `named_twice`; in the second round `second_round` for whatever was not in
+        the first list; `rounds_used_up` after that."""
+        self._at_window(state, command)
+        if state.round >= ROUNDS:
+            raise Reject("rounds_used_up", "同一清单已两次要求补正, 应当作出受理或者不予受理的决定")
+        checker = self.founding.checker(state)
+        problems: list[Problem] = []
+        slips: dict[str, Slip] = {}
+        for i, wanted in enumerate(command.missing):
+            path, title = f"missing.{i}.code", checker.titles.get(wanted.code)
+            if title is None:
+                problems.append(Problem(rule="unknown_material", field=path, message="该事项没有这份材料或字段"))
+            elif wanted.code in slips:
+                problems.append(Problem(rule="named_twice", field=path, message="同一项重复列出"))
+            elif state.asked and wanted.code not in state.asked:
+                text = "须一次告知全部补正内容, 第二次不得提出首次清单以外的要求(行政许可法第三十二条)"
+                problems.append(Problem(rule="second_round", field=path, message=text))
+            else:
+                slips[wanted.code] = Slip(wanted.code, title, wanted.reason)
+        if problems:
+            raise Reject.of(tuple(problems), 422)
+        about = About.model_validate(state.about)
+        state, event = self.founding.correcting(state, about, checker, tuple(slips.values()), now)
+        return Decision(state, say=(event,))
+
+    def refuse(self, state: Case, command: Refuse, now: datetime) -> Decision[Case]:
+        """不予受理, with how to appeal from the item."""
+        self._at_window(state, command)
+        refused = Refused(
+            at=now,
+            case=state.id,
+            about=About.model_validate(state.about),
+            reason=command.reason,
+            basis=command.basis,
+            authority=command.authority,
+            appeal=self.founding.checker(state).item.appeal,
+        )
+        return Decision(replace(state, phase=REFUSED, missing=()), say=(refused,))
+
+    def _at_window(self, state: Case, command: Command) -> None:
+        """The case waits at this officer's window. Raises Reject (other_department, other_area, not_waiting)."""
+        officer = command.by
+        if not state.phase:
+            not_found()
+        if officer.department not in (state.about["department"], self.centre):
+            raise Reject("other_department", "该办件不属于您所在的部门", status=403)
+        if not covers(officer.area, state.about["area"]):
+            raise Reject("other_area", "该办件不属于您所在的区域", status=403)
+        if state.phase != SUBMITTED:
+            raise Reject("not_waiting", f"办件当前状态为“{LABELS.get(state.phase, state.phase)}”, 不能办理此操作")
+
+    # ------------------------------------------------------------------------------------------------------ alarms
+
+    def deemed(self, state: Case, alarm: Alarm, now: datetime) -> Decision[Case]:
+        """K has expired in silence: accepted as of the day of receipt (行政许可法32; 不动产登记暂行条例17)."""
+        assert state.received_on is not None
+        return self._accepted(state, now, state.received_on, deemed=True)
+
+    def lapse(self, state: Case, alarm: Alarm, now: datetime) -> Decision[Case]:
+        """C has expired: taken as given up, and nobody is overdue."""
+        lapsed = Lapsed(at=now, case=state.id, about=About.model_validate(state.about), cause="correction")
+        return Decision(replace(state, phase=LAPSED), say=(lapsed,))
+
+    def _accepted(self, state: Case, now: datetime, accepted_on: datetime, *, deemed: bool) -> Decision[Case]:
+        checker = self.founding.checker(state)
+        about, facts = About.model_validate(state.about), self.founding.reopened_facts(state, checker)
+        state, event = self.founding.accepted(state, about, checker, facts, now, accepted_on, deemed)
+        return Decision(state, say=(event,))
+
+
+def answered(state: Case, event: PortalEvent, outcome: Outcome, now: datetime) -> Decision[Case]:
+    """What a portal's event leads to: the decision, or `bounced` with every problem and an unchanged case."""
+    if isinstance(outcome, Decision):
+        return outcome
+    bounced = Bounced(at=now, portal=event.portal, submission=event.submission, problems=tuple(outcome))
+    return Decision(state, say=(bounced,))
+
+
+def refusing(outcome: Outcome) -> Decision[Case]:
+    """The same over HTTP. Raises Reject naming every problem."""
+    if isinstance(outcome, Decision):
+        return outcome
+    clash = outcome[0].rule in ("no_correction_open", "case_closed")
+    raise Reject.of(tuple(outcome), 409 if clash else 422)
+
+
+def acknowledged(state: Case, now: datetime) -> Event:
+    """The answer to a portal whose message was taken although the public state stays as it was."""
+    label = LABELS[state.phase]
+    if state.phase == CORRECTING:
+        label = f"{label}, 尚缺 {len(state.missing)} 项"
+    if state.withdrawing:
+        label = "撤回申请已转交审批部门"
+    about = state.about
+    return Progressed(
+        at=now,
+        case=state.id,
+        portal=about["portal"],
+        submission=about["submission"],
+        number=about["number"],
+        status=state.phase,
+        label=label,
+    )
+
+
+def owned(state: Case, portal: Caller) -> None:
+    """A portal sees its own cases only. Raises Reject not_found."""
+    if not state.phase or state.about["portal"] != portal.name:
+        not_found()
+
+
+def covers(area: str, place: str) -> bool:
+    """Whether a place lies in an officer's area: 341600 (city) covers 341602 (county), and not the other way round."""
+    while len(area) > 2 and area.endswith("00"):
+        area = area[:-2]
+    return place.startswith(area)
+
+
+def not_found() -> NoReturn:
+    raise Reject("not_found", "没有这个办件", status=404)

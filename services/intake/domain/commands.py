@@ -1,0 +1,77 @@
+"""What portals and window officers ask of a case over HTTP.
+
+Shapes only; this module must never decide anything.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field, StringConstraints
+
+from chassis.decision import Command
+from contracts.event import Json, Shape, SubmissionId
+from contracts.portal import Agent, Applicant, Delivery, Material, Text
+from contracts.words import Channel
+
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+
+
+class Application(Shape):
+    """What somebody applies for: `contracts.portal.Submitted` without what the transport says of it."""
+
+    item: Annotated[str, StringConstraints(max_length=40)]
+    area: Annotated[str, StringConstraints(pattern=r"^\d{6}$")] | None = None
+    channel: Channel
+    applicant: Applicant
+    delivery: Delivery
+    form: dict[str, Json] = Field(default_factory=dict, max_length=100)
+    materials: tuple[Material, ...] = Field(default=(), max_length=100)
+    agent: Agent | None = None
+    ask_person: bool = False
+
+
+class Apply(Command):
+    """申请提交: the caller is the portal, `submission` its Idempotency-Key."""
+
+    CREATES: ClassVar[bool] = True
+    submission: SubmissionId
+    application: Application
+
+
+class Supplement(Command):
+    """补正提交, by the portal that submitted."""
+
+    form: dict[str, Json] = Field(default_factory=dict, max_length=100)
+    materials: tuple[Material, ...] = Field(default=(), max_length=100)
+
+
+class Withdraw(Command):
+    """申请撤回, by the portal that submitted."""
+
+    reason: Text
+
+
+class Accept(Command):
+    """受理, by the window."""
+
+
+class Wanted(Shape):
+    """One thing to be corrected: the code of a material or form field, and what is wrong with it."""
+
+    code: Annotated[str, StringConstraints(min_length=1, max_length=40)]
+    reason: Reason
+
+
+class Correct(Command):
+    """补正告知, by the window: everything at once (行政许可法32)."""
+
+    missing: tuple[Wanted, ...] = Field(min_length=1, max_length=100)
+
+
+class Refuse(Command):
+    """不予受理, by the window. `authority`: whom to turn to instead, where there is one."""
+
+    reason: Reason
+    basis: Reason
+    authority: Text | None = None

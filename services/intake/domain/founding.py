@@ -1,0 +1,282 @@
+"""From an application to a case: what is checked, sealed, numbered, received, and accepted or asked to be corrected.
+
+It computes with the calendar, the keyring and the catalogue it was given; it must never speak to anybody itself.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+from msgspec.structs import replace
+
+from chassis.decision import Decision
+from chassis.sealing import Keyring
+from chassis.workdays import Calendar
+from contracts.event import About, Event, Json, Limit, Problem
+from contracts.intake import Accepted, CorrectionRequested, Missing, Received
+from contracts.numbers import case_number
+from contracts.portal import Agent, Applicant, Delivery, Material
+from contracts.words import Channel, LimitKind, Unit
+from services.intake.domain.case import ACCEPTED, CORRECTING, SUBMITTED, Case, Clock, Slip
+from services.intake.domain.catalogue import Catalog
+from services.intake.domain.checking import Checker, papers
+
+
+class Applied(Protocol):
+    """What `contracts.portal.Submitted` and the body of `POST /intake/submissions` have in common."""
+
+    @property
+    def item(self) -> str: ...
+    @property
+    def area(self) -> str | None: ...
+    @property
+    def channel(self) -> Channel: ...
+    @property
+    def applicant(self) -> Applicant: ...
+    @property
+    def delivery(self) -> Delivery: ...
+    @property
+    def form(self) -> dict[str, Json]: ...
+    @property
+    def materials(self) -> tuple[Material, ...]: ...
+    @property
+    def agent(self) -> Agent | None: ...
+    @property
+    def ask_person(self) -> bool: ...
+
+
+class ReceivedAgain(Received):
+    """The same `received` for a portal that says the same submission again: told to the portal only, since for
+    everybody else nothing happened."""
+
+    def routes(self) -> tuple[tuple[str, str], ...]:
+        return ((f"answers.{self.about.portal}", self.about.submission),)
+
+
+class Founding:
+    """What intake's rules are closed over."""
+
+    def __init__(self, catalog: Catalog, calendar: Calendar, keyring: Keyring) -> None:
+        self.catalog, self.calendar, self.keyring = catalog, calendar, keyring
+        self._checkers: dict[tuple[str, int], Checker] = {}
+        self._pack = msgspec.json.Encoder().encode
+
+    # ---------------------------------------------------------------------------------------------------- the item
+
+    def checker(self, state: Case) -> Checker:
+        """The item version that this case was submitted under."""
+        return self._checker(state.about["item"], state.about["item_version"])
+
+    def _checker(self, code: str, version: int) -> Checker:
+        found = self._checkers.get((code, version))
+        if found is None:
+            found = self._checkers[(code, version)] = Checker(self.catalog.version(code, version))
+        return found
+
+    def _current(self, code: str, now: datetime) -> Checker | Problem:
+        item = self.catalog.current(code, now.date())
+        if item is not None:
+            return self._checker(code, item.version)
+        if self.catalog.knows(code):
+            return Problem(rule="item_not_in_effect", field="item", message="该事项尚未开办或已取消")
+        return Problem(rule="item_unknown", field="item", message="事项目录中没有此事项")
+
+    # --------------------------------------------------------------------------------------------------- the sealing
+
+    def digest(self, body: Applied) -> str:
+        """Tells the same submission from another one: keyed, since what it digests could be guessed; the order in
+        which a portal wrote the form does not matter."""
+        parts = (
+            body.item,
+            body.area,
+            body.channel.value,
+            body.applicant.model_dump_json(),
+            body.delivery.model_dump_json(),
+            [material.model_dump_json() for material in body.materials],
+            body.agent.model_dump_json() if body.agent else None,
+            body.ask_person,
+        )
+        form = msgspec.json.encode(body.form, order="deterministic")
+        return self.keyring.tag((self._pack(parts) + form).decode())
+
+    def mark(self, form: dict[str, Json], materials: tuple[Material, ...]) -> str:
+        """The digest of a supplement."""
+        codes = sorted((material.code, material.sha256) for material in materials)
+        return self.keyring.tag(msgspec.json.encode((form, codes), order="deterministic").decode())[:16]
+
+    def seal_papers(self, case: str, form: dict[str, Json], agent: dict[str, Any] | None) -> str:
+        """Form and agent under one seal: free text may hold anything about anybody."""
+        if not form and agent is None:
+            return ""
+        return self.keyring.seal(self._pack({"form": form, "agent": agent}).decode(), f"{case}:papers")
+
+    def open_papers(self, state: Case) -> dict[str, Any]:
+        """`form` and `agent` of a case. Raises SealError when a key is gone."""
+        if not state.papers:
+            return {"form": {}, "agent": None}
+        opened: dict[str, Any] = msgspec.json.decode(self.keyring.open(state.papers, f"{state.id}:papers"))
+        return opened
+
+    # -------------------------------------------------------------------------------------------------- the founding
+
+    def found(
+        self, id: str, body: Applied, portal: str, submission: str, now: datetime
+    ) -> Decision[Case] | list[Problem]:
+        """The new case with what is said of it, or every problem. `now` is when it arrived, whatever the portal's
+        clock says (domain rule 8)."""
+        checker = self._current(body.item, now)
+        if isinstance(checker, Problem):
+            return [checker]
+        today = now.date()
+        problems = checker.application(body.area, body.applicant, body.delivery, today)
+        problems += checker.contents(body.form, body.materials, today)
+        if problems:
+            return problems
+        missing = checker.missing(body.form, body.materials)
+        state = self._blank(id, body, checker, portal, submission, now)
+        about = About.model_validate(state.about)
+        if not checker.auto:
+            check = self._check(checker, now)
+            received = self._received(about, state, now, body.channel, check, checker.deems)
+            deems = checker.deems
+            state = replace(state, phase=SUBMITTED, check=Clock.of(check), deems=deems, missing=missing)
+            return Decision(state, say=(received,))
+        received = self._received(about, state, now, body.channel, None, False)
+        if missing:
+            state, requested = self.correcting(state, about, checker, missing, now)
+            return Decision(state, say=(received, requested))
+        facts = checker.facts(body.form, body.applicant.identity, today)
+        state, accepted = self.accepted(state, about, checker, facts, now, now)
+        return Decision(state, say=(received, accepted))
+
+    def _blank(self, id: str, body: Applied, checker: Checker, portal: str, submission: str, now: datetime) -> Case:
+        item, seal, applicant = checker.item, self.keyring.seal, body.applicant
+        area, address = body.area or checker.area, body.delivery.address
+        contact = {
+            "tag": self.keyring.tag(applicant.phone),
+            "phone": seal(applicant.phone, f"{id}:phone"),
+            "name": seal(applicant.name, f"{id}:name"),
+            "address": seal(address, f"{id}:address") if address else None,
+        }
+        about = {
+            "number": case_number(area, now.date(), id),
+            "item": item.code,
+            "item_version": item.version,
+            "title": item.title,
+            "kind": item.kind.value,
+            "department": item.department,
+            "area": area,
+            "portal": portal,
+            "submission": submission,
+            "applicant": applicant.kind,
+            "contact": contact,
+        }
+        return Case(
+            id=id,
+            about=about,
+            digest=self.digest(body),
+            channel=body.channel,
+            delivery=body.delivery.method,
+            same_city=body.delivery.same_city,
+            ask_person=body.ask_person,
+            identity=seal(applicant.identity, f"{id}:identity"),
+            papers=self.seal_papers(id, body.form, body.agent.model_dump() if body.agent else None),
+            materials=papers(body.materials),
+            received_on=now,
+        )
+
+    def _check(self, checker: Checker, now: datetime) -> Limit:
+        return self.calendar.limit(LimitKind.CHECK, now, checker.item.check.days, Unit.WORKDAY)
+
+    def _received(
+        self, about: About, state: Case, now: datetime, channel: Channel, check: Limit | None, deems: bool
+    ) -> Received:
+        return Received(at=now, case=state.id, about=about, received_on=now, channel=channel, check=check, deems=deems)
+
+    def again(self, state: Case, now: datetime) -> Event:
+        """The same answer to the same submission."""
+        assert state.received_on is not None
+        return ReceivedAgain(
+            at=now,
+            case=state.id,
+            about=About.model_validate(state.about),
+            received_on=state.received_on,
+            channel=state.channel,
+            check=state.check.limit(LimitKind.CHECK) if state.check else None,
+            deems=state.deems,
+        )
+
+    # ---------------------------------------------------------------------------------------------- what may follow
+
+    def correcting(
+        self, state: Case, about: About, checker: Checker, missing: tuple[Slip, ...], now: datetime
+    ) -> tuple[Case, CorrectionRequested]:
+        """补正告知: K stops, C starts."""
+        limit = self.calendar.limit(LimitKind.CORRECTION, now, checker.item.correction_days, Unit.WORKDAY)
+        event = CorrectionRequested(
+            at=now,
+            case=state.id,
+            about=about,
+            round=state.round + 1,
+            missing=tuple(Missing(code=s.code, title=s.title, reason=s.reason) for s in missing),
+            correction=limit,
+        )
+        state = replace(
+            state,
+            phase=CORRECTING,
+            correction=Clock.of(limit),
+            round=state.round + 1,
+            asked=state.asked or tuple(slip.code for slip in missing),
+            missing=missing,
+            told=(),
+        )
+        return state, event
+
+    def rechecked(self, state: Case, checker: Checker, now: datetime) -> tuple[Case, Limit | None]:
+        """补正完成: C stops, `received_on` moves, K starts again (none where the machine decides)."""
+        check = None if checker.auto else self._check(checker, now)
+        clock = Clock.of(check) if check is not None else None
+        return replace(state, phase=SUBMITTED, received_on=now, check=clock, deems=checker.deems), check
+
+    def accepted(
+        self,
+        state: Case,
+        about: About,
+        checker: Checker,
+        facts: dict[str, Json],
+        now: datetime,
+        accepted_on: datetime,
+        deemed: bool = False,
+    ) -> tuple[Case, Accepted]:
+        """受理: K stops; L and P run from `accepted_on`, which is the day of receipt when nobody answered in time."""
+        assert state.received_on is not None
+        item, limit = checker.item, self.calendar.limit
+        promised = limit(LimitKind.PROMISED, accepted_on, item.promised.n, item.promised.unit)
+        legal = limit(LimitKind.LEGAL, accepted_on, item.legal.n, item.legal.unit) if item.legal else None
+        event = Accepted(
+            at=now,
+            case=state.id,
+            about=about,
+            accepted_on=accepted_on,
+            received_on=state.received_on,
+            deemed=deemed,
+            legal=legal,
+            promised=promised,
+            plan=checker.plan(state.delivery),
+            facts=facts,
+            identity=state.identity,
+            same_city=state.same_city,
+            ask_person=state.ask_person,
+        )
+        state = replace(
+            state, phase=ACCEPTED, accepted_on=accepted_on, deemed=deemed, promised=promised.last_day, missing=()
+        )
+        return state, event
+
+    def reopened_facts(self, state: Case, checker: Checker) -> dict[str, Json]:
+        """The facts of a case that was kept: ages are those of the day on which it was (last) received."""
+        assert state.received_on is not None
+        identity = self.keyring.open(state.identity, f"{state.id}:identity")
+        return checker.facts(self.open_papers(state)["form"], identity, state.received_on.date())

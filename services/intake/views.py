@@ -1,0 +1,134 @@
+"""What intake shows over HTTP: receipts, cases, progress pages, the guide 办事指南.
+
+It turns states into plain values; this module must never read a document or decide anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from chassis.decision import Caller, Reject
+from chassis.door import Page, Told
+from contracts.item import Item
+from services.intake.domain.case import CORRECTING, Case, Clock
+from services.intake.domain.cases import not_found, owned
+from services.intake.domain.founding import Founding
+from services.intake.domain.progress import LABELS, Progress
+
+View = Callable[[Case], dict[str, Any]]
+
+
+def receipt(state: Case) -> dict[str, Any]:
+    """收件凭证: without personal data."""
+    if not state.phase:
+        not_found()
+    about = state.about
+    return {
+        "case": state.id,
+        "number": about["number"],
+        "submission": about["submission"],
+        "item": about["item"],
+        "item_version": about["item_version"],
+        "title": about["title"],
+        "department": about["department"],
+        "area": about["area"],
+        "status": state.phase,
+        "label": LABELS[state.phase],
+        "received_on": state.received_on,
+        "check": clock(state.check),
+        "deems": state.deems,
+        "correction": clock(state.correction) if state.phase == CORRECTING else None,
+        "round": state.round,
+        "missing": [{"code": s.code, "title": s.title, "reason": s.reason} for s in state.missing],
+        "materials": [{"code": p.code, "sha256": p.sha256, "size": p.size} for p in state.materials],
+        "accepted_on": state.accepted_on,
+        "deemed": state.deemed,
+        "promised": state.promised,
+    }
+
+
+def clock(kept: Clock | None) -> dict[str, Any] | None:
+    if kept is None:
+        return None
+    last = {"last_day": kept.last_day, "overdue_at": kept.overdue_at, "provisional": kept.provisional}
+    return {"n": kept.n, "unit": kept.unit, "start": kept.start, **last}
+
+
+def case_for(by: Caller, founding: Founding) -> View:
+    """A portal sees its own cases as receipts; an officer sees the form too, personal fields masked except for the
+    window that has to check them. Names, numbers and addresses stay under seal for both. Raises Reject not_found."""
+
+    def seen(state: Case) -> dict[str, Any]:
+        if by.kind == "portal":
+            owned(state, by)
+            return receipt(state)
+        shown = receipt(state)
+        fields = founding.checker(state).item.form
+        personal = set() if "window" in by.roles else {field.name for field in fields if field.personal}
+        form = founding.open_papers(state)["form"]
+        shown["channel"] = state.channel
+        shown["delivery"] = state.delivery
+        shown["form"] = {name: "***" if name in personal else value for name, value in form.items()}
+        return shown
+
+    return seen
+
+
+def counter(by: Caller, department: str | None, centre: str) -> str:
+    """Whose worklist an officer sees: the own department's; at the centre everybody's, or that of the one named.
+    Raises Reject other_department."""
+    if by.department == centre:
+        return department or "*"
+    if department not in (None, by.department):
+        raise Reject("other_department", "只能查看本部门的待办", "department", 403)
+    return by.department
+
+
+def progress(state: Progress) -> dict[str, Any]:
+    """The progress page. Nothing on it says who the applicant is."""
+    status = state.status
+    return {
+        "case": state.id,
+        "number": state.number,
+        "title": state.title,
+        "department": state.department,
+        "status": status,
+        "label": LABELS[status],
+        "expected": state.expected,
+        "holder": state.holder,
+        "waiting": state.waiting,
+        "correct_by": state.correct_by if status == CORRECTING else None,
+        "timeline": [{"at": entry.at, "text": entry.text} for entry in state.timeline],
+    }
+
+
+def of_phone(found: Page[Progress], tag: str) -> Told[Progress]:
+    """The case whose telephone has this tag. Raises the same Reject for an unknown number and for another telephone."""
+    for told in found.items:
+        if told.state.tag == tag:
+            return told
+    raise Reject("not_found", "没有与该编号和手机号码相符的办件", status=404)
+
+
+def entry(item: Item) -> dict[str, Any]:
+    """One line of the catalogue."""
+    return {
+        "code": item.code,
+        "version": item.version,
+        "title": item.title,
+        "kind": item.kind.value,
+        "kind_label": item.kind.label_zh,
+        "department": item.department,
+        "object": item.object,
+        "promised": {"n": item.promised.n, "unit": item.promised.unit.value},
+        "auto": bool(item.auto),
+        "life_events": item.life_events,
+    }
+
+
+def guide(item: Item | None) -> dict[str, Any]:
+    """办事指南: the whole item. Raises Reject item_unknown (404)."""
+    if item is None:
+        raise Reject("item_unknown", "事项目录中没有此事项", "code", 404)
+    return item.model_dump(mode="json")

@@ -21,6 +21,7 @@ from contracts.event import NAMESPACE, Event
 from contracts.wire import Envelope, encode
 
 S = TypeVar("S", bound=State)
+TOO_OLD = "too_old_to_be_sure"
 MOST_RINGS = 64
 """Alarms that may ring in one fold of one document before it is taken for a loop."""
 
@@ -317,7 +318,7 @@ class _Work(Generic[S]):
         """Where ids are forgotten, what is older than the memory cannot be told from a repetition."""
         forgets = self.folder.decider.forgets
         if forgets is not None and isinstance(event, Event) and event.at < self.now - forgets:
-            raise Reject("too_old_to_be_sure", "事件早于去重记录的保留期, 不能确定是否已经处理")
+            raise Reject(TOO_OLD, "事件早于去重记录的保留期, 不能确定是否已经处理")
 
     def _decide(self, body: Any, now: datetime, cause: str, trace: str) -> bool:
         """Runs the rule and takes its decision over; says whether there was one."""

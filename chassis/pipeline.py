@@ -17,7 +17,7 @@ from chassis.bus import Bus, Partition, Record, Subscription
 from chassis.clock import Clock
 from chassis.deadletters import PARKED, Park, Unpark
 from chassis.decision import Decider, Errand, Reject
-from chassis.fold import TOUCH, Bug, Doc, Folded, Folder, Message, Open
+from chassis.fold import TOO_OLD, TOUCH, Bug, Doc, Folded, Folder, Message, Open
 from chassis.publisher import Publisher
 from chassis.routing import Poison, Router
 from chassis.store import Ref, Store, StoreDown
@@ -228,7 +228,7 @@ class Pipeline:
                 result = self.folders[ref[0]].fold(self._cache[ref], messages, now, system)
                 folded[ref] = result
                 for message, error in zip(messages, result.results, strict=True):
-                    if error is not None and isinstance(message.context, int):
+                    if isinstance(message.context, int) and is_poison(error):
                         known = poison.setdefault(message.context, Poison.of(error))
                         found = True
                         log.warning("poison: %s", known.text, extra={"service": self.service})
@@ -292,8 +292,8 @@ class Pipeline:
                     ask.future.set_result((result.view, fresh))
                 else:
                     ask.future.set_exception(error)
-            elif isinstance(error, Bug):
-                log.error("bug: %s", error, extra={"service": self.service})
+            elif isinstance(error, Bug) or (isinstance(error, Reject) and error.rule == TOO_OLD):
+                log.error("refused: %s", error, extra={"service": self.service})
 
     def _park(self, key: str, doc: Doc[Any]) -> None:
         """The parking document changed: the case waits, or is free again."""
@@ -418,6 +418,11 @@ class Pipeline:
         future: asyncio.Future[tuple[Doc[Any], bool]] = asyncio.get_running_loop().create_future()
         self.ask(Ask(ref, message, future, self.clock.system() + wait))
         return await future
+
+
+def is_poison(error: Exception | None) -> bool:
+    """What is merely too old to be told from a repetition is refused in words, and parks nothing."""
+    return error is not None and not (isinstance(error, Reject) and error.rule == TOO_OLD)
 
 
 def touch(ref: Ref) -> tuple[Ref, Message]:

@@ -37,7 +37,7 @@ def case_id(portal: str, submission: str) -> str:
 class Shape(BaseModel):
     """A value inside an event. Writers are closed: an undeclared field is an error when constructed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Problem(Shape):
@@ -79,7 +79,7 @@ class About(Shape):
     title: str
     kind: ItemKind
     department: str
-    area: Annotated[str, StringConstraints(pattern=r"^\d{6}$")]
+    area: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
     portal: PortalName
     submission: SubmissionId
     applicant: Literal["person", "enterprise"]

@@ -69,7 +69,7 @@ class Submitted(PortalEvent):
 
     TYPE: ClassVar[str] = "submitted"
     item: Annotated[str, StringConstraints(max_length=40)]
-    area: Annotated[str, StringConstraints(pattern=r"^\d{6}$")] | None = None
+    area: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")] | None = None
     channel: Channel
     applicant: Applicant
     delivery: Delivery

@@ -92,7 +92,7 @@ def murmur2(data: bytes) -> int:
     return h ^ (h >> 15)
 
 
-KEEP_DAYS = {"portal.": 3, "answers.": 14, "": 400}
+KEEP_DAYS = {"portal.": 3, "answers.": 14, "": 90}
 """Days a record is kept, by the beginning of the topic's name: portals' records are plain personal data."""
 
 

@@ -39,6 +39,7 @@ class KafkaBus:
         self.partitions, self.replication, self.clock = partitions, replication, clock
         self._producer: AIOKafkaProducer | None = None
         self._making = asyncio.Lock()
+        self._subscriptions: list[KafkaSubscription] = []
 
     async def open(self) -> None:
         if self._producer is None:
@@ -47,7 +48,7 @@ class KafkaBus:
     async def _produce(self) -> AIOKafkaProducer:
         async with self._making:
             if self._producer is None:
-                producer = AIOKafkaProducer(
+                producer: AIOKafkaProducer = AIOKafkaProducer(
                     bootstrap_servers=self.servers,
                     enable_idempotence=True,
                     acks="all",
@@ -111,6 +112,7 @@ class KafkaBus:
             await _quietly(consumer.stop())
             raise BusDown(f"{type(error).__name__}") from None
         subscription = KafkaSubscription(consumer)
+        self._subscriptions.append(subscription)
         # Joining happens in the background, after the caller holds the subscription that the callbacks speak of.
         consumer.subscribe(topics, listener=_Listener(subscription, on_assigned, on_revoked))
         return subscription
@@ -140,6 +142,9 @@ class KafkaBus:
         return NewTopic(name, count, self.replication, topic_configs=configs)
 
     async def close(self) -> None:
+        for subscription in self._subscriptions:
+            await subscription.close()
+        self._subscriptions.clear()
         if self._producer is not None:
             producer, self._producer = self._producer, None
             await _quietly(asyncio.wait_for(producer.stop(), 10))
@@ -153,6 +158,7 @@ class KafkaSubscription:
         self._consumer = consumer
         self._done: dict[Partition, int] = {}
         self.held: frozenset[Partition] = frozenset()
+        self._closed = False
 
     @property
     def assigned(self) -> frozenset[Partition]:
@@ -210,8 +216,10 @@ class KafkaSubscription:
         self.held = held
 
     async def close(self) -> None:
-        await _quietly(asyncio.wait_for(self._consumer.stop(), 10))
         self.held = frozenset()
+        if not self._closed:
+            self._closed = True
+            await _quietly(asyncio.wait_for(self._consumer.stop(), 10))
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]

@@ -76,6 +76,7 @@ async def test_an_event_becomes_state_errand_and_answer(world: World) -> None:
             return (await line.door.read(world.toys, "a")).state.pings == (5,)
 
         await until(answered)
+        await until(line.idle)
     types = [decode(r.headers, r.value).event.TYPE for r in await read_all(world.bus, "case")]
     assert sorted(types) == ["toy_counted", "toy_heard", "toy_pinged", "toy_placed"]
 

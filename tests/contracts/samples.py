@@ -1,6 +1,6 @@
 """One realistic, fully filled instance of every event version, from which its golden record is written once.
 
-`python -m tests.contracts.samples` adds goldens that are missing; it must never overwrite one, for it is what was sent.
+`python -m tests.contracts.samples` adds what no golden says yet; it must never overwrite one: that is what was sent.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ SAMPLES: tuple[Event, ...] = (
     ),
     portal.Supplemented(**OF_PORTAL, form={"seats": 40}, materials=(MATERIAL,)),
     portal.WithdrawalRequested(**OF_PORTAL, reason="不再经营"),
-    intake.Received(**OF_CASE, received_on=at(1, 16, 40), channel=Channel.WINDOW, check=CHECK),
+    intake.Received(**OF_CASE, received_on=at(1, 16, 40), channel=Channel.WINDOW, check=CHECK, deems=True),
     intake.Bounced(
         **OF_PORTAL,
         problems=(Problem(rule="identity_check", field="applicant.identity", message="证件号码校验位不正确,请核对"),),
@@ -115,7 +115,7 @@ SAMPLES: tuple[Event, ...] = (
         missing=(intake.Missing(code="layout", title="经营场所布局图", reason="缺少后厨标注"),),
         correction=limit(LimitKind.CORRECTION, 15, date(2026, 4, 23)),
     ),
-    intake.Corrected(**OF_CASE, received_on=at(2, 10, 5), check=CHECK),
+    intake.Corrected(**OF_CASE, received_on=at(2, 10, 5), check=CHECK, deems=True),
     intake.Accepted(
         **OF_CASE,
         accepted_on=at(2, 10, 5),
@@ -221,9 +221,12 @@ def golden(event: Event) -> dict[str, Any]:
 def main() -> int:
     GOLDEN.mkdir(exist_ok=True)
     for event in SAMPLES:
-        path = GOLDEN / f"{type_name(type(event)).removeprefix('tongban.')}.json"
-        if not path.exists():
-            path.write_text(json.dumps(golden(event), ensure_ascii=False, indent=2) + "\n", "utf-8")
+        name = type_name(type(event)).removeprefix("tongban.")
+        record = json.dumps(golden(event), ensure_ascii=False, indent=2) + "\n"
+        kept = sorted(GOLDEN.glob(f"{name}.*json"))
+        if record not in (path.read_text("utf-8") for path in kept):
+            added = f".{len(kept) + 1}" if kept else ""
+            (GOLDEN / f"{name}{added}.json").write_text(record, "utf-8")
     return 0
 
 

@@ -1,0 +1,108 @@
+"""The backends of the behaviour suites: a fresh bus and store per test, embedded or real by `--on`.
+
+A real server is started once per run and told apart by names; no test may count on another one's leftovers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from chassis.bus import Bus
+from chassis.bus.log import LogBus
+from chassis.clock import Clock
+from chassis.store import Store
+from chassis.store.sqlite import SqliteStore
+
+PARTITIONS = 4
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`bus_kind` and `store_kind` run once per chosen backend; the real ones carry the marker `real`."""
+    chosen = set(metafunc.config.getoption("--on").split(","))
+    for name, embedded, real in (
+        ("bus_kind", "sqlite", ("kafka",)),
+        ("store_kind", "sqlite", ("mongo-motor", "mongo-pymongo")),
+    ):
+        if name in metafunc.fixturenames:
+            kinds = [pytest.param(embedded)] if "sqlite" in chosen else []
+            kinds += [pytest.param(k, marks=pytest.mark.real) for k in real if k.partition("-")[0] in chosen]
+            metafunc.parametrize(name, kinds)
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    from tests.real.backends import KafkaBroker
+
+    with KafkaBroker(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def mongo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    from tests.real.backends import MongoServer
+
+    with MongoServer(tmp_path_factory.mktemp("mongo")) as server:
+        yield server
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+MakeBus = Callable[[], Bus]
+MakeStore = Callable[[], Store]
+
+
+@pytest.fixture
+async def make_bus(
+    bus_kind: str, tmp_path: Path, clock: Clock, request: pytest.FixtureRequest
+) -> AsyncIterator[MakeBus]:
+    """Makes buses on the same log: each is a process of its own as far as the bus can tell."""
+    made: list[Bus] = []
+    url = request.getfixturevalue("kafka").url if bus_kind == "kafka" else ""
+
+    def make() -> Bus:
+        if url:
+            from chassis.bus.kafka import KafkaBus
+
+            made.append(KafkaBus(url, partitions=PARTITIONS, replication=1, clock=clock))
+        else:
+            made.append(LogBus(tmp_path / "bus.db", partitions=PARTITIONS, clock=clock))
+        return made[-1]
+
+    yield make
+    for bus in made:
+        await bus.close()
+
+
+@pytest.fixture
+async def make_store(store_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[MakeStore]:
+    """Makes stores on the same documents."""
+    made: list[Store] = []
+    database = f"t{uuid4().hex[:12]}"
+    url = request.getfixturevalue("mongo").url if store_kind != "sqlite" else ""
+
+    def make() -> Store:
+        if url:
+            from chassis.store.mongo import MongoStore
+
+            made.append(MongoStore(url, database=database, driver=store_kind.partition("-")[2]))
+        else:
+            made.append(SqliteStore(tmp_path / "store.db"))
+        return made[-1]
+
+    yield make
+    for store in made:
+        await store.close()
+
+
+@pytest.fixture
+def topic() -> str:
+    """A topic of this test alone, also on a server that others use."""
+    return f"t{uuid4().hex[:12]}"

@@ -1,0 +1,168 @@
+"""What every store promises: compare-and-swap, look-ups in order, stamps, alarms, leases, lines. One suite, all stores.
+
+It must never ask which store it runs on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import replace
+
+import pytest
+
+from chassis.store import Row, Store
+from tests.chassis.conftest import MakeStore
+
+pytestmark = pytest.mark.anyio
+ALL = range(8)
+
+
+def row(id: str = "a", version: int = 1, **changes: object) -> Row:
+    base = Row("case", id, version, shard=1, body=f"{id}{version}".encode(), owner="me", batch=version)
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+async def store(make_store: MakeStore) -> Store:
+    made = make_store()
+    await made.open()
+    await made.beat("me", 0, 1000.0)
+    return made
+
+
+async def test_what_is_written_is_loaded(store: Store) -> None:
+    written = row(due=5.5, lease=6.5, ix=("number:1", "phone:x"), order="2026-01-01", body=b"\x00\xff{}")
+    assert await store.write([written]) == set()
+    loaded = await store.load([("case", "a"), ("case", "none"), ("other", "a")])
+    assert list(loaded) == [("case", "a")]
+    assert replace(loaded["case", "a"], line=0) == written
+
+
+async def test_a_version_is_written_once(store: Store) -> None:
+    assert await store.write([row()]) == set()
+    assert await store.write([row(owner="other")]) == {("case", "a")}, "founded twice"
+    assert await store.write([row(version=2)]) == set()
+    assert await store.write([row(version=2, owner="other", body=b"late")]) == {("case", "a")}
+    assert await store.write([row(version=4)]) == {("case", "a")}, "a gap"
+    assert (await store.load([("case", "a")]))["case", "a"].body == b"a2"
+
+
+async def test_a_conflict_on_one_does_not_fail_the_others(store: Store) -> None:
+    await store.write([row("a"), row("b")])
+    losers = await store.write([row("a", 2), row("b", 3), row("c"), row("a2", 2)])
+    assert losers == {("case", "b"), ("case", "a2")}
+    found = await store.load([("case", id) for id in ("a", "b", "c", "a2")])
+    assert {id: r.version for (_, id), r in found.items()} == {"a": 2, "b": 1, "c": 1}
+
+
+async def test_of_many_writers_exactly_one_wins_each_version(make_store: MakeStore, store: Store) -> None:
+    """Random interleavings of stores that know nothing of one another; the seed is in the message."""
+    seed = random.randrange(10**9)
+    rng = random.Random(seed)
+    stores = [store, make_store(), make_store()]
+    for other in stores[1:]:
+        await other.open()
+    wins: list[int] = []
+
+    async def writer(index: int) -> None:
+        for _ in range(12):
+            known = await stores[index].load([("case", "hot")])
+            version = known["case", "hot"].version + 1 if known else 1
+            if rng.random() < 0.5:
+                await asyncio.sleep(0)  # noqa: TID251  (gives the others a turn; nothing is waited for)
+            mine = row("hot", version, owner=f"w{index}", batch=len(wins) + 1)
+            if not await stores[index].write([mine, row(f"own{index}-{len(wins)}-{version}")]) & {("case", "hot")}:
+                wins.append(version)
+
+    await asyncio.gather(*(writer(i) for i in range(3)))
+    final = (await store.load([("case", "hot")]))["case", "hot"].version
+    assert sorted(wins) == list(range(1, final + 1)), f"seed {seed}"
+
+
+async def test_look_ups_are_pages_in_order_and_complete(store: Store) -> None:
+    seed = random.randrange(10**9)
+    rng = random.Random(seed)
+    orders = [f"{rng.randrange(4)}" for _ in range(40)]
+    rows = [row(f"d{i:02}", ix=("work:mz|handler",), order=order) for i, order in enumerate(orders)]
+    await store.write(rows)
+    await store.write([row("other", ix=("work:sj|handler",), order="0")])
+    await store.write([Row("note", "x", 1, 1, b"", "me", 1, ix=("work:mz|handler",), order="0")])
+    seen: list[tuple[str, str]] = []
+    after = None
+    while page := await store.find("case", "work:mz|handler", after, 7):
+        seen += [(r.order, r.id) for r in page]
+        after = seen[-1]
+    assert seen == sorted((r.order, r.id) for r in rows), f"seed {seed}"
+
+
+async def test_a_look_up_follows_its_document(store: Store) -> None:
+    await store.write([row(ix=("number:1", "phone:x"), order="b")])
+    await store.write([row(version=2, ix=("phone:x",), order="a")])
+    assert await store.find("case", "number:1", None, 5) == []
+    assert [r.order for r in await store.find("case", "phone:x", None, 5)] == ["a"]
+    assert await store.find("case", "phone:", None, 5) == [], "exact words only"
+
+
+async def test_a_look_up_follows_what_another_process_wrote(make_store: MakeStore, store: Store) -> None:
+    other = make_store()
+    await other.open()
+    await store.write([row(ix=("w:1",))])
+    await other.load([("case", "a")])
+    await other.write([row(version=2, ix=("w:2",))])
+    await store.load([("case", "a")])
+    await store.write([row(version=3, ix=("w:3",))])
+    for word, count in (("w:1", 0), ("w:2", 0), ("w:3", 1)):
+        assert len(await store.find("case", word, None, 5)) == count
+
+
+async def test_alarms_and_leases_are_found_by_shard_earliest_first(store: Store) -> None:
+    await store.write(
+        [row(f"d{i}", shard=i % 4, due=float(10 - i), lease=float(i)) for i in range(8)] + [row("calm", shard=0)]
+    )
+    assert [id for _, id in await store.due([0, 1, 2, 3], 5.0, 50)] == ["d7", "d6", "d5"]
+    assert [id for _, id in await store.due([1], 100.0, 50)] == ["d5", "d1"]
+    assert len(await store.due(ALL, 100.0, 3)) == 3
+    assert [id for _, id in await store.leased([0, 2], 4.0, 50)] == ["d0", "d2", "d4"]
+    assert await store.next_due() == 3.0
+    await store.write([row("d7", 2, shard=3)])
+    assert [id for _, id in await store.due(ALL, 4.0, 50)] == ["d6"]
+
+
+async def test_what_the_dead_left_unpublished_is_found(store: Store) -> None:
+    await store.write([row(f"d{i}", owner="dead", batch=i, shard=i % 2) for i in range(6)])
+    await store.write([row("mine", owner="me", batch=9)])
+    await store.beat("dead", 3, 1000.0)
+    assert await store.stamped(ALL, 900.0, 50) == [], "it lives"
+    assert {id for _, id in await store.stamped(ALL, 1001.0, 50)} == {"d4", "d5", "mine"}
+    assert {id for _, id in await store.stamped([0], 1001.0, 50)} == {"d4"}
+    await store.beat("me", 9, 2000.0)
+    assert {id for _, id in await store.stamped(ALL, 1001.0, 1)} <= {"d4", "d5"}
+    await store.write([row("d4", 2, owner="me", batch=9), row("d5", 2, owner="me", batch=9)])
+    assert await store.stamped(ALL, 1001.0, 50) == []
+    assert await store.marks(["dead", "me", "stranger"]) == {"dead": 3, "me": 9}
+
+
+async def test_lines_are_durable_if_and_only_if_their_row_is(make_store: MakeStore, store: Store) -> None:
+    await store.write([row(lines=("one", "two"))])
+    await store.write([row(version=1, owner="other", line=0, lines=("never",))])
+    await store.write([row(version=2, line=2, lines=("three",))])
+    await store.write([row(version=3, line=3)])
+    other = make_store()
+    await other.open()
+    for each in (store, other):
+        assert await each.lines("case", "a", 0, 50) == ["one", "two", "three"]
+        assert await each.lines("case", "a", 1, 1) == ["two"]
+        assert await each.lines("case", "none", 0, 50) == []
+
+
+async def test_documents_are_counted_by_kind(store: Store) -> None:
+    await store.write([row("a"), row("b"), Row("note", "a", 1, 1, b"", "me", 1)])
+    assert dict(await store.count()) == {"case": 2, "note": 1}
+
+
+async def test_a_large_batch_is_one_write(store: Store) -> None:
+    rows = [row(f"id-{i}", body=b"x" * 1500, ix=(f"n:{i}",)) for i in range(600)]
+    assert await store.write(rows) == set()
+    assert len(await store.load([(r.kind, r.id) for r in rows])) == 600
+    assert await store.write([replace(r, version=2) for r in rows]) == set()

@@ -132,7 +132,7 @@ async def until_signal(run: Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 
 def last_words(group: BaseExceptionGroup[BaseException]) -> list[str]:
     """Type and place of every failure in a group; no values."""
-    from chassis.fold import describe
+    from chassis.document import describe
 
     words: list[str] = []
     for error in group.exceptions:

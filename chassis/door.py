@@ -81,7 +81,7 @@ class Door:
 
         async def look() -> Told[S] | None:
             ref = (decider.kind, id)
-            doc = (await self._pipeline.read([ref]))[ref]
+            doc = (await self._pipeline.documents.read([ref]))[ref]
             return Told(doc.state, doc.version) if doc.version else None
 
         told = await self._until(look, asked.wait)

@@ -13,7 +13,8 @@ from typing import Any
 from chassis import metrics
 from chassis.clock import Clock
 from chassis.decision import Answer, Errand, Reject, Retry, Runner, Unknown
-from chassis.fold import Defer, Folder, Message, Open
+from chassis.document import Open
+from chassis.fold import Defer, Folder, Message
 from chassis.store import Ref
 
 log = logging.getLogger("tongban")

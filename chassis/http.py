@@ -24,8 +24,8 @@ from chassis import metrics
 from chassis.auth import Forbidden
 from chassis.clock import Clock
 from chassis.decision import Caller, Reject
+from chassis.document import Bug
 from chassis.door import Asked, Page, Told
-from chassis.fold import Bug
 from contracts.event import Problem
 from contracts.wire import MESSAGES, problems_of
 

@@ -16,6 +16,7 @@ from chassis.bus import Bus, BusDown
 from chassis.clock import Clock
 from chassis.door import Door
 from chassis.errands import Errands
+from chassis.parking import recall
 from chassis.pipeline import Pipeline, touch
 from chassis.service import Service
 from chassis.settings import ChassisSettings
@@ -71,7 +72,7 @@ class Line:
 
     async def open(self) -> None:
         await self.store.open()
-        await self.pipeline.recall()
+        await recall(self.pipeline)
 
     async def run(self) -> None:
         """All loops, until cancelled; the first failure ends them all."""

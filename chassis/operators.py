@@ -14,6 +14,7 @@ from chassis.deadletters import PARKED, Letter
 from chassis.decision import Caller, Reject
 from chassis.http import answer, officer
 from chassis.line import Line
+from chassis.parking import unpark
 
 
 def router(line: Line) -> APIRouter:
@@ -35,17 +36,17 @@ def router(line: Line) -> APIRouter:
 
     @routes.post("/dead-letters/{case}/replay")
     async def replay(case: str, by: Caller = officer("operator")) -> Response:
-        return answer({"case": case, "remaining": await line.pipeline.unpark(case, drop=False)})
+        return answer({"case": case, "remaining": await unpark(line.pipeline, case, drop=False)})
 
     @routes.post("/dead-letters/{case}/drop")
     async def drop(case: str, by: Caller = officer("operator")) -> Response:
-        return answer({"case": case, "remaining": await line.pipeline.unpark(case, drop=True)})
+        return answer({"case": case, "remaining": await unpark(line.pipeline, case, drop=True)})
 
     @routes.get("/documents/{kind}/{id}")
     async def document(kind: str, id: str, by: Caller = officer("operator")) -> Response:
         if kind not in line.pipeline.folders:
             raise Reject("not_found", "没有这种文档", "kind", 404)
-        doc = (await line.pipeline.read([(kind, id)]))[(kind, id)]
+        doc = (await line.pipeline.documents.read([(kind, id)]))[(kind, id)]
         return answer(msgspec.to_builtins({"version": doc.version, "state": doc.state, "errands": doc.errands}))
 
     return routes

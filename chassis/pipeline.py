@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,9 +15,11 @@ from typing import Any
 from chassis import metrics
 from chassis.bus import Bus, Partition, Record, Subscription
 from chassis.clock import Clock
-from chassis.deadletters import PARKED, Park, Unpark
+from chassis.deadletters import PARKED, Park
 from chassis.decision import Decider, Errand, Reject
-from chassis.fold import TOO_OLD, TOUCH, Bug, Doc, Folded, Folder, Message, Open
+from chassis.document import Bug, Doc, Open
+from chassis.documents import Documents
+from chassis.fold import TOO_OLD, TOUCH, Folded, Folder, Message
 from chassis.publisher import Publisher
 from chassis.routing import Poison, Router
 from chassis.store import Ref, Store, StoreDown
@@ -26,8 +28,6 @@ log = logging.getLogger("tongban")
 
 SLICE = 0.010
 """Seconds of folding after which other tasks of the process get a turn."""
-CACHE = 1500
-"""Documents kept decoded; compare-and-swap tells when one is stale."""
 
 
 @dataclass(slots=True)
@@ -74,13 +74,13 @@ class Pipeline:
         self.folders: dict[str, Folder[Any]] = {d.kind: Folder(service, d, errands, partitions, lease) for d in every}
         self.router = Router(service, deciders)
         self.publisher = Publisher(service, bus, store, clock, owner)
+        self.documents = Documents(store, self.folders, owner, self.publisher)
         self.run: Callable[[Ref, Open], None] = lambda ref, open: None
         self.batches = 0
         self.dead_in_a_row = 0
         self.parked: set[str] = set()
         self.shards: frozenset[int] = frozenset()
         self.changed = asyncio.Event()
-        self._cache: OrderedDict[Ref, Doc[Any]] = OrderedDict()
         self._asks: deque[Ask] = deque()
         self._messages: deque[tuple[Ref, Message]] = deque()
         self._fetched: list[Record] = []
@@ -181,7 +181,7 @@ class Pipeline:
                 # What was being written may be there: loading it again shows it, and carries its events over.
                 log.error("store down: %s", error, extra={"service": self.service})
                 unsure |= work.keys()
-                self._cache.clear()
+                self.documents.cache.clear()
                 await self.clock.sleep(0.2)
                 continue
             if not found:
@@ -220,15 +220,16 @@ class Pipeline:
         now, system = self.clock.legal(), self.clock.system()
         pending = dict(work)
         while pending:
-            await self._fill(pending)
+            await self.documents.fill(pending)
             folded: dict[Ref, Folded[Any]] = {}
             began = self.clock.ticks()
             found = False
             for ref, messages in pending.items():
-                result = self.folders[ref[0]].fold(self._cache[ref], messages, now, system)
+                result = self.folders[ref[0]].fold(self.documents.cache[ref], messages, now, system)
                 folded[ref] = result
                 for message, error in zip(messages, result.results, strict=True):
                     if isinstance(message.context, int) and is_poison(error):
+                        assert error is not None
                         known = poison.setdefault(message.context, Poison.of(error))
                         found = True
                         log.warning("poison: %s", known.text, extra={"service": self.service})
@@ -247,7 +248,7 @@ class Pipeline:
             self._keep(pending, folded, lost, number)
             pending = {ref: work[ref] for ref in lost}
             for ref in lost:
-                self._cache.pop(ref, None)
+                self.documents.cache.pop(ref, None)
             if lost:
                 await self.clock.sleep(0)
         return False
@@ -264,7 +265,7 @@ class Pipeline:
             if doc is not None:
                 say += [out.record() for out in (doc.outbox if result.carry else result.say)]
                 doc.outbox = [out for out in doc.outbox if out.batch > self.publisher.acked]
-                self._cache[ref] = doc
+                self.documents.cache[ref] = doc
                 for open in result.run:
                     self.run(ref, open)
                 if ref[0] == PARKED.kind:
@@ -330,33 +331,6 @@ class Pipeline:
             if not self._waiting[ref]:
                 del self._waiting[ref]
 
-    # -- documents -----------------------------------------------------------------------------------------------
-
-    async def _fill(self, work: Mapping[Ref, object]) -> None:
-        """Brings every document of the work into the cache; one whose events may be unpublished carries them over."""
-        missing = [ref for ref in work if ref not in self._cache]
-        if missing:
-            rows = await self.store.load(missing)
-            strangers = {row.owner for row in rows.values()} - {self.owner}
-            marks = dict(await self.store.marks(strangers)) if strangers else {}
-            marks[self.owner] = self.publisher.acked
-            for ref in missing:
-                row = rows.get(ref)
-                folder = self.folders[ref[0]]
-                self._cache[ref] = folder.blank(ref[1]) if row is None else folder.load(row, marks.get(row.owner, 0))
-        for ref in work:
-            self._cache.move_to_end(ref)
-        while len(self._cache) > max(CACHE, len(work)):
-            self._cache.popitem(last=False)
-
-    async def read(self, refs: Sequence[Ref]) -> dict[Ref, Doc[Any]]:
-        """Documents as written last by anybody; blank ones for those that do not exist."""
-        rows = await self.store.load(refs)
-        return {
-            ref: self.folders[ref[0]].load(rows[ref], 0) if ref in rows else self.folders[ref[0]].blank(ref[1])
-            for ref in refs
-        }
-
     # -- partitions ----------------------------------------------------------------------------------------------
 
     async def _assigned(self, partitions: frozenset[Partition]) -> None:
@@ -377,41 +351,6 @@ class Pipeline:
             await self.clock.wait(self._idle, 0.05)
             await self.clock.sleep(0)
         await self.publisher.flush()
-
-    async def recall(self, most: int = 500) -> None:
-        """At start: which cases are parked."""
-        after: tuple[str, str] | None = None
-        while rows := await self.store.find(PARKED.kind, "parked", after, most):
-            self.parked.update(row.id for row in rows)
-            after = (rows[-1].order, rows[-1].id)
-        metrics.PARKED.labels(self.service).set(len(self.parked))
-
-    async def unpark(self, key: str, drop: bool) -> int:
-        """Replays (or drops) the first dead letter of a case and what waits behind it, in order; returns how many
-        remain parked. A letter that is refused again stays where it is and stops the replay."""
-        ref: Ref = (PARKED.kind, key)
-        while True:
-            doc = (await self.read([ref]))[ref]
-            if not doc.state.letters:
-                return 0
-            letter = doc.state.letters[0]
-            if not drop:
-                try:
-                    routed = self.router.route(letter.record())
-                except Poison:
-                    return len(doc.state.letters)
-                for target, message in routed:
-                    if not await self._retell(target, message):
-                        return len(doc.state.letters)
-            drop = False
-            await self.tell(ref, Message(f"unpark:{letter.id}", Unpark(id=letter.id)))
-
-    async def _retell(self, ref: Ref, message: Message) -> bool:
-        try:
-            await self.tell(ref, message)
-        except (Reject, Bug):
-            return False
-        return True
 
     async def tell(self, ref: Ref, message: Message, wait: float = 0.0) -> tuple[Doc[Any], bool]:
         """Hands a message to its document and waits until the outcome is durable. Raises Reject or Bug."""

@@ -11,7 +11,8 @@ from typing import Any
 
 from chassis.bus import Record
 from chassis.decision import Decider, Malformed, Reject
-from chassis.fold import Bug, Message, describe
+from chassis.document import Bug, describe
+from chassis.fold import Message
 from chassis.store import Ref
 from contracts.event import Event, Problem
 from contracts.wire import Envelope, Undecodable, decode, event_type

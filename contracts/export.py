@@ -290,6 +290,8 @@ def _breaks(path: str, old: Any, new: Any, old_defs: Json, new_defs: Json) -> It
             yield from (f"{path}: gained the word {value}" for value in new["enum"] if value not in old["enum"])
         elif word == "additionalProperties" and isinstance(old.get(word), dict):
             yield from _breaks(f"{path}.*", old[word], new.get(word), old_defs, new_defs)
+        elif word == "pattern" and _ecma(old.get(word)) == _ecma(new.get(word)):
+            continue
         elif old.get(word) != new.get(word):
             yield f"{path}: {word} {old.get(word)} became {new.get(word)}"
     before, after = old.get("properties", {}), new.get("properties", {})
@@ -308,6 +310,11 @@ def _breaks(path: str, old: Any, new: Any, old_defs: Json, new_defs: Json) -> It
             yield f"{path}: {word} has {len(right)} instead of {len(left)} parts"
         for number, (one, other) in enumerate(zip(left, right, strict=False)):
             yield from _breaks(f"{path}({number})", one, other, old_defs, new_defs)
+
+
+def _ecma(pattern: str | None) -> str | None:
+    """A pattern in the dialect of JSON Schema (ECMA-262), whose `\\d` is `[0-9]` and nothing else."""
+    return None if pattern is None else pattern.replace(r"\d", "[0-9]")
 
 
 def _resolved(part: Json, defs: Json) -> Json:

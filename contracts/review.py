@@ -28,7 +28,7 @@ class Reason(Shape):
 
 
 class Stepped(Review):
-    """环节流转: the case is with `step` now. `officer` is a staff id, never a name; None while nobody has claimed it."""
+    """环节流转: the case is with `step` now. `officer` is a staff id; None while nobody has claimed it."""
 
     TYPE: ClassVar[str] = "stepped"
     step: str
@@ -39,7 +39,7 @@ class Stepped(Review):
 
 
 class Reviewed(Review):
-    """办结 (decided): the decision, by a person or by rules (`auto`) that explain themselves. A machine never denies."""
+    """办结 (decided), by a person or by rules (`auto`) that explain themselves. A machine never denies."""
 
     TYPE: ClassVar[str] = "reviewed"
     outcome: Literal["approved", "denied", "withdrawn", "forwarded"]

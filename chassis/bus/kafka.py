@@ -22,7 +22,7 @@ from chassis.clock import Clock
 log = logging.getLogger("tongban")
 
 ACK_WITHIN = 20.0
-"""Seconds for the acknowledgement of a batch. An idempotent batch never expires by itself (aiokafka docs/producer.rst)."""
+"""Seconds for the acknowledgement of a batch; an idempotent one never expires (aiokafka docs/producer.rst)."""
 COMMIT_WITHIN = 5.0
 """Seconds; while the broker is down aiokafka waits for it instead of failing."""
 BATCH_BYTES = 256 * 1024
@@ -48,7 +48,7 @@ class KafkaBus:
     async def _produce(self) -> AIOKafkaProducer:
         async with self._making:
             if self._producer is None:
-                producer: AIOKafkaProducer = AIOKafkaProducer(
+                producer = AIOKafkaProducer(
                     bootstrap_servers=self.servers,
                     enable_idempotence=True,
                     acks="all",
@@ -138,7 +138,11 @@ class KafkaBus:
 
     def _topic(self, name: str, count: int) -> NewTopic:
         least = max(1, self.replication - 1)
-        configs = {"retention.ms": str(kept_days(name) * DAY_MS), "min.insync.replicas": str(least), "compression.type": "producer"}
+        configs = {
+            "retention.ms": str(kept_days(name) * DAY_MS),
+            "min.insync.replicas": str(least),
+            "compression.type": "producer",
+        }
         return NewTopic(name, count, self.replication, topic_configs=configs)
 
     async def close(self) -> None:

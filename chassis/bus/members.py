@@ -34,9 +34,7 @@ class Subscription:
     """One member. Partitions move cooperatively: who holds what is no longer his drains it and lets go, and only what
     nobody living holds is taken. Compare-and-swap in the store is the fence if a holder was only thought dead."""
 
-    def __init__(
-        self, bus: LogBus, group: str, topics: Sequence[str], on_assigned: Moved, on_revoked: Moved
-    ) -> None:
+    def __init__(self, bus: LogBus, group: str, topics: Sequence[str], on_assigned: Moved, on_revoked: Moved) -> None:
         self._bus, self._group, self._topics = bus, group, tuple(sorted(topics))
         self._on_assigned, self._on_revoked = on_assigned, on_revoked
         self._id = uuid4().hex

@@ -132,11 +132,11 @@ class SqliteStore:
                 (row.kind, row.id, row.shard, row.due, row.lease, owner, row.batch, row.order, ix, row.body),
             )
         else:
+            key = (row.id, row.kind, row.version - 1)
             done = db.execute(
                 "UPDATE doc SET version=?, due=?, lease=?, owner=?, batch=?, ord=?, ix=?, body=?"
                 " WHERE id=? AND kind=? AND version=?",
-                (row.version, row.due, row.lease, owner, row.batch, row.order, ix, row.body)
-                + (row.id, row.kind, row.version - 1),
+                (row.version, row.due, row.lease, owner, row.batch, row.order, ix, row.body, *key),
             )
         return done.rowcount == 1
 
@@ -182,9 +182,9 @@ class SqliteStore:
             if (key, beat) in self._quiet:
                 continue
             left = "FROM doc WHERE owner=? AND batch>?"
-            mine = f"SELECT kind, id {left} AND shard IN ({_numbers(shards)}) LIMIT ?"  # noqa: S608
+            mine = f"SELECT kind, id {left} AND shard IN ({_numbers(shards)}) LIMIT ?"
             rows = self._read(mine, (key, acked, most - len(found)))
-            if not rows and not self._read(f"SELECT 1 {left} LIMIT 1", (key, acked)):  # noqa: S608
+            if not rows and not self._read(f"SELECT 1 {left} LIMIT 1", (key, acked)):
                 self._quiet.add((key, beat))
             found += rows
             if len(found) >= most:

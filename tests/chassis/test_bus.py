@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -26,11 +25,11 @@ def record(topic: str, key: str, n: int, value: bytes | None = None) -> Record:
 
 
 @pytest.fixture
-async def bus(make_bus: MakeBus, topic: str) -> AsyncIterator[Bus]:
+async def bus(make_bus: MakeBus, topic: str) -> Bus:
     made = make_bus()
     await made.open()
     await made.ensure({topic: PARTITIONS})
-    yield made
+    return made
 
 
 async def join(bus: Bus, topic: str, group: str) -> Subscription:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from chassis.decision import Alarm, Answer, Decider, Decision, Reject, State
-from chassis.fold import TOUCH, Bug, Defer, Doc, Folded, Folder, Message
+from chassis.document import Bug, Doc
+from chassis.fold import TOUCH, Defer, Folded, Folder, Message
 from chassis.store import Row
 from contracts.event import SHANGHAI
 from tests.chassis.toy import Bump, Found, Ping, Placed, Toy, deciders

@@ -18,6 +18,7 @@ from chassis.deadletters import PARKED
 from chassis.decision import Caller, Reject
 from chassis.door import Asked
 from chassis.line import Line
+from chassis.parking import unpark
 from chassis.store.sqlite import SqliteStore
 from contracts.event import SHANGHAI
 from contracts.wire import decode
@@ -179,8 +180,8 @@ async def test_poison_parks_its_case_and_the_line_goes_on(world: World) -> None:
         assert await total(line, world, "bad") == 1, "later events of the case wait behind it"
         dead = await read_all(world.bus, "toy.dead")
         assert [(r.key, r.headers["tb_rule"], r.headers["tb_topic"]) for r in dead] == [("bad", "negative", "case")]
-        assert await line.pipeline.unpark("bad", drop=False) == 4, "still poisonous, so nothing passes it"
-        assert await line.pipeline.unpark("bad", drop=True) == 0
+        assert await unpark(line.pipeline, "bad", drop=False) == 4, "still poisonous, so nothing passes it"
+        assert await unpark(line.pipeline, "bad", drop=True) == 0
         assert await total(line, world, "bad") == 6, "dropped one, and the others followed in order"
         await world.say("bad", 10, "b5")
 
@@ -198,7 +199,7 @@ async def test_undecodable_bytes_are_a_dead_letter_and_survive_a_restart(world: 
     world.store = SqliteStore(tmp_path / "toy.db")
     async with world.line() as line:  # type: ignore[attr-defined]
         assert line.pipeline.parked == {"x"}
-        assert await line.pipeline.unpark("x", drop=True) == 0
+        assert await unpark(line.pipeline, "x", drop=True) == 0
         assert await total(line, world, "x") == 2
 
 

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from chassis.bus import partition_of
 from chassis.decision import Caller, Command, Decider, Malformed
-from chassis.fold import TOUCH, Doc, Folder, Message, Outgoing
+from chassis.document import Doc, Outgoing
+from chassis.fold import TOUCH, Folder, Message
 from chassis.sealing import Keyring
 from chassis.store import Row
 from chassis.workdays import Calendar

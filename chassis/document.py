@@ -1,0 +1,101 @@
+"""A document as it is kept: its stored body, its outbox and open errands, and the ids that follow from it.
+
+Shapes and names only; this module must never fold, write or wait.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from chassis.bus import Record
+from chassis.decision import Reject, State
+from contracts.event import NAMESPACE
+
+S = TypeVar("S", bound=State)
+
+
+class Outgoing(msgspec.Struct, array_like=True):
+    """One event of the outbox, as the bus will carry it, with the batch whose write made it durable."""
+
+    batch: int
+    topic: str
+    key: str
+    headers: dict[str, str]
+    value: bytes
+
+    def record(self) -> Record:
+        return Record(self.topic, self.key, self.headers, self.value)
+
+
+class Open(msgspec.Struct, array_like=True, frozen=True):
+    """One errand under way. `tries` counts claims; `sure` = certainly not made so far, so that making it needs no
+    asking first; `lease` is system time."""
+
+    id: str
+    tries: int
+    sure: bool
+    lease: float
+    errand: Any
+
+
+class Body(msgspec.Struct, Generic[S], array_like=True):
+    """What a row's body holds."""
+
+    state: S
+    seen: dict[str, int]
+    said: int
+    lines: int
+    outbox: list[Outgoing]
+    errands: list[Open]
+
+
+@dataclass(slots=True)
+class Doc(Generic[S]):
+    """A document in memory. Never changed in place: a fold makes a new one, and the write decides which is true.
+    `carry` says that its outbox may be unpublished and is to be said again with the next write."""
+
+    id: str
+    version: int
+    state: S
+    seen: dict[str, int]
+    said: int
+    lines: int
+    outbox: list[Outgoing]
+    errands: list[Open]
+    due: float | None
+    lease: float | None
+    carry: bool = False
+
+
+class Bug(Exception):
+    """A rule failed in a way it never should; the text names the rule and the kind of failure, no value."""
+
+
+def derived(*parts: str) -> str:
+    """A uuid5 that is the same whenever the same parts are given: the id of an event or errand."""
+    digest = bytearray(hashlib.sha1(NAMESPACE.bytes + "\0".join(parts).encode(), usedforsecurity=False).digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x50
+    digest[8] = digest[8] & 0x3F | 0x80
+    return str(uuid.UUID(bytes=bytes(digest)))
+
+
+def describe(error: Exception) -> str:
+    """What an operator may read of a failure: rule or type and place, never values."""
+    if isinstance(error, Reject):
+        return "; ".join(f"{p.rule}({p.field or '-'})" for p in error.problems)
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = f" at {place.tb_frame.f_code.co_qualname}:{place.tb_lineno}" if place is not None else ""
+    return f"{type(error).__name__}{where}" if not isinstance(error, Bug) else str(error)
+
+
+def span(trace: str, event_id: str) -> str:
+    """The W3C traceparent of an event: the trace of its cause, or a new one; the event is the span."""
+    trace_id = trace[3:35] if len(trace) == 55 else event_id.replace("-", "")
+    return f"00-{trace_id}-{event_id[:8]}{event_id[9:13]}{event_id[14:18]}-01"

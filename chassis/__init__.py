@@ -2,3 +2,36 @@
 
 Services import from here; this package must never import a service or the sandbox.
 """
+
+from chassis.decision import (
+    Alarm,
+    Answer,
+    Caller,
+    Command,
+    Decider,
+    Decision,
+    Errand,
+    Malformed,
+    Reject,
+    Retry,
+    State,
+    Unknown,
+)
+from chassis.service import Parts, Service
+
+__all__ = [
+    "Alarm",
+    "Answer",
+    "Caller",
+    "Command",
+    "Decider",
+    "Decision",
+    "Errand",
+    "Malformed",
+    "Parts",
+    "Reject",
+    "Retry",
+    "Service",
+    "State",
+    "Unknown",
+]

@@ -153,6 +153,18 @@ REGISTRY: dict[str, type[Event]] = {}
 """Every event version by its CloudEvents type; filled by importing the publishers' modules."""
 
 
+KEEP_DAYS = {"case": 30, "portal": 7, "answers": 30, "notes": 30, "dead": 365}
+"""Days that records of each kind of topic are kept. Portals' topics hold plain personal data, hence the week; services
+keep what they need of `case` in their own documents; a document that trims the ids it has seen keeps them longer."""
+
+
+def kept_days(topic: str) -> int:
+    """How long records of this topic are kept: `case`, `portal.<name>`, `answers.<name>`, `<service>.notes`,
+    `<service>.dead`."""
+    first, _, last = topic.partition(".")
+    return KEEP_DAYS.get(first) or KEEP_DAYS.get(last) or KEEP_DAYS["case"]
+
+
 def type_name(cls: type[Event]) -> str:
     """The CloudEvents type: `tongban.<type>.v<version>`."""
     return f"tongban.{cls.TYPE}.v{cls.VERSION}"

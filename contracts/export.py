@@ -15,21 +15,12 @@ from typing import Any, Final
 from pydantic.json_schema import GenerateJsonSchema
 
 from contracts import wire, words
-from contracts.event import REGISTRY, About, Event, type_name
+from contracts.event import KEEP_DAYS, REGISTRY, About, Event, type_name
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 PARTITIONS: Final = 8
 PORTALS: Final = ("demo",)
 DAY: Final = 24 * 3600 * 1000
-
-RETENTION: Final[Mapping[str, int]] = {
-    "case": 90 * DAY,
-    "portal": 7 * DAY,
-    "answers": 30 * DAY,
-    "notes": 90 * DAY,
-    "dead": 365 * DAY,
-}
-"""Milliseconds that a kind of topic is kept. Portals' topics hold plain personal data, hence the week."""
 
 Json = dict[str, Any]
 
@@ -173,7 +164,7 @@ def asyncapi() -> Json:
 
 def channel(name: str, messages: Iterable[str]) -> Json:
     address = ADDRESSES[name]
-    retention = {"cleanup.policy": ["delete"], "retention.ms": RETENTION[name]}
+    retention = {"cleanup.policy": ["delete"], "retention.ms": KEEP_DAYS[name] * DAY}
     found: Json = {
         "address": address,
         "description": MEANINGS[name],
@@ -241,7 +232,7 @@ def topics(
 
 
 def topic(kind: str, key: str) -> Json:
-    return {"partitions": PARTITIONS, "key": key, "cleanup.policy": "delete", "retention.ms": RETENTION[kind]}
+    return {"partitions": PARTITIONS, "key": key, "cleanup.policy": "delete", "retention.ms": KEEP_DAYS[kind] * DAY}
 
 
 def topics_yaml(found: Mapping[str, Json]) -> str:

@@ -90,11 +90,3 @@ def murmur2(data: bytes) -> int:
         h = (h ^ int.from_bytes(tail, "little")) * 0x5BD1E995 & 0xFFFFFFFF
     h = (h ^ (h >> 13)) * 0x5BD1E995 & 0xFFFFFFFF
     return h ^ (h >> 15)
-
-
-KEEP_DAYS = {"portal.": 3, "answers.": 14, "": 90}
-"""Days a record is kept, by the beginning of the topic's name: portals' records are plain personal data."""
-
-
-def kept_days(topic: str) -> int:
-    return next(days for start, days in KEEP_DAYS.items() if topic.startswith(start))

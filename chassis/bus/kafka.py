@@ -16,8 +16,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import IllegalStateError, KafkaError, TopicAlreadyExistsError
 
-from chassis.bus import BusDown, Moved, Partition, Record, kept_days, partition_of
+from chassis.bus import BusDown, Moved, Partition, Record, partition_of
 from chassis.clock import Clock
+from contracts.event import kept_days
 
 log = logging.getLogger("tongban")
 
@@ -37,7 +38,7 @@ class KafkaBus:
     def __init__(self, url: str, partitions: int, replication: int, clock: Clock) -> None:
         self.servers = url.removeprefix("kafka://").rstrip("/")
         self.partitions, self.replication, self.clock = partitions, replication, clock
-        self._producer: AIOKafkaProducer | None = None
+        self._producer: Any = None
         self._making = asyncio.Lock()
         self._subscriptions: list[KafkaSubscription] = []
 
@@ -45,7 +46,7 @@ class KafkaBus:
         if self._producer is None:
             await self._produce()
 
-    async def _produce(self) -> AIOKafkaProducer:
+    async def _produce(self) -> Any:
         async with self._making:
             if self._producer is None:
                 producer = AIOKafkaProducer(

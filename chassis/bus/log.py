@@ -12,10 +12,11 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from chassis.bus import BusDown, Moved, Record, kept_days, partition_of
+from chassis.bus import BusDown, Moved, Record, partition_of
 from chassis.bus.members import MEMBERS, Subscription
 from chassis.clock import Clock
 from chassis.sqlitefile import File
+from contracts.event import kept_days
 
 SCHEMA = (
     """

@@ -21,7 +21,7 @@ class Application(Shape):
     """What somebody applies for: `contracts.portal.Submitted` without what the transport says of it."""
 
     item: Annotated[str, StringConstraints(max_length=40)]
-    area: Annotated[str, StringConstraints(pattern=r"^\d{6}$")] | None = None
+    area: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")] | None = None
     channel: Channel
     applicant: Applicant
     delivery: Delivery

@@ -130,7 +130,7 @@ class Progress(State, frozen=True, kw_only=True, omit_defaults=True):
             return self.intake
         if self.review in ("denied", "withdrawn", "forwarded"):
             return self.review
-        return self.courier or self.review or self.intake
+        return self.courier or self.review or self.intake or "submitted"
 
     @property
     def expected(self) -> date | None:
@@ -182,7 +182,7 @@ def pages() -> Decider[Progress]:
 def heard(state: Progress, event: CaseEvent, now: datetime) -> Decision[Progress]:
     """Folds one public event; says `progressed` when, and only when, the public status has changed by it. The first
     `received` is its own answer to the portal."""
-    before = state.status
+    before = state.status if state.number else ""
     if not state.number:
         about = event.about
         state = replace(

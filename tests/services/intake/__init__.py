@@ -1,0 +1,1 @@
+"""Rules of intake, one message at a time."""

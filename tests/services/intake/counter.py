@@ -100,9 +100,7 @@ class Counter:
         return self.tell(command, now, CALLER)
 
     def supplement(self, now: datetime, codes: tuple[str, ...] = (), form: dict[str, Any] | None = None) -> list[Event]:
-        event = Supplemented(
-            at=now, portal=PORTAL, submission=SUBMISSION, form=form or {}, materials=materials(*codes)
-        )
+        event = Supplemented(at=now, portal=PORTAL, submission=SUBMISSION, form=form or {}, materials=materials(*codes))
         return self.hear(event, now)
 
     def withdraw(self, now: datetime, reason: str = "不再办理") -> list[Event]:

@@ -74,7 +74,7 @@ BAD: tuple[tuple[str, str, Any, str, str], ...] = (
     ("MZ-80", "applicant.identity", "3416", "identity_format", "applicant.identity"),
     ("MZ-80", "applicant.phone", "0558-5550000", "mobile_format", "applicant.phone"),
     ("SJ-SPJY", "applicant.identity", "91341600MA0000000I", "uscc_format", "applicant.identity"),
-    ("SJ-SPJY", "applicant.identity", "913416020X00000010", "uscc_format", "applicant.identity"),
+    ("SJ-SPJY", "applicant.identity", "91341602X000000012", "uscc_check", "applicant.identity"),
     ("MZ-80", "delivery.method", "ems", "delivery_not_allowed", "delivery.method"),
     ("MZ-YDZ", "delivery.address", None, "address_missing", "delivery.address"),
     ("MZ-80", "form.colour", "red", "form_unknown", "form.colour"),
@@ -140,7 +140,7 @@ def test_the_same_problems_over_http_create_nothing() -> None:
     with pytest.raises(Reject) as met:
         case.apply(changed(changed(body("MZ-80"), "applicant.phone", "1"), "delivery.method", "ems"))
     assert met.value.status == 422
-    assert [p.rule for p in met.value.problems] == ["mobile_format", "delivery_not_allowed"]
+    assert [p.rule for p in met.value.problems] == ["mobile_format", "delivery_not_allowed", "address_missing"]
     assert case.doc.version == 0
 
 
@@ -448,7 +448,7 @@ def test_a_command_for_a_case_that_was_only_bounced() -> None:
         assert (met.value.rule, met.value.status) == ("not_found", 404)
 
 
-# ---------------------------------------------------------------------------------------------------- undecodable records
+# ------------------------------------------------------------------------------------------------ undecodable records
 
 
 def test_a_record_that_is_no_event_is_answered_in_words() -> None:

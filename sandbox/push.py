@@ -64,7 +64,7 @@ class Pusher(Generic[T]):
         self._faults = faults
         self._pack, self._failed, self._wanted = pack, failed, wanted
         self._bends = bends
-        self._retries, self._most, self._limit = retries, most, limit
+        self.retries, self._most, self._limit = retries, most, limit
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._queue: list[Due[T]] = []
         self._serial = 0
@@ -122,8 +122,8 @@ class Pusher(Generic[T]):
         self.counts["failed"] += len(missed)
         for index in missed:
             due = batch[index]
-            if due.attempt < len(self._retries):
-                self._plan(due.item, self.time.now() + self._retries[due.attempt], due.attempt + 1)
+            if due.attempt < len(self.retries):
+                self._plan(due.item, self.time.now() + self.retries[due.attempt], due.attempt + 1)
             else:
                 self.counts["given_up"] += 1
 

@@ -239,6 +239,10 @@ class SmsProvider(Partner):
             found = list(self._messages)[-500:]
         return reply({"messages": [dict(self._detail(m), TemplateParam=m.param) for m in found[-500:]]})
 
+    def of_phone(self, phone: str) -> Sequence[Message]:
+        """What a telephone received, oldest first."""
+        return self._by_phone.get(phone, ())
+
     async def say(self, request: web.BaseRequest, _rest: str) -> web.StreamResponse:
         """A citizen answers: {"phone_number", "content", "dest_code"?, "sign_name"?}; the push follows."""
         given = await fields(request)

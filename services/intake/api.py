@@ -87,7 +87,7 @@ def routes(cases: Decider[Case], pages: Decider[Progress], founding: Founding, c
     @router.get("/cases/{case}")
     async def read(case: CaseId, by: Caller = READER, asked: Asked = ASKED) -> Response:
         """One case, for its portal or an officer."""
-        return reply(await door.read(cases, case, asked=asked), views.case_for(by, founding))
+        return reply(await door.read(cases, case, asked=asked), views.case_for(by, founding, centre))
 
     @router.post("/cases/{case}/supplement")
     async def supplement(

@@ -12,12 +12,12 @@ from services.intake import api, catalog
 from services.intake.domain.cases import cases
 from services.intake.domain.founding import Founding
 from services.intake.domain.progress import pages
-from services.intake.settings import IntakeSettings
+from services.intake.settings import Settings
 
 
 def build(parts: Parts) -> Service:
     """Raises CatalogError or SettingsError, naming everything that is wrong."""
-    settings = IntakeSettings.read(parts.env)
+    settings = Settings.read(parts.env)
     founding = Founding(catalog.load(settings.catalog), parts.calendar, parts.keyring)
     applications = cases(founding, settings.centre)
     progress = pages()

@@ -13,7 +13,7 @@ from pydantic import Field
 from chassis.settings import Section
 
 
-class IntakeSettings(Section):
+class Settings(Section):
     """`TONGBAN_INTAKE_…`."""
 
     prefix: ClassVar[str] = "TONGBAN_INTAKE_"

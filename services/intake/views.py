@@ -55,9 +55,9 @@ def clock(kept: Clock | None) -> dict[str, Any] | None:
     return {"n": kept.n, "unit": kept.unit, "start": kept.start, **last}
 
 
-def case_for(by: Caller, founding: Founding) -> View:
+def case_for(by: Caller, founding: Founding, centre: str) -> View:
     """A portal sees its own cases as receipts; an officer sees the form too, personal fields masked except for the
-    window that has to check them. Names, numbers and addresses stay under seal for both. Raises Reject not_found."""
+    window that checks them. Names, numbers and addresses stay under seal for both. Raises Reject not_found."""
 
     def seen(state: Case) -> dict[str, Any]:
         if by.kind == "portal":
@@ -65,7 +65,8 @@ def case_for(by: Caller, founding: Founding) -> View:
             return receipt(state)
         shown = receipt(state)
         fields = founding.checker(state).item.form
-        personal = set() if "window" in by.roles else {field.name for field in fields if field.personal}
+        checks = "window" in by.roles and by.department in (state.about["department"], centre)
+        personal = set() if checks else {field.name for field in fields if field.personal}
         form = founding.open_papers(state)["form"]
         shown["channel"] = state.channel
         shown["delivery"] = state.delivery

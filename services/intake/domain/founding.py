@@ -6,7 +6,7 @@ It computes with the calendar, the keyring and the catalogue it was given; it mu
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
@@ -17,34 +17,18 @@ from chassis.workdays import Calendar
 from contracts.event import About, Event, Json, Limit, Problem
 from contracts.intake import Accepted, CorrectionRequested, Missing, Received
 from contracts.numbers import case_number
-from contracts.portal import Agent, Applicant, Delivery, Material
+from contracts.portal import Material, Submitted
 from contracts.words import Channel, LimitKind, Unit
 from services.intake.domain.case import ACCEPTED, CORRECTING, SUBMITTED, Case, Clock, Slip
 from services.intake.domain.catalogue import Catalog
 from services.intake.domain.checking import Checker, papers
+from services.intake.domain.commands import Application
 
+Applied = Submitted | Application
+"""The same application as a portal's event and as the body of `POST /intake/submissions`."""
 
-class Applied(Protocol):
-    """What `contracts.portal.Submitted` and the body of `POST /intake/submissions` have in common."""
-
-    @property
-    def item(self) -> str: ...
-    @property
-    def area(self) -> str | None: ...
-    @property
-    def channel(self) -> Channel: ...
-    @property
-    def applicant(self) -> Applicant: ...
-    @property
-    def delivery(self) -> Delivery: ...
-    @property
-    def form(self) -> dict[str, Json]: ...
-    @property
-    def materials(self) -> tuple[Material, ...]: ...
-    @property
-    def agent(self) -> Agent | None: ...
-    @property
-    def ask_person(self) -> bool: ...
+TRANSPORT: Final = {"at", "portal", "submission", "form"}
+"""What the digest leaves to others: how the event came, and the form, whose order does not matter."""
 
 
 class ReceivedAgain(Received):
@@ -88,18 +72,9 @@ class Founding:
     def digest(self, body: Applied) -> str:
         """Tells the same submission from another one: keyed, since what it digests could be guessed; the order in
         which a portal wrote the form does not matter."""
-        parts = (
-            body.item,
-            body.area,
-            body.channel.value,
-            body.applicant.model_dump_json(),
-            body.delivery.model_dump_json(),
-            [material.model_dump_json() for material in body.materials],
-            body.agent.model_dump_json() if body.agent else None,
-            body.ask_person,
-        )
-        form = msgspec.json.encode(body.form, order="deterministic")
-        return self.keyring.tag((self._pack(parts) + form).decode())
+        rest = body.model_dump_json(exclude=TRANSPORT)
+        form = msgspec.json.encode(body.form, order="deterministic").decode()
+        return self.keyring.tag(rest + form)
 
     def mark(self, form: dict[str, Json], materials: tuple[Material, ...]) -> str:
         """The digest of a supplement."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
+import msgspec
+
 from chassis.bus import partition_of
 from chassis.decision import Caller, Command, Decider, Malformed
 from chassis.document import Doc, Outgoing
@@ -48,6 +50,20 @@ def body(item: str, n: int = 1, **variation: Any) -> dict[str, Any]:
 
 def born(born_on: date, item: str = "MZ-80") -> dict[str, Any]:
     return body(item, born=born_on)
+
+
+def changed(given: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """A copy with one value changed; `None` takes it out."""
+    copy = msgspec.json.decode(msgspec.json.encode(given))
+    *way, last = path.split(".")
+    place = copy
+    for part in way:
+        place = place[int(part)] if isinstance(place, list) else place[part]
+    if value is None:
+        place.pop(last)
+    else:
+        place[last] = value
+    return copy
 
 
 class Counter:

@@ -1,0 +1,3 @@
+"""The services, one folder each, discovered by their `app.py`. They share nothing but contracts and chassis, and never
+import one another.
+"""

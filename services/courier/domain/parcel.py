@@ -1,0 +1,90 @@
+"""The parcel of a case, scans that came before anybody knew whose they are, and what the order errand needs.
+
+Shapes only; this module must never hold a rule.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import StringConstraints
+
+from chassis.decision import Command, Errand, State
+from contracts.event import Event
+from services.courier.domain.evidence import Scan
+
+BLANK, PLANNED, ORDERED, AT_WINDOW, HANDED_OVER, FAILED = "", "planned", "ordered", "at_window", "handed_over", "failed"
+Waybill = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{6,40}$")]
+
+
+class Parcel(State, frozen=True, kw_only=True):
+    """Keyed by case id. `scans` is the evidence, `gone` what the partner has taken back; `said_…` is what has been
+    said of it, so that new evidence says only what is new."""
+
+    phase: str = BLANK
+    about: dict[str, Any] = {}
+    method: str = ""
+    same_city: bool = True
+    waybill: str = ""
+    scans: tuple[Scan, ...] = ()
+    gone: tuple[Scan, ...] = ()
+    said_dispatched: bool = False
+    said_attempts: int = 0
+    said_delivered: bool = False
+    said_returned: bool = False
+
+    def lookups(self) -> tuple[str, ...]:
+        return (f"waybill:{self.waybill}",) if self.waybill else ()
+
+
+class Stray(State, frozen=True, kw_only=True):
+    """Keyed by waybill: scans pushed before the order's answer told us whose they are."""
+
+    scans: tuple[Scan, ...] = ()
+    gone: tuple[Scan, ...] = ()
+    case: str = ""
+
+
+class Strayed(Event):
+    """Note within courier: these scans belong to that case."""
+
+    TYPE: ClassVar[str] = "strayed"
+    PUBLISHER: ClassVar[str] = "courier.notes"
+    case: str
+    waybill: str
+    scans: tuple[tuple[str, str, str], ...]
+    gone: tuple[tuple[str, str, str], ...]
+
+    def subject(self) -> str:
+        return self.case
+
+    def routes(self) -> tuple[tuple[str, str], ...]:
+        return (("courier.notes", self.case),)
+
+
+class OrderEms(Errand, frozen=True, kw_only=True):
+    """One parcel to be fetched and delivered. Personal fields are sealed under `<case>:name` and so on; the errand's id
+    is the partner's logisticsOrderNo."""
+
+    case: str
+    name: str
+    phone: str
+    address: str
+
+
+class Scanned(Command):
+    """The partner pushed scans of one waybill; `retracts` takes earlier ones back."""
+
+    waybill: Waybill
+    scans: tuple[tuple[str, str, str], ...]
+    retracts: tuple[tuple[str, str, str], ...] = ()
+
+
+class KeepScans(Scanned):
+    """The same, for a waybill that nobody knows yet."""
+
+    CREATES: ClassVar[bool] = True
+
+
+class HandOver(Command):
+    """交付: handed to the applicant at the window or by the agent."""

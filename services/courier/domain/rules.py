@@ -1,0 +1,206 @@
+"""The rules of a parcel (domain 2.3): ordered once; what scans prove is said, each thing once.
+
+State, message and now give a decision; this module must never wait for anything or read a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from msgspec.structs import replace
+
+from chassis.decision import Answer, Decider, Decision, Reject
+from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered, Returned
+from contracts.event import About, CaseEvent, Limit
+from contracts.review import Issued
+from contracts.words import DeliveryMethod, Direction, LimitKind, Unit
+from services.courier.domain.evidence import Scan, weigh
+from services.courier.domain.parcel import (
+    AT_WINDOW,
+    BLANK,
+    FAILED,
+    HANDED_OVER,
+    ORDERED,
+    PLANNED,
+    HandOver,
+    KeepScans,
+    OrderEms,
+    Parcel,
+    Scanned,
+    Stray,
+    Strayed,
+)
+
+EMS = "ems"
+WINDOW = "window"
+METHODS = {method.value: method for method in DeliveryMethod}
+
+
+def parcels(same_city: timedelta, elsewhere: timedelta) -> Decider[Parcel]:
+    """The decider of kind `parcel`."""
+    rules = Parcels(same_city, elsewhere)
+    decider: Decider[Parcel] = Decider("parcel", Parcel)
+    decider.on(Issued)(rules.issued)
+    decider.after(OrderEms)(rules.ordered)
+    decider.on(Scanned)(rules.scanned)
+    decider.on(Strayed)(rules.strayed)
+    decider.on(HandOver)(rules.hand_over)
+    return decider
+
+
+def strays() -> Decider[Stray]:
+    """The decider of kind `stray`: keeps scans of unknown waybills until `ordered` tells whose they are."""
+    decider: Decider[Stray] = Decider("stray", Stray)
+
+    @decider.on(KeepScans)
+    def keep(state: Stray, command: KeepScans, now: datetime) -> Decision[Stray]:
+        state = replace(
+            state,
+            scans=merged(state.scans, scans_of(command.scans)),
+            gone=merged(state.gone, scans_of(command.retracts)),
+        )
+        return Decision(state, say=(strayed(state, now),) if state.case else ())
+
+    @decider.on(Ordered, key=lambda event: event.waybill)
+    def known(state: Stray, event: Ordered, now: datetime) -> Decision[Stray] | None:
+        if not state.scans and not state.gone:
+            return None
+        state = replace(state, case=event.case)
+        return Decision(state, say=(strayed(state, now),))
+
+    return decider
+
+
+class Parcels:
+    """One method per message."""
+
+    def __init__(self, same_city: timedelta, elsewhere: timedelta) -> None:
+        self.same_city, self.elsewhere = same_city, elsewhere
+
+    def issued(self, state: Parcel, event: Issued, now: datetime) -> Decision[Parcel] | None:
+        """The result goes by EMS, or waits for somebody to take it; what is electronic needs nobody."""
+        if state.phase != BLANK or not event.delivery.by_hand:
+            return None
+        about = event.about.model_dump(mode="json", exclude_none=True)
+        state = replace(state, about=about, method=event.delivery.value, same_city=event.same_city)
+        contact = event.about.contact
+        if event.delivery is DeliveryMethod.EMS and contact.address is not None:
+            order = OrderEms(case=state.id, name=contact.name, phone=contact.phone, address=contact.address)
+            return Decision(replace(state, phase=PLANNED), do=(order,))
+        state = replace(state, phase=AT_WINDOW, said_dispatched=True)
+        common = self._common(state, now)
+        dispatched = Dispatched(
+            **common, partner=WINDOW, waybill=about["number"], method=event.delivery, scanned_at=now, promise=None
+        )
+        return Decision(state, say=(dispatched,))
+
+    def ordered(self, state: Parcel, answer: Answer, now: datetime) -> Decision[Parcel]:
+        """The partner gave a number; or refused, or nobody can say: then a person must look."""
+        if answer.outcome != "done":
+            state = replace(state, phase=FAILED)
+            failed = DeliveryFailed(
+                **self._common(state, now), waybill="", scanned_at=now, attempt=0, cause="order_lost"
+            )
+            return Decision(state, say=(failed,))
+        waybill = str(answer.result["waybill"])
+        state = replace(state, phase=ORDERED, waybill=waybill)
+        return Decision(state, say=(Ordered(**self._common(state, now), partner=EMS, waybill=waybill),))
+
+    def scanned(self, state: Parcel, command: Scanned, now: datetime) -> Decision[Parcel] | None:
+        return self._evidence(state, scans_of(command.scans), scans_of(command.retracts), now)
+
+    def strayed(self, state: Parcel, note: Strayed, now: datetime) -> Decision[Parcel] | None:
+        return self._evidence(state, scans_of(note.scans), scans_of(note.gone), now)
+
+    def hand_over(self, state: Parcel, command: HandOver, now: datetime) -> Decision[Parcel]:
+        """Rules `other_department`, `not_at_window`."""
+        if command.by.department != state.about.get("department"):
+            raise Reject("other_department", "该办件不属于您所在的部门", status=403)
+        if state.phase != AT_WINDOW:
+            raise Reject("not_at_window", "没有待领取的结果")
+        state = replace(state, phase=HANDED_OVER, said_delivered=True)
+        delivered = Delivered(
+            **self._common(state, now), waybill=state.about["number"], scanned_at=now, method=METHODS[state.method]
+        )
+        return Decision(state, say=(delivered,))
+
+    # ------------------------------------------------------------------------------------------------------ evidence
+
+    def _evidence(
+        self, state: Parcel, scans: tuple[Scan, ...], gone: tuple[Scan, ...], now: datetime
+    ) -> Decision[Parcel] | None:
+        """Adds evidence; what it proves and has not been said is said now. No scan moves a parcel back, unless evidence
+        is retracted."""
+        all_scans, all_gone = merged(state.scans, scans), merged(state.gone, gone)
+        if (all_scans, all_gone) == (state.scans, state.gone):
+            return None
+        state = replace(state, scans=all_scans, gone=all_gone)
+        said: list[CaseEvent] = []
+        found = weigh(scan for scan in all_scans if scan not in all_gone)
+        common = {**self._common(state, now), "waybill": state.waybill}
+        if found.posted is not None and not state.said_dispatched:
+            state = replace(state, said_dispatched=True)
+            said.append(
+                Dispatched(
+                    **common,
+                    partner=EMS,
+                    method=DeliveryMethod.EMS,
+                    scanned_at=found.posted,
+                    promise=self._promise(state, found.posted),
+                )
+            )
+        for number, at in enumerate(found.attempts[state.said_attempts :], state.said_attempts + 1):
+            state = replace(state, said_attempts=number)
+            cause: Literal["refused", "attempt"] = (
+                "refused" if found.refused and at == found.attempts[-1] else "attempt"
+            )
+            said.append(DeliveryFailed(**common, scanned_at=at, attempt=number, cause=cause))
+        if found.delivered is not None and not state.said_delivered:
+            state = replace(state, said_delivered=True)
+            attempts = len(found.attempts)
+            said.append(Delivered(**common, scanned_at=found.delivered, method=DeliveryMethod.EMS, attempts=attempts))
+        elif found.delivered is None and state.said_delivered:
+            state = replace(state, said_delivered=False)
+            said.append(DeliveryFailed(**common, scanned_at=now, attempt=state.said_attempts, retracts=True))
+        if found.returned is not None and not state.said_returned:
+            state = replace(state, said_returned=True)
+            said.append(Returned(**common, scanned_at=found.returned))
+        return Decision(state, say=tuple(said))
+
+    def _promise(self, state: Parcel, posted: datetime) -> Limit:
+        """Clock D: from the first scan, in hours that never pause."""
+        length = self.same_city if state.same_city else self.elsewhere
+        end = posted + length
+        hours = int(length.total_seconds() // 3600)
+        return Limit(
+            kind=LimitKind.DELIVERY, n=hours, unit=Unit.HOUR, start=posted, last_day=end.date(), overdue_at=end
+        )
+
+    def _common(self, state: Parcel, now: datetime) -> dict[str, Any]:
+        return {
+            "at": now,
+            "case": state.id,
+            "about": About.model_validate(state.about),
+            "parcel": 1,
+            "direction": Direction.OUT,
+        }
+
+
+def scans_of(raw: Iterable[tuple[str, str, str]]) -> tuple[Scan, ...]:
+    return tuple(Scan(datetime.fromisoformat(at), code, meaning) for at, code, meaning in raw)
+
+
+def merged(known: tuple[Scan, ...], more: tuple[Scan, ...]) -> tuple[Scan, ...]:
+    """The set of both, sorted: evidence has no order of arrival."""
+    fresh = {scan for scan in more if scan not in known}
+    return tuple(sorted((*known, *fresh))) if fresh else known
+
+
+def strayed(state: Stray, now: datetime) -> Strayed:
+    return Strayed(at=now, case=state.case, waybill=state.id, scans=raw(state.scans), gone=raw(state.gone))
+
+
+def raw(scans: tuple[Scan, ...]) -> tuple[tuple[str, str, str], ...]:
+    return tuple((scan.at.isoformat(), scan.code, scan.meaning) for scan in scans)

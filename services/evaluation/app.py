@@ -1,0 +1,18 @@
+"""Evaluation as a description.
+
+A table of contents; it must never hold logic.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from chassis.service import Parts, Service
+from services.evaluation import api
+from services.evaluation.domain.rules import cases
+from services.evaluation.settings import Settings
+
+
+def build(parts: Parts) -> Service:
+    decider = cases(Settings.read(parts.env), parts.calendar, parts.keyring)
+    return Service("evaluation", deciders=(decider,), routes=partial(api.routes, decider))

@@ -1,0 +1,224 @@
+"""The rules of evaluation (domain 2.5, 2.6): journal, supervision, invitation, rating, rectification.
+
+State, message and now give a decision; this module must never wait for anything or read a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from msgspec.structs import replace
+
+from chassis.decision import Alarm, Decider, Decision, Reject
+from chassis.sealing import Keyring
+from chassis.workdays import Calendar
+from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered, Returned
+from contracts.evaluation import Invited, Rated, Rectifying
+from contracts.event import CaseEvent, Event, Limit
+from contracts.intake import (
+    Accepted,
+    Corrected,
+    CorrectionRequested,
+    Lapsed,
+    Received,
+    Refused,
+    WithdrawalForwarded,
+    Withdrawn,
+)
+from contracts.notify import Notified, Replied
+from contracts.review import Issued, Reviewed, Stepped
+from contracts.words import Channel, DeliveryMethod, Grade, LimitKind, Unit
+from services.evaluation.domain.case import Case, Rate, Rating
+from services.evaluation.domain.clocks import Clocks, about
+from services.evaluation.journal import entry
+from services.evaluation.settings import Settings
+
+WINDOW = "窗口"
+COURIER = "寄递"
+
+GRADES: Final = {grade.value: grade for grade in Grade}
+
+HEARD = (
+    *(Received, CorrectionRequested, Corrected, Accepted, Refused, Lapsed, Withdrawn, WithdrawalForwarded),
+    *(Stepped, Reviewed, Issued),
+    *(Ordered, Dispatched, DeliveryFailed, Delivered, Returned),
+    *(Notified, Replied),
+)
+
+
+def cases(settings: Settings, calendar: Calendar, keyring: Keyring) -> Decider[Case]:
+    """The decider of kind `case`."""
+    rules = Rules(settings, calendar, keyring)
+    decider: Decider[Case] = Decider("case", Case)
+    decider.on(*HEARD)(rules.heard)
+    decider.on(Rate)(rules.rate)
+    decider.when("reminder", "warning", "overdue")(rules.ring)
+    return decider
+
+
+class Rules:
+    """Every event is journalled once and moves clocks; what evaluation says itself is journalled as it is said."""
+
+    def __init__(self, settings: Settings, calendar: Calendar, keyring: Keyring) -> None:
+        self.settings, self.calendar, self.keyring = settings, calendar, keyring
+        self._moves: dict[type, Callable[[Clocks, Any], None]] = {
+            Received: self._received,
+            CorrectionRequested: self._correction_requested,
+            Corrected: self._corrected,
+            Accepted: self._accepted,
+            Refused: self._closed_early,
+            Lapsed: self._closed_early,
+            Withdrawn: self._closed_early,
+            Stepped: self._stepped,
+            Reviewed: self._reviewed,
+            Dispatched: self._dispatched,
+            DeliveryFailed: self._delivery_failed,
+            Delivered: self._delivered,
+            Returned: self._returned,
+        }
+
+    def heard(self, state: Case, event: CaseEvent, now: datetime) -> Decision[Case]:
+        if not state.about:
+            state = replace(state, about=event.about.model_dump(mode="json", exclude_none=True))
+        work = Clocks(self.calendar, state, now)
+        if move := self._moves.get(type(event)):
+            move(work, event)
+            self._invite(work)
+        if isinstance(event, Replied) and event.grade in GRADES:
+            self._replied(work, event)
+        return self._written(work, event)
+
+    def ring(self, state: Case, alarm: Alarm, now: datetime) -> Decision[Case]:
+        level, _, key = alarm.name.partition(":")
+        work = Clocks(self.calendar, state, now)
+        work.ring(level, key)
+        return self._written(work, None)
+
+    def _written(self, work: Clocks, heard: CaseEvent | None) -> Decision[Case]:
+        """Journal lines for the event heard and for what is said about it."""
+        case, lines = work.case, []
+        n, head = case.n, case.head
+        for event in ([heard] if heard is not None else []) + work.say:
+            n += 1
+            line, head = entry(n, head, event)
+            lines.append(line)
+        return Decision(replace(case, n=n, head=head), say=tuple(work.say), append=tuple(lines))
+
+    # -------------------------------------------------------------------------------------------------- supervision
+
+    def _received(self, work: Clocks, event: Received) -> None:
+        work.start("check:0", event.check, WINDOW, deems=event.deems)
+
+    def _correction_requested(self, work: Clocks, event: CorrectionRequested) -> None:
+        work.stop(f"check:{event.round - 1}", event.at)
+        work.start(f"correction:{event.round}", event.correction, "申请人")
+
+    def _corrected(self, work: Clocks, event: Corrected) -> None:
+        rounds = [int(key.partition(":")[2]) for key in work.case.clocks if key.startswith("correction:")]
+        number = max(rounds, default=1)
+        work.stop(f"correction:{number}", event.at)
+        work.start(f"check:{number}", event.check, WINDOW, deems=event.deems)
+
+    def _accepted(self, work: Clocks, event: Accepted) -> None:
+        self._stop_intake(work, event.at)
+        holder = WINDOW if event.deemed else event.about.department
+        work.start("legal", event.legal, holder)
+        work.start("promised", event.promised, holder)
+
+    def _closed_early(self, work: Clocks, event: CaseEvent) -> None:
+        self._stop_intake(work, event.at)
+        work.case = replace(work.case, closed=True)
+
+    def _stop_intake(self, work: Clocks, at: datetime) -> None:
+        for key in [key for key in work.case.clocks if key.partition(":")[0] in ("check", "correction")]:
+            work.stop(key, at)
+
+    def _stepped(self, work: Clocks, event: Stepped) -> None:
+        if event.due is not None:
+            work.stop("step", event.at, final=False)
+            work.start("step", event.due, event.unit)
+
+    def _reviewed(self, work: Clocks, event: Reviewed) -> None:
+        for key in ("step", "legal", "promised"):
+            work.stop(key, event.decided_on)
+        parcel = event.outcome == "approved" and event.delivery is DeliveryMethod.EMS
+        work.case = replace(work.case, closed=True, parcel=parcel)
+
+    def _dispatched(self, work: Clocks, event: Dispatched) -> None:
+        if event.promise is None:
+            return
+        promise = work.running(event.promise, COURIER)
+        work.case = replace(work.case, promise=promise)
+        work.start("delivery", event.promise, COURIER)
+
+    def _delivery_failed(self, work: Clocks, event: DeliveryFailed) -> None:
+        if event.retracts:
+            work.case = replace(work.case, delivered=False)
+            if work.case.promise is not None and not work.case.attempted:
+                limit = Limit.model_validate(work.case.promise.limit)
+                work.start("delivery", limit, COURIER)
+        elif event.cause == "attempt" and self.settings.timely_attempt:
+            work.case = replace(work.case, attempted=True)
+            work.stop("delivery", event.scanned_at, final=False)
+
+    def _delivered(self, work: Clocks, event: Delivered) -> None:
+        work.stop("delivery", event.scanned_at, final=False)
+        work.case = replace(work.case, delivered=True)
+
+    def _returned(self, work: Clocks, event: Returned) -> None:
+        work.stop("delivery", event.scanned_at, final=False)
+        work.case = replace(work.case, delivered=True)
+
+    # ------------------------------------------------------------------------------------------ invitation and rating
+
+    def _invite(self, work: Clocks) -> None:
+        """Once the case is closed, and what it promised to bring has come."""
+        case = work.case
+        if case.token or not case.closed or (case.parcel and not case.delivered):
+            return
+        token = self.keyring.tag(f"invitation/{case.id}")
+        until = work.now + timedelta(days=self.settings.invitation_days)
+        work.case = replace(case, token=token, until=until)
+        work.say.append(Invited(at=work.now, case=case.id, about=about(case), token=token, until=until))
+
+    def rate(self, state: Case, command: Rate, now: datetime) -> Decision[Case]:
+        """Rules `invitation_unknown`, `invitation_expired`, `rated_twice`."""
+        if not state.token or command.token != state.token:
+            raise Reject("invitation_unknown", "评价链接无效", "token", 404)
+        assert state.until is not None
+        if now >= state.until:
+            raise Reject("invitation_expired", "评价邀请已过期", "token", 410)
+        if len(state.ratings) >= 2:
+            raise Reject("rated_twice", "已经评价并追评, 不能再次评价")
+        work = Clocks(self.calendar, state, now)
+        text = self.keyring.seal(command.text, f"{state.id}:rating") if command.text else ""
+        self._rated(work, command.grade, command.channel, text)
+        return self._written(work, None)
+
+    def _replied(self, work: Clocks, event: Replied) -> None:
+        """A reply by SMS rates like any other channel; one too many changes nothing."""
+        case = work.case
+        if case.token and len(case.ratings) < 2 and case.until is not None and work.now < case.until:
+            self._rated(work, GRADES[event.grade or ""], Channel.SMS, "")
+
+    def _rated(self, work: Clocks, grade: Grade, channel: Channel, text: str) -> None:
+        case = work.case
+        number: Literal[1, 2] = 2 if case.ratings else 1
+        rating = Rating(grade.value, channel.value, work.now, text)
+        work.case = case = replace(case, ratings=(*case.ratings, rating))
+        work.say.append(Rated(at=work.now, case=case.id, about=about(case), grade=grade, channel=channel, round=number))
+        if grade.bad and not case.rectifying:
+            self._rectify(work)
+
+    def _rectify(self, work: Clocks) -> None:
+        """差评整改: verify, then rectify, each with its clock."""
+        limit, days = self.calendar.limit, self.settings
+        verify = limit(LimitKind.VERIFY, work.now, days.verify_days, Unit.WORKDAY)
+        rectify = limit(LimitKind.RECTIFY, work.now, days.rectify_days, Unit.WORKDAY)
+        work.case = replace(work.case, rectifying=True)
+        work.start("verify", verify, work.case.about["department"])
+        work.start("rectify", rectify, work.case.about["department"])
+        said: Event = Rectifying(at=work.now, case=work.case.id, about=about(work.case), verify=verify, rectify=rectify)
+        work.say.append(said)

@@ -1,0 +1,69 @@
+"""A citizen's mailbox: the notices on their way to one telephone number, and what the errand to send one needs.
+
+Shapes only; this module must never hold a rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from pydantic import Field
+
+from chassis.decision import Command, Errand, State
+
+HELD, SENDING, SENT = "held", "sending", "sent"
+
+
+class Notice(msgspec.Struct, frozen=True, array_like=True):
+    """One notice that has not reached its end. `at` is when it is released (held) or expires (sent)."""
+
+    case: str
+    notice: str
+    phase: str
+    about: dict[str, Any]
+    params: dict[str, str]
+    at: datetime | None = None
+
+
+class Mailbox(State, frozen=True, kw_only=True):
+    """Keyed by the HMAC tag of a number; lives for years, so it holds open notices and counters only. `invited` is the
+    newest invitation to rate, which a reply answers."""
+
+    open: dict[str, Notice] = {}
+    told: int = 0
+    invited: dict[str, Any] = {}
+
+    def alarms(self) -> Mapping[str, datetime]:
+        return {
+            f"{'release' if notice.phase == HELD else 'expire'}:{key}": notice.at
+            for key, notice in self.open.items()
+            if notice.at is not None
+        }
+
+
+class SendSms(Errand, frozen=True, kw_only=True):
+    """One text message. `phone` is sealed under `<case>:phone`; `out_id` is the reference at the provider."""
+
+    case: str
+    key: str
+    out_id: str
+    phone: str
+    template: str
+    params: dict[str, str]
+
+
+class Receipt(Command):
+    """The provider says what became of a message (状态报告)."""
+
+    key: str
+    delivered: bool
+
+
+class Reply(Command):
+    """The citizen answered (上行); the text is sealed before it gets here, the grade read from it."""
+
+    grade: str | None
+    sealed: str = Field(exclude=True)

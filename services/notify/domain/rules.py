@@ -1,0 +1,139 @@
+"""The rules of a mailbox (domain 2.4): planned, held, sent, delivered, failed, expired, lost; replies.
+
+State, message and now give a decision; this module must never wait for anything or read a clock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Literal
+
+from msgspec.structs import replace
+
+from chassis.decision import Alarm, Answer, Decider, Decision
+from contracts.event import About, CaseEvent, kept_days
+from contracts.notify import Notified, Replied
+from services.notify.domain.mailbox import HELD, SENDING, SENT, Mailbox, Notice, Receipt, Reply, SendSms
+from services.notify.domain.templates import TOLD, Template
+
+Outcome = Literal["delivered", "failed", "expired", "suppressed", "lost"]
+PROVIDER = "aliyun"
+
+
+def mailboxes(
+    templates: Mapping[str, Template], *, quiet_from: int = 22, quiet_to: int = 8, receipt_hours: int = 72
+) -> Decider[Mailbox]:
+    """The decider of kind `mailbox`. What it forgets is older than anything the bus can repeat."""
+    rules = Rules(templates, quiet_from, quiet_to, timedelta(hours=receipt_hours))
+    decider: Decider[Mailbox] = Decider("mailbox", Mailbox, forgets=timedelta(days=kept_days("case") + 1))
+    decider.on(*TOLD, key=lambda event: event.about.contact.tag)(rules.tell)
+    decider.after(SendSms)(rules.sent)
+    decider.on(Receipt)(rules.receipt)
+    decider.on(Reply)(rules.reply)
+    decider.when("release")(rules.release)
+    decider.when("expire")(rules.expire)
+    return decider
+
+
+class Rules:
+    """One method per message."""
+
+    def __init__(self, templates: Mapping[str, Template], quiet_from: int, quiet_to: int, patience: timedelta) -> None:
+        self.templates, self.quiet_from, self.quiet_to, self.patience = templates, quiet_from, quiet_to, patience
+
+    def tell(self, state: Mailbox, event: CaseEvent, now: datetime) -> Decision[Mailbox]:
+        """One notice per turn. A missing variable is found before sending; what can wait is held through the night."""
+        template = self.templates[event.TYPE]
+        key = notice_key(event)
+        about = event.about.model_dump(mode="json", exclude_none=True)
+        params = template.params(event)
+        if event.TYPE == "invited":
+            state = replace(state, invited={"case": event.case, "about": about})
+        if isinstance(params, str):
+            notice = Notice(event.case, event.TYPE, SENDING, about, {})
+            return Decision(state, say=(notified(notice, "failed", now),))
+        notice = Notice(event.case, event.TYPE, HELD, about, params)
+        if not template.legal and self._quiet(now):
+            held = replace(notice, at=self._morning(now))
+            return Decision(replace(state, open={**state.open, key: held}, told=state.told + 1))
+        return self._send(replace(state, told=state.told + 1), key, notice)
+
+    def release(self, state: Mailbox, alarm: Alarm, now: datetime) -> Decision[Mailbox]:
+        key = alarm.name.partition(":")[2]
+        return self._send(state, key, state.open[key])
+
+    def _send(self, state: Mailbox, key: str, notice: Notice) -> Decision[Mailbox]:
+        errand = SendSms(
+            case=notice.case,
+            key=key,
+            out_id=f"{state.id}.{key}",
+            phone=notice.about["contact"]["phone"],
+            template=self.templates[notice.notice].template,
+            params=notice.params,
+        )
+        sending = replace(notice, phase=SENDING, at=None)
+        return Decision(replace(state, open={**state.open, key: sending}), do=(errand,))
+
+    def sent(self, state: Mailbox, answer: Answer, now: datetime) -> Decision[Mailbox] | None:
+        """The provider took it, refused it, or nobody can say. A receipt may have come before."""
+        key = answer.errand.key
+        notice = state.open.get(key)
+        if notice is None:
+            return None
+        if answer.outcome == "done":
+            waiting = replace(notice, phase=SENT, at=now + self.patience)
+            return Decision(replace(state, open={**state.open, key: waiting}))
+        return self._ended(state, key, "lost" if answer.outcome == "lost" else "failed", now)
+
+    def receipt(self, state: Mailbox, command: Receipt, now: datetime) -> Decision[Mailbox] | None:
+        """The first receipt counts; a repeated one, or one for a notice long ended, changes nothing."""
+        if command.key not in state.open:
+            return None
+        return self._ended(state, command.key, "delivered" if command.delivered else "failed", now)
+
+    def expire(self, state: Mailbox, alarm: Alarm, now: datetime) -> Decision[Mailbox]:
+        return self._ended(state, alarm.name.partition(":")[2], "expired", now)
+
+    def reply(self, state: Mailbox, command: Reply, now: datetime) -> Decision[Mailbox] | None:
+        """Answers the newest invitation; without one there is no case it could belong to."""
+        if not state.invited:
+            return None
+        replied = Replied(
+            at=now,
+            case=state.invited["case"],
+            about=About.model_validate(state.invited["about"]),
+            grade=command.grade,
+            text=None if command.grade else command.sealed,
+        )
+        return Decision(state, say=(replied,))
+
+    def _ended(self, state: Mailbox, key: str, outcome: Outcome, now: datetime) -> Decision[Mailbox]:
+        notice = state.open[key]
+        rest = {k: n for k, n in state.open.items() if k != key}
+        return Decision(replace(state, open=rest), say=(notified(notice, outcome, now),))
+
+    def _quiet(self, now: datetime) -> bool:
+        return now.hour >= self.quiet_from or now.hour < self.quiet_to
+
+    def _morning(self, now: datetime) -> datetime:
+        morning = now.replace(hour=self.quiet_to, minute=0, second=0, microsecond=0)
+        return morning if morning > now else morning + timedelta(days=1)
+
+
+def notified(notice: Notice, outcome: Outcome, now: datetime) -> Notified:
+    return Notified(
+        at=now,
+        case=notice.case,
+        about=About.model_validate(notice.about),
+        notice=notice.notice,
+        channel="sms",
+        outcome=outcome,
+        provider=PROVIDER,
+    )
+
+
+def notice_key(event: CaseEvent) -> str:
+    """The same turn of the same case always has the same key, so that it can be asked for at the provider."""
+    return hashlib.sha256(f"{event.case}|{event.TYPE}|{event.at.isoformat()}".encode()).hexdigest()[:24]

@@ -1,0 +1,95 @@
+"""Templates of notices: which event is told to the citizen in which approved words, with variables checked beforehand.
+
+Pure; it is given text, and must never open a file.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from contracts.courier import Delivered, DeliveryFailed, Dispatched, Returned
+from contracts.evaluation import Invited
+from contracts.event import CaseEvent
+from contracts.intake import Accepted, CorrectionRequested, Lapsed, Refused, Withdrawn
+from contracts.review import Reviewed
+
+TOLD: tuple[type[CaseEvent], ...] = (
+    *(Accepted, CorrectionRequested, Refused, Lapsed, Withdrawn, Reviewed),
+    *(Dispatched, DeliveryFailed, Delivered, Returned, Invited),
+)
+"""Every event that the citizen is told; each must have a template."""
+
+OUTCOMES = {"approved": "准予", "denied": "不予许可", "withdrawn": "已撤回", "forwarded": "已转报"}
+
+
+class TemplateError(Exception):
+    """Templates that cannot be used; every problem at once."""
+
+
+class Template(BaseModel):
+    """One approved text; `variables` maps each `${name}` to a path in the event."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    template: str
+    version: int
+    legal: bool
+    text: str
+    variables: dict[str, str]
+
+    def params(self, event: CaseEvent) -> dict[str, str] | str:
+        """The values, or the name of the variable that is missing."""
+        values: dict[str, str] = {}
+        for name, path in self.variables.items():
+            value: Any = event
+            for part in path.split("."):
+                value = getattr(value, part, None)
+            if value is None or value == "":
+                return name
+            values[name] = shown(value)
+        return values
+
+
+def shown(value: Any) -> str:
+    if isinstance(value, datetime | date):
+        return f"{value.month}月{value.day}日"
+    return OUTCOMES.get(value, str(value))
+
+
+def read(text: str) -> dict[str, Template]:
+    """Templates by event type. Raises TemplateError naming every template and what is wrong with it."""
+    problems: list[str] = []
+    found: dict[str, Template] = {}
+    for name, body in (yaml.safe_load(text) or {}).items():
+        try:
+            found[name] = Template.model_validate(body)
+        except ValidationError as error:
+            problems += [f"{name}.{'.'.join(map(str, e['loc']))}: {e['type']}" for e in error.errors()]
+    for cls in TOLD:
+        if cls.TYPE not in found:
+            problems.append(f"{cls.TYPE}: no template")
+            continue
+        template = found[cls.TYPE]
+        if set(re.findall(r"\$\{(\w+)\}", template.text)) != template.variables.keys():
+            problems.append(f"{cls.TYPE}: text and variables name different things")
+        problems += [f"{cls.TYPE}.{v}: the event has no {p}" for v, p in template.variables.items() if not has(cls, p)]
+    problems += [f"{name}: no event of this type is told" for name in found.keys() - {c.TYPE for c in TOLD}]
+    if problems:
+        raise TemplateError("; ".join(problems))
+    return found
+
+
+def has(model: Any, path: str) -> bool:
+    """Whether a path of field names exists in a model; optional models are looked into."""
+    first, _, rest = path.partition(".")
+    field = getattr(model, "model_fields", {}).get(first)
+    if field is None:
+        return False
+    if not rest:
+        return True
+    inner = [field.annotation, *get_args(field.annotation)]
+    return any(has(one, rest) for one in inner)

@@ -1,0 +1,91 @@
+"""Review's routes: worklist, one case, and what officers do.
+
+One tell or one read each; this module must never decide anything.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from chassis.decision import Caller, Decider
+from chassis.door import Asked, Door
+from chassis.http import ASKED, officer, page, reply
+from contracts.event import CaseId
+from services.review.domain.case import OPEN, Approve, Case, Claim, Deny, HandOver, Pass, Return
+
+ROLES = ("handler", "checker", "approver")
+
+
+def routes(cases: Decider[Case], door: Door) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/work")
+    async def work(
+        role: str,
+        after: str | None = None,
+        limit: int = 50,
+        by: Caller = officer(*ROLES, "supervisor"),
+        asked: Asked = ASKED,
+    ) -> Response:
+        """The worklist of a role in the officer's department, most urgent first."""
+        word = f"work:{by.department}|{role}"
+        return page(await door.find(cases, word, after, min(max(limit, 1), 200), asked=asked), view)
+
+    @router.get("/cases/{case}")
+    async def read(case: CaseId, by: Caller = officer(*ROLES, "supervisor"), asked: Asked = ASKED) -> Response:
+        return reply(await door.read(cases, case, asked=asked), view)
+
+    @router.post("/cases/{case}/claim")
+    async def claim(case: CaseId, command: Claim, by: Caller = officer(*ROLES), asked: Asked = ASKED) -> Response:
+        return reply(await door.tell(cases, case, command, by=by, asked=asked), view)
+
+    @router.post("/cases/{case}/pass")
+    async def passed(case: CaseId, command: Pass, by: Caller = officer(*ROLES), asked: Asked = ASKED) -> Response:
+        return reply(await door.tell(cases, case, command, by=by, asked=asked), view)
+
+    @router.post("/cases/{case}/return")
+    async def returned(case: CaseId, command: Return, by: Caller = officer(*ROLES), asked: Asked = ASKED) -> Response:
+        return reply(await door.tell(cases, case, command, by=by, asked=asked), view)
+
+    @router.post("/cases/{case}/hand-over")
+    async def hand_over(
+        case: CaseId, command: HandOver, by: Caller = officer(*ROLES), asked: Asked = ASKED
+    ) -> Response:
+        return reply(await door.tell(cases, case, command, by=by, asked=asked), view)
+
+    @router.post("/cases/{case}/approve")
+    async def approve(case: CaseId, command: Approve, by: Caller = officer(*ROLES), asked: Asked = ASKED) -> Response:
+        return reply(await door.tell(cases, case, command, by=by, asked=asked), view)
+
+    @router.post("/cases/{case}/deny")
+    async def deny(case: CaseId, command: Deny, by: Caller = officer(*ROLES), asked: Asked = ASKED) -> Response:
+        return reply(await door.tell(cases, case, command, by=by, asked=asked), view)
+
+    return router
+
+
+def view(case: Case) -> dict[str, Any]:
+    """What officers see; people stay sealed."""
+    about = case.about
+    return {
+        "case": case.id,
+        "number": about.get("number"),
+        "item": about.get("item"),
+        "title": about.get("title"),
+        "department": about.get("department"),
+        "phase": case.phase,
+        "step": case.step["name"] if case.phase == OPEN else None,
+        "role": case.step["role"] if case.phase == OPEN else None,
+        "holder": case.holder or None,
+        "officers": case.officers,
+        "steps": [step["name"] for step in case.plan.get("steps", ())],
+        "facts": case.facts,
+        "promised": case.promised or None,
+        "legal": case.legal or None,
+        "outcome": case.outcome or None,
+        "reason": case.reason or None,
+        "explanation": case.explanation,
+        "certificate": case.certificate or None,
+    }

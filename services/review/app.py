@@ -1,0 +1,28 @@
+"""Review as a description.
+
+A table of contents; it must never hold logic.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from chassis.service import Parts, Service
+from services.review import api
+from services.review.domain.case import AskRegister
+from services.review.domain.rules import cases
+from services.review.registers import Registers
+from services.review.settings import Settings
+
+
+def build(parts: Parts) -> Service:
+    settings = Settings.read(parts.env)
+    decider = cases(parts.calendar)
+    registers = Registers(settings, parts.keyring)
+    return Service(
+        "review",
+        deciders=(decider,),
+        errands={AskRegister: registers},
+        routes=partial(api.routes, decider),
+        close=(registers.close,),
+    )

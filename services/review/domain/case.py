@@ -1,0 +1,112 @@
+"""The case as review keeps it, what officers may ask of it, and the question to a register.
+
+Shapes only; this module must never hold a rule.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import StringConstraints
+
+from chassis.decision import Command, Errand, State
+from contracts.event import About, Plan
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max_length=2000)]
+
+BLANK, ASKING, OPEN, DECIDED, WITHDRAWN = "", "asking", "open", "decided", "withdrawn"
+
+
+class Case(State, frozen=True, kw_only=True):
+    """`at` is the index of the step the case is in; `officers` who took each step; `holder` who has claimed it now."""
+
+    phase: str = BLANK
+    about: dict[str, Any] = {}
+    plan: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
+    waiting: tuple[str, ...] = ()
+    at: int = 0
+    holder: str = ""
+    officers: dict[str, str] = {}
+    promised: str = ""
+    legal: str = ""
+    same_city: bool = True
+    outcome: str = ""
+    reason: str = ""
+    explanation: tuple[dict[str, Any], ...] = ()
+    certificate: str = ""
+    early_withdrawal: str = ""
+
+    def lookups(self) -> tuple[str, ...]:
+        if self.phase == BLANK or not self.about:
+            return ()
+        words = [f"number:{self.about['number']}"]
+        if self.phase == OPEN:
+            words.append(f"work:{self.about['department']}|{self.step['role']}")
+            if self.holder:
+                words.append(f"officer:{self.holder}")
+        return tuple(words)
+
+    def order(self) -> str:
+        return self.promised
+
+    @property
+    def step(self) -> dict[str, Any]:
+        """The step the case is in."""
+        step: dict[str, Any] = self.plan["steps"][self.at]
+        return step
+
+    @property
+    def last(self) -> bool:
+        return self.at == len(self.plan["steps"]) - 1
+
+    def told(self) -> About:
+        return About.model_validate(self.about)
+
+    def planned(self) -> Plan:
+        return Plan.model_validate(self.plan)
+
+
+class AskRegister(Errand, frozen=True, kw_only=True):
+    """What does this register know of the applicant? `identity` is sealed under `<case>:identity`."""
+
+    case: str
+    register: str
+    identity: str
+
+
+class Claim(Command):
+    """领办: take the step the case is in."""
+
+
+class Pass(Command):
+    """通过本环节: on to the next step."""
+
+    opinion: Text | None = None
+
+
+class Return(Command):
+    """退回: back to an earlier step, by name (the one before, when none is named)."""
+
+    step: str | None = None
+    reason: Text
+
+
+class HandOver(Command):
+    """移交: to another officer of the same role (AB岗)."""
+
+    officer: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{2,40}$")]
+
+
+class Approve(Command):
+    """批准, in the last step."""
+
+    opinion: Text | None = None
+
+
+class Deny(Command):
+    """不予许可, in the last step: reason and legal basis; how to appeal is added when it is not given."""
+
+    reason: Text
+    basis: Text
+    appeal: Text | None = None

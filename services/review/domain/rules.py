@@ -1,0 +1,297 @@
+"""The rules of review (domain 2.2): automatic decisions that explain themselves, steps, four eyes, the decision.
+
+State, message and now give a decision; this module must never wait for anything or read a clock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from msgspec.structs import replace
+
+from chassis.decision import Answer, Command, Decider, Decision, Reject
+from chassis.workdays import Calendar
+from contracts.event import AutoRule, Event, Step
+from contracts.intake import Accepted, WithdrawalForwarded
+from contracts.review import Issued, Reason, Reviewed, Stepped
+from contracts.words import LimitKind, Unit
+from services.review.domain.case import (
+    ASKING,
+    BLANK,
+    DECIDED,
+    OPEN,
+    WITHDRAWN,
+    Approve,
+    AskRegister,
+    Case,
+    Claim,
+    Deny,
+    HandOver,
+    Pass,
+    Return,
+)
+
+APPEAL = (
+    "如不服本决定, 可自收到本决定书之日起六十日内依法申请行政复议, 或者自收到之日起六个月内依法向人民法院提起行政诉讼。"
+)
+"""行政复议法20, 行政诉讼法46."""
+
+Action = Literal["opened", "claimed", "passed", "returned", "handed_over", "declined"]
+
+
+def cases(calendar: Calendar) -> Decider[Case]:
+    """The decider of kind `case`."""
+    rules = Rules(calendar)
+    decider: Decider[Case] = Decider("case", Case)
+    decider.on(Accepted)(rules.accepted)
+    decider.on(WithdrawalForwarded)(rules.withdrawal)
+    decider.after(AskRegister)(rules.register)
+    decider.on(Claim)(rules.claim)
+    decider.on(Pass)(rules.passed)
+    decider.on(Return)(rules.returned)
+    decider.on(HandOver)(rules.handed_over)
+    decider.on(Approve)(rules.approve)
+    decider.on(Deny)(rules.deny)
+    return decider
+
+
+class Rules:
+    """One method per message."""
+
+    def __init__(self, calendar: Calendar) -> None:
+        self.calendar = calendar
+
+    # ------------------------------------------------------------------------------------------------- what arrives
+
+    def accepted(self, state: Case, event: Accepted, now: datetime) -> Decision[Case] | None:
+        """Registers first, where the item names some; then the automatic rules; else the first step."""
+        if state.phase != BLANK:
+            return None
+        state = replace(
+            state,
+            about=event.about.model_dump(mode="json", exclude_none=True),
+            plan=event.plan.model_dump(mode="json", exclude_none=True),
+            facts=dict(event.facts),
+            promised=event.promised.last_day.isoformat(),
+            legal=event.legal.last_day.isoformat() if event.legal else "",
+            same_city=event.same_city,
+        )
+        if state.early_withdrawal:
+            return self._withdrawn(state, state.early_withdrawal, now)
+        if not event.plan.auto or event.ask_person:
+            return self._open(state, now)
+        if event.plan.registers and event.identity:
+            state = replace(state, phase=ASKING, waiting=event.plan.registers)
+            asks = tuple(
+                AskRegister(case=state.id, register=name, identity=event.identity) for name in event.plan.registers
+            )
+            return Decision(state, do=asks)
+        return self._judge(state, now)
+
+    def register(self, state: Case, answer: Answer, now: datetime) -> Decision[Case] | None:
+        """A register answered; one that is silent leaves its facts unknown."""
+        waiting = tuple(name for name in state.waiting if name != answer.errand.register)
+        facts = {**state.facts, **answer.result.get("facts", {})} if answer.outcome == "done" else state.facts
+        state = replace(state, waiting=waiting, facts=facts)
+        if state.phase != ASKING or waiting:
+            return Decision(state)
+        return self._judge(state, now)
+
+    def withdrawal(self, state: Case, event: WithdrawalForwarded, now: datetime) -> Decision[Case]:
+        """Undecided: closed as withdrawn. Decided: declined, and nothing changes. Before `accepted`: remembered."""
+        if state.phase == BLANK:
+            return Decision(replace(state, early_withdrawal=event.reason))
+        if state.phase in (DECIDED, WITHDRAWN):
+            return Decision(state, say=(self._stepped(state, "declined", now, "办结"),))
+        return self._withdrawn(state, event.reason, now)
+
+    # ---------------------------------------------------------------------------------------------- the machine's say
+
+    def _judge(self, state: Case, now: datetime) -> Decision[Case]:
+        """Every rule met: approved, with reasons. Anything else goes to a person; a machine never denies (个保法24)."""
+        plan = state.planned()
+        reasons = tuple(judged(rule, state.facts) for rule in plan.auto)
+        explanation = tuple(r.model_dump(mode="json", exclude_none=True) for r in reasons)
+        state = replace(state, explanation=explanation)
+        if all(reason.met for reason in reasons):
+            return self._decided(state, "approved", now, auto=True, reasons=reasons)
+        return self._open(state, now)
+
+    # ------------------------------------------------------------------------------------------------ officers' steps
+
+    def claim(self, state: Case, command: Claim, now: datetime) -> Decision[Case]:
+        """Rules `not_in_step`, `wrong_department`, `wrong_role`, `four_eyes`, `already_claimed`."""
+        step = self._step(state, command)
+        officer = command.by.name
+        if state.holder == officer:
+            return Decision(state)
+        if state.holder:
+            raise Reject("already_claimed", "该环节已由其他工作人员领办")
+        for earlier in step.distinct:
+            if state.officers.get(earlier) == officer:
+                raise Reject("four_eyes", f"已办理“{earlier}”环节的人员不得办理本环节")
+        state = replace(state, holder=officer)
+        return Decision(state, say=(self._stepped(state, "claimed", now),))
+
+    def passed(self, state: Case, command: Pass, now: datetime) -> Decision[Case]:
+        self._held(state, command)
+        if state.last:
+            raise Reject("last_step", "最后环节应当作出批准或者不予许可的决定")
+        return self._to(self._signed(state), state.at + 1, "passed", now)
+
+    def returned(self, state: Case, command: Return, now: datetime) -> Decision[Case]:
+        self._held(state, command)
+        names = [step["name"] for step in state.plan["steps"][: state.at]]
+        wanted = command.step or (names[-1] if names else "")
+        if wanted not in names:
+            raise Reject("step_unknown", "只能退回到已经过的环节", "step", 422)
+        return self._to(state, names.index(wanted), "returned", now)
+
+    def handed_over(self, state: Case, command: HandOver, now: datetime) -> Decision[Case]:
+        step = self._held(state, command)
+        for earlier in step.distinct:
+            if state.officers.get(earlier) == command.officer:
+                raise Reject("four_eyes", f"已办理“{earlier}”环节的人员不得办理本环节", "officer")
+        state = replace(state, holder=command.officer)
+        return Decision(state, say=(self._stepped(state, "handed_over", now),))
+
+    def approve(self, state: Case, command: Approve, now: datetime) -> Decision[Case]:
+        self._final(state, command)
+        return self._decided(self._signed(state), "approved", now, officer=command.by.name)
+
+    def deny(self, state: Case, command: Deny, now: datetime) -> Decision[Case]:
+        self._final(state, command)
+        appeal = command.appeal or APPEAL
+        return self._decided(
+            self._signed(state), "denied", now, officer=command.by.name,
+            reason=command.reason, basis=command.basis, appeal=appeal,
+        )  # fmt: skip
+
+    # -------------------------------------------------------------------------------------------------------- guards
+
+    def _step(self, state: Case, command: Command) -> Step:
+        """The step the case is in, if this officer may act in it at all."""
+        if state.phase == BLANK:
+            raise Reject("not_found", "没有这个办件", status=404)
+        if state.phase != OPEN:
+            raise Reject("not_in_step", "办件不在审批环节")
+        step = Step.model_validate(state.step)
+        if command.by.department != state.about["department"]:
+            raise Reject("wrong_department", "该办件不属于您所在的部门", status=403)
+        if step.role not in command.by.roles:
+            raise Reject("wrong_role", f"本环节须由 {step.role} 岗位办理", status=403)
+        return step
+
+    def _held(self, state: Case, command: Command) -> Step:
+        step = self._step(state, command)
+        if state.holder != command.by.name:
+            raise Reject("not_claimed", "请先领办本环节")
+        return step
+
+    def _final(self, state: Case, command: Command) -> None:
+        self._held(state, command)
+        if not state.last:
+            raise Reject("not_last_step", "只有最后环节可以作出决定")
+
+    # ------------------------------------------------------------------------------------------------ what is decided
+
+    def _signed(self, state: Case) -> Case:
+        return replace(state, officers={**state.officers, state.step["name"]: state.holder})
+
+    def _open(self, state: Case, now: datetime) -> Decision[Case]:
+        return self._to(replace(state, phase=OPEN), 0, "opened", now)
+
+    def _to(self, state: Case, at: int, action: Action, now: datetime) -> Decision[Case]:
+        state = replace(state, at=at, holder="")
+        return Decision(state, say=(self._stepped(state, action, now),))
+
+    def _stepped(self, state: Case, action: Action, now: datetime, name: str = "") -> Stepped:
+        due = None
+        if action in ("opened", "passed", "returned") and state.step.get("days") is not None:
+            due = self.calendar.limit(LimitKind.STEP, now, state.step["days"], Unit.WORKDAY)
+        return Stepped(
+            at=now,
+            case=state.id,
+            about=state.told(),
+            step=name or state.step["name"],
+            unit=state.about["department"],
+            action=action,
+            officer=state.holder or None,
+            due=due,
+        )
+
+    def _withdrawn(self, state: Case, reason: str, now: datetime) -> Decision[Case]:
+        return self._decided(replace(state, phase=WITHDRAWN), "withdrawn", now, reason=reason)
+
+    def _decided(
+        self,
+        state: Case,
+        outcome: Literal["approved", "denied", "withdrawn"],
+        now: datetime,
+        *,
+        auto: bool = False,
+        reasons: tuple[Reason, ...] = (),
+        officer: str | None = None,
+        **grounds: str,
+    ) -> Decision[Case]:
+        plan = state.planned()
+        phase = WITHDRAWN if outcome == "withdrawn" else DECIDED
+        state = replace(state, phase=phase, outcome=outcome, reason=grounds.get("reason", ""), holder="")
+        reviewed = Reviewed(
+            at=now,
+            case=state.id,
+            about=state.told(),
+            outcome=outcome,
+            auto=auto,
+            decided_on=now,
+            explanation=reasons,
+            officer=officer,
+            delivery=plan.delivery,
+            same_city=state.same_city,
+            **grounds,
+        )
+        say: list[Event] = [reviewed]
+        if outcome == "approved":
+            state = replace(state, certificate=certificate_number(state, now))
+            say.append(
+                Issued(
+                    at=now,
+                    case=state.id,
+                    about=state.told(),
+                    certificate=state.certificate,
+                    certificate_kind=plan.certificate or "办理结果",
+                    seal=f"{state.about['department']}电子印章",
+                    delivery=plan.delivery,
+                    same_city=state.same_city,
+                )
+            )
+        return Decision(state, say=tuple(say))
+
+
+def judged(rule: AutoRule, facts: Mapping[str, Any]) -> Reason:
+    """One rule applied: met, not met, or unknown (None) because the fact is missing or of another kind."""
+    fact = facts.get(rule.fact)
+    met: bool | None = None
+    try:
+        if fact is None:
+            met = None
+        elif rule.op == ">=":
+            met = fact >= rule.value
+        elif rule.op == "<=":
+            met = fact <= rule.value
+        elif rule.op == "==":
+            met = fact == rule.value
+        elif isinstance(rule.value, list):
+            met = fact in rule.value
+    except TypeError:
+        met = None
+    return Reason(label=rule.label, basis=rule.basis, source=rule.source, met=met, fact=fact)
+
+
+def certificate_number(state: Case, now: datetime) -> str:
+    """证照编号: area, year and twelve digits that follow from the case alone, so that a repetition gives the same."""
+    digits = int(hashlib.sha256(f"certificate/{state.id}".encode()).hexdigest(), 16) % 10**12
+    return f"{state.about['area']}{now.year}{digits:012d}"

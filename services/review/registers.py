@@ -1,0 +1,54 @@
+"""Departmental registers (人口库, 住房库…) over HTTP: a question by identity number, facts without identity as answer.
+
+It unseals the number only to ask; it must never log, keep or return it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+
+from chassis.decision import Reject, Retry
+from chassis.sealing import Keyring
+from services.review.domain.case import AskRegister
+from services.review.settings import Settings
+
+
+class Registers:
+    """Runner of AskRegister: `POST {url}/registers/{name}` with `{id, identity}` → `{found, facts}`. Asking
+    harms nothing, so an uncertain question is asked again; a register that stays silent leaves the case to a person."""
+
+    def __init__(self, settings: Settings, keyring: Keyring) -> None:
+        self.settings, self.keyring = settings, keyring
+        self._session: aiohttp.ClientSession | None = None
+        self._silent: dict[str, int] = {}
+
+    async def make(self, id: str, errand: AskRegister) -> Mapping[str, Any]:
+        """`{"facts": {…}}`; empty facts when nothing is known. Raises Retry, or Reject (register_silent)."""
+        if self._session is None:
+            timeout = aiohttp.ClientTimeout(total=self.settings.register_timeout)
+            self._session = aiohttp.ClientSession(timeout=timeout)
+        identity = self.keyring.open(errand.identity, f"{errand.case}:identity")
+        url = f"{self.settings.register_url}/registers/{errand.register}"
+        try:
+            async with self._session.post(url, json={"id": id, "identity": identity}) as answer:
+                if answer.status == 200:
+                    body = await answer.json(content_type=None)
+                    self._silent.pop(id, None)
+                    return {"facts": dict(body.get("facts") or {}) if body.get("found") else {}}
+        except (aiohttp.ClientError, TimeoutError, ValueError, OSError):
+            pass
+        self._silent[id] = self._silent.get(id, 0) + 1
+        if self._silent[id] >= self.settings.register_tries:
+            del self._silent[id]
+            raise Reject("register_silent", "部门数据接口无应答")
+        raise Retry("register silent", 0.2)
+
+    async def ask(self, id: str, errand: AskRegister) -> Mapping[str, Any] | None:
+        return None
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()

@@ -1,0 +1,54 @@
+"""`ready_s`, `rss_mb` and `pss_mb`: how soon the suite is ready, and the memory it takes after some work.
+
+It starts and looks; this module must never look inside a process beyond what the kernel tells of it.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from tests.bench.load import Load
+from tests.bench.procs import family, memory_mb
+from tests.bench.report import Figure
+from tests.guarantees.harness import Mode, Setup, running
+
+
+async def footprint(directory: Path, quick: bool) -> list[Figure]:
+    lifecycles = 300 if quick else 1500
+    ready = []
+    for run in range(3 if quick else 5):
+        # `running` begins with the city and this process's own seat at the bus; the child alone is timed.
+        ready.append(await start(directory / f"start-{run}"))
+    rss = await memory(directory / "one", "one", "Rss", lifecycles)
+    pss = await memory(directory / "five", "supervised", "Pss", lifecycles)
+    return [Figure("ready_s", ready, {"from": "exec of `tongban serve` in an empty folder to 200 of /ready"}), rss, pss]
+
+
+async def start(directory: Path) -> float:
+    async with running(Setup(directory, mode="one")) as world:
+        child = world.children["suite"]
+        child.stop()
+        began = time.perf_counter()
+        child.start()
+        await world.until(world.ready, "the suite is ready", 60)
+        return time.perf_counter() - began
+
+
+async def memory(directory: Path, mode: Mode, field: str, lifecycles: int) -> Figure:
+    async with running(Setup(directory, mode=mode)) as world:
+        suite = world.children["suite"]
+        at_rest = {name: round(memory_mb(pid, field), 1) for pid, name in family(suite.pid).items()}
+        load = Load(world)
+        load.make(lifecycles)
+        async with load.listening():
+            await load.publish(lifecycles)
+            await load.finish()
+        after = {name: round(memory_mb(pid, field), 1) for pid, name in family(suite.pid).items()}
+    return Figure(
+        f"{field.lower()}_mb",
+        [sum(after.values())],
+        {"after": f"{lifecycles} lifecycles at once", "processes": len(after)},
+        {"at_rest_mb": round(sum(at_rest.values()), 1), "each": after},
+        load.wrong,
+    )

@@ -1,0 +1,240 @@
+"""A day in the city while its processes are being killed: citizens, officers, faulty partners and the killer.
+
+Everything random comes from one seed; this module must never look inside the suite.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from contracts.event import case_id
+from contracts.portal import Submitted
+from sandbox.citizens import Citizens, as_record, record_of
+from sandbox.faults import Fault
+from tests.guarantees.harness import PORTAL, SERVICES, START, World, listen
+from tests.guarantees.judge import TOPICS, Said, Submission, Telephones, Witness, verdict
+
+MIX = (("MZ-YDZ", 0.52), ("MZ-80", 0.15), ("ZJ-FCZM", 0.15), ("SJ-YYZZ", 0.12), ("SJ-SPJY", 0.03), ("WJ-DS", 0.03))
+"""Share of each item. The first four are decided by rules (one in eight of SJ-YYZZ by a person), the others at the
+window and by two or three officers."""
+
+FAULTS = (
+    ("sms", "slow", "SendSms", 0.02, 1.0),
+    ("sms", "silent", "SendSms", 0.01, 0.5),
+    ("sms", "hang_up", "SendSms", 0.01, 0.0),
+    ("sms", "error500", "SendSms", 0.01, 0.0),
+    ("sms", "duplicate", "", 0.2, 0.0),
+    ("sms", "out_of_order", "", 0.2, 0.0),
+    ("ems", "slow", "020003", 0.02, 1.0),
+    ("ems", "silent", "020003", 0.02, 0.5),
+    ("ems", "hang_up", "020003", 0.02, 0.0),
+    ("ems", "duplicate", "", 0.2, 0.0),
+    ("ems", "out_of_order", "", 0.2, 0.0),
+)
+"""(partner, kind, operation, probability, seconds)."""
+
+Break = Callable[[random.Random], Awaitable[str]]
+"""Breaks something and says what, such as a broker; takes as long as that thing needs to be back."""
+
+
+class Chaos:
+    """One run: `count` cases under a seed."""
+
+    def __init__(self, world: World, seed: int, count: int) -> None:
+        self.world, self.seed, self.count = world, seed, count
+        self.rng = random.Random(seed)
+        self.witness = Witness()
+        self.submissions: dict[str, Submission] = {}
+        self.killed: Counter[str] = Counter()
+        self._work: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
+        self._steps: dict[str, list[dict[str, Any]]] = {}
+        self._rated: set[str] = set()
+
+    async def run(self, seconds: float, limit: float, break_other: Break | None = None) -> list[str]:
+        """Publishes all cases over about `seconds` during which processes are killed, then waits at most `limit`
+        seconds until all is over; returns what is wrong."""
+        self._set_faults()
+        async with asyncio.TaskGroup() as group:
+            listening = group.create_task(self._listen())
+            staff = [group.create_task(self._staff()) for _ in range(12)]
+            killing = [group.create_task(self._kill(random.Random(self.seed + 1)))]
+            if break_other is not None:
+                killing.append(group.create_task(self._break(break_other)))
+            await self._publish(seconds)
+            for task in killing:
+                task.cancel()
+            await asyncio.gather(*killing, return_exceptions=True)
+            for child in self.world.children.values():
+                if not child.running():
+                    child.start()
+            await self.world.until(self._over, "every case is rated and nothing is under way", limit)
+            for task in (*staff, listening):
+                task.cancel()
+        return verdict(list(self.submissions.values()), self.witness, self.world.city, self._telephones())
+
+    def _set_faults(self) -> None:
+        for partner, kind, only, probability, seconds in FAULTS:
+            self.world.city.faults.add(
+                Fault(partner=partner, kind=kind, only=only, probability=probability, seconds=seconds)  # type: ignore[arg-type]
+            )
+
+    # -- the killer ----------------------------------------------------------------------------------------------
+
+    async def _kill(self, rng: random.Random) -> None:
+        """kill -9 of one service after another, all five in every round; the killed one starts again at once."""
+        while True:
+            names = list(self.world.children)
+            rng.shuffle(names)
+            for name in names:
+                await self.world.clock.sleep(rng.uniform(0.3, 1.5))
+                child = self.world.children[name]
+                child.kill()
+                self.killed[name] += 1
+                child.start()
+
+    async def _break(self, other: Break) -> None:
+        rng = random.Random(self.seed + 2)
+        while True:
+            await self.world.clock.sleep(rng.uniform(2.0, 5.0))
+            self.killed[await other(rng)] += 1
+
+    # -- citizens ------------------------------------------------------------------------------------------------
+
+    async def _publish(self, seconds: float) -> None:
+        """Half by HTTP, half on the portal's topic; one in ten is said twice."""
+        clock, citizens = self.world.clock, Citizens(self.seed)
+        began = clock.ticks()
+        async with asyncio.TaskGroup() as group:
+            for n in range(self.count):
+                left = began + seconds * n / self.count - clock.ticks()
+                if left > 0:
+                    await clock.sleep(left)
+                submission, body = self._draw(citizens, n)
+                again = 1 + (self.rng.random() < 0.1)
+                for turn in range(again):
+                    if n % 2:
+                        group.create_task(self._by_http(submission, body))
+                    else:
+                        group.create_task(self._by_event(submission, body, self.rng.randint(1, 1 + turn)))
+
+    def _draw(self, citizens: Citizens, n: int) -> tuple[Submission, dict[str, Any]]:
+        item = self.rng.choices([name for name, _ in MIX], [share for _, share in MIX])[0]
+        form = {"scope": "危险化学品经营"} if item == "SJ-YYZZ" and self.rng.random() < 0.125 else {}
+        body = citizens.submission(item, n, form=form)
+        id = f"{self.seed}-{n:06d}"
+        ems = body["delivery"]["method"] == "ems"
+        submission = Submission(id, case_id(PORTAL, id), item, body["applicant"]["phone"], ems)
+        self.submissions[submission.case] = submission
+        return submission, body
+
+    async def _by_http(self, submission: Submission, body: dict[str, Any]) -> None:
+        status, answer = await self.world.submit(submission.id, body)
+        if status in (200, 201):
+            submission.answers.add(answer["number"])
+        else:
+            submission.refused.append((status, answer))
+
+    async def _by_event(self, submission: Submission, body: dict[str, Any], sequence: int) -> None:
+        """Until the bus has it. A second saying has the id of the first (sequence 1) or one of its own."""
+        record = as_record(PORTAL, submission.id, body, START)
+        if sequence > 1:
+
+            given = {**body, "at": START, "portal": PORTAL, "submission": submission.id}
+            record = record_of(Submitted.model_validate(given), sequence)
+        while True:
+            try:
+                await self.world.bus.publish([record])
+                return
+            except Exception:  # noqa: BLE001  (whatever the bus says of itself, a portal tries again)
+                await self.world.clock.sleep(0.2)
+
+    # -- those who react -----------------------------------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        while True:
+            with contextlib.suppress(Exception):
+                await listen(self.world.bus, f"witness-{self.seed}", TOPICS, self._heard)
+            await self.world.clock.sleep(0.2)
+
+    def _heard(self, record: Any) -> None:
+        said = self.witness.hear(record)
+        if said is None:
+            return
+        case = record.key
+        if said.type == "received" and said.field("check"):
+            self._work.put_nowait(("window", (case, said)))
+        elif said.type == "accepted":
+            self._steps[case] = said.field("plan")["steps"]
+        elif said.type == "stepped" and said.field("action") in ("opened", "passed"):
+            self._work.put_nowait(("officer", (case, said)))
+        elif said.type == "invited" and int(case[:8], 16) % 2:
+            self._rate_once(case, "web", said.field("token"))
+        elif said.type == "notified" and said.field("notice") == "invited" and not int(case[:8], 16) % 2:
+            self._rate_once(case, "sms", None)
+
+    def _rate_once(self, case: str, way: str, token: str | None) -> None:
+        if case not in self._rated:
+            self._rated.add(case)
+            self._work.put_nowait((way, (case, token)))
+
+    async def _staff(self) -> None:
+        acts = {"window": self._accept, "officer": self._decide, "web": self._rate, "sms": self._reply}
+        while True:
+            kind, about = await self._work.get()
+            await acts[kind](*about)
+
+    async def _accept(self, case: str, said: Said) -> None:
+        department = said.field("about")["department"]
+        path = f"/intake/cases/{case}/accept"
+        await self.world.officer("window", department, "intake", path, {}, f"accept-{case}")
+
+    async def _decide(self, case: str, said: Said) -> None:
+        """Claims the step and passes it on, or approves when it is the last one."""
+        department, name = said.field("about")["department"], said.field("step")
+        steps = self._steps[case]
+        role = next(step["role"] for step in steps if step["name"] == name)
+        last = steps[-1]["name"] == name
+        for verb in ("claim", "approve" if last else "pass"):
+            path = f"/review/cases/{case}/{verb}"
+            heard = await self.world.officer(role, department, "review", path, {}, f"{verb}-{case}-{name}")
+            if not heard.ok:
+                self.witness.faults.append(f"{verb} of {case} at {name}: {heard.status} {heard.body}")
+
+    async def _rate(self, case: str, token: str) -> None:
+        status, body = await self.world.post(
+            "evaluation", "/evaluation/ratings", {"case": case, "token": token, "grade": "very_satisfied", "channel": "app"}, {"Idempotency-Key": f"rate-{case}"}
+        )
+        if status not in (200, 201):
+            self.witness.faults.append(f"rating of {case}: {status} {body}")
+
+    async def _reply(self, case: str, _: None) -> None:
+        self.world.city.sms.answer(self.submissions[case].phone, "1")
+
+    # -- the end -------------------------------------------------------------------------------------------------
+
+    async def _over(self) -> bool:
+        if any(not self.witness.has(case, "rated") for case in self.submissions) or not self._work.empty():
+            return False
+        return await self.world.idle()
+
+    def _telephones(self) -> Telephones:
+        sms = self.world.city.sms
+        phones = [submission.phone for submission in self.submissions.values()]
+        return {phone: [(m.template, m.param) for m in sms.of_phone(phone)] for phone in phones}
+
+    def summary(self) -> str:
+        """One line for the log of a run."""
+        kills = ", ".join(f"{name} {n}" for name, n in sorted(self.killed.items()))
+        events = sum(len(events) for events in self.witness.cases.values())
+        counts = self.world.city.counts(brief=True)
+        struck = {name: dict(partner["faults"]) for name, partner in counts.items() if partner["faults"]}
+        return (
+            f"seed {self.seed}: {len(self.submissions)} cases, {events} events, {self.witness.repeated} said again;"
+            f" killed: {kills}; faults: {json.dumps(struck)}"
+        )

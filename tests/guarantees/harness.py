@@ -1,0 +1,311 @@
+"""A whole suite as real processes that a test starts, kills and starts again, with a pretend city and a seat at the bus.
+
+It drives public HTTP, the bus port and signals only; this module must never import a service or patch anything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import aiohttp
+
+from chassis.auth import hash_key
+from chassis.backends import open_bus
+from chassis.bus import Bus, Record
+from chassis.clock import Clock
+from chassis.settings import ChassisSettings
+from contracts.event import SHANGHAI
+from sandbox.city import City, Options
+from sandbox.officers import Heard, Office, officer_of
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVICES = ("intake", "review", "notify", "courier", "evaluation")
+PORTAL, KEY = "demo", "key-of-the-demo-portal"
+START = datetime(2026, 4, 9, 10, 0, tzinfo=SHANGHAI)
+"""Legal time at the start: a Thursday morning, far from quiet hours, night and holidays."""
+
+Mode = Literal["one", "each", "supervised"]
+"""One process; a process a service, kept by this harness; `--processes`, kept by the suite's own supervisor."""
+
+_ports = random.SystemRandom()
+
+
+def free_ports(count: int) -> int:
+    """The first of `count` consecutive free ports, below the range from which the kernel lends."""
+    while True:
+        first = _ports.randrange(12_000, 19_900)
+        try:
+            for port in range(first, first + count):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return first
+
+
+class Child:
+    """One process of the suite on its port, which it keeps when it is started again."""
+
+    def __init__(self, name: str, arguments: Sequence[str], port: int, env: Mapping[str, str], directory: Path) -> None:
+        self.name, self.port = name, port
+        self.log = directory / f"{name}.log"
+        self._arguments = [*arguments, "--port", str(port)]
+        self._env, self._directory = dict(env), directory
+        self._process: subprocess.Popen[bytes] | None = None
+        self.starts = 0
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        self.starts += 1
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, *self._arguments],
+                cwd=self._directory,
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def kill(self) -> None:
+        """SIGKILL: nothing is flushed, said or closed."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM, and its exit code; killed when it does not end within half a minute (then -9)."""
+        if self._process is None:
+            return 0
+        self._process.terminate()
+        try:
+            return self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return -9
+
+    def last_words(self, lines: int = 30) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a world is made of. `bus` and `store` are addresses, empty for SQLite in `directory`. `speed` is that of
+    the city's retries (city seconds per real one); its scripts take no time. `program` replaces `-m chassis.cli`."""
+
+    directory: Path
+    mode: Mode = "each"
+    bus: str = ""
+    store: str = ""
+    speed: float = 60.0
+    seed: int = 1
+    program: tuple[str, ...] = ("-m", "chassis.cli")
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+class World:
+    """A running suite, its city, and ways to talk to both. Use `running(setup)`."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        directory = setup.directory
+        directory.mkdir(parents=True, exist_ok=True)
+        self.clock = Clock(directory / "clock")
+        self.clock.move(START)
+        self.first_port = free_ports(len(SERVICES) + 1)
+        self.city = City(
+            Options(
+                seed=setup.seed,
+                speed=setup.speed,
+                instant=True,
+                sms_daily=0,
+                sms_reports=self.url("notify") + "/notify/webhooks/aliyun/sandbox-sms/reports",
+                sms_replies=self.url("notify") + "/notify/webhooks/aliyun/sandbox-sms/replies",
+                ems_traces=self.url("courier") + "/courier/webhooks/ems/traces",
+                ems_legacy=self.url("courier") + "/courier/webhooks/ems/traces",
+            ),
+            legal=self.clock.legal,
+        )
+        for pusher in (self.city.sms.reports, self.city.sms.replies, self.city.ems.traces, self.city.ems.legacy):
+            # A service that is killed again and again must not outlast its partners' patience.
+            pusher.retries = (60.0,) * 300
+        self.children: dict[str, Child] = {}
+        self.offices: dict[str, Office] = {}
+        self.bus: Bus
+        self.http: aiohttp.ClientSession
+
+    # -- addresses -----------------------------------------------------------------------------------------------
+
+    def port(self, service: str) -> int:
+        """The first port is that of the suite or its front door, the next ones those of the services."""
+        return self.first_port + 1 + SERVICES.index(service) if self.setup.mode == "each" else self.first_port
+
+    def url(self, service: str) -> str:
+        return f"http://127.0.0.1:{self.port(service)}"
+
+    def environment(self) -> dict[str, str]:
+        """What the children are told; nothing of this process's own settings gets through."""
+        city, kept = self.city.url, {k: v for k, v in os.environ.items() if not k.startswith("TONGBAN_")}
+        return {
+            **kept,
+            "PYTHONPATH": str(ROOT),
+            "TONGBAN_DIR": str(self.setup.directory),
+            "TONGBAN_BUS": self.setup.bus,
+            "TONGBAN_STORE": self.setup.store,
+            "TONGBAN_SANDBOX": "true",
+            "TONGBAN_PORT": str(self.first_port),
+            "TONGBAN_PORTALS": PORTAL,
+            "TONGBAN_PORTAL_KEYS": f"{PORTAL}={hash_key(KEY)}:submit+read",
+            "TONGBAN_OIDC_ISSUER": city,
+            "TONGBAN_LOG_LEVEL": "WARNING",
+            **partners(city),
+            **self.setup.env,
+        }
+
+    # -- life ----------------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        await self.city.start()
+        self.http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=10)
+        )
+        env = self.environment()
+        settings = ChassisSettings.read({k: v for k, v in env.items() if k.startswith("TONGBAN_")})
+        self.bus = open_bus(settings, self.clock)
+        await self.bus.open()
+        await self.bus.ensure(dict.fromkeys(("case", f"portal.{PORTAL}", f"answers.{PORTAL}"), settings.partitions))
+        serve = (*self.setup.program, "serve")
+        if self.setup.mode == "each":
+            for name in SERVICES:
+                arguments = (*serve, name)
+                self.children[name] = Child(name, arguments, self.port(name), env, self.setup.directory)
+        else:
+            arguments = (*serve, "--processes") if self.setup.mode == "supervised" else serve
+            self.children["suite"] = Child("suite", arguments, self.first_port, env, self.setup.directory)
+        for child in self.children.values():
+            child.start()
+        await self.until(self.ready, "every process is ready", 60)
+
+    async def close(self) -> None:
+        for child in self.children.values():
+            if child.running():
+                child.stop()
+        await self.http.close()
+        await self.bus.close()
+        await self.city.stop()
+
+    async def ready(self) -> bool:
+        for child in self.children.values():
+            if not child.running():
+                raise AssertionError(f"{child.name} has ended by itself:\n{child.last_words()}")
+            status, _ = await self.get(f"http://127.0.0.1:{child.port}/ready")
+            if status != 200:
+                return False
+        return True
+
+    async def idle(self) -> bool:
+        """Nothing is under way in any process, nor on its way from a partner."""
+        for child in self.children.values():
+            status, body = await self.get(f"http://127.0.0.1:{child.port}/clock")
+            if status != 200 or not body["idle"]:
+                return False
+        counts = self.city.counts(brief=True)
+        return not any(p["waiting"] for partner in counts.values() for p in partner["pushes"].values())
+
+    async def until(self, condition: Callable[[], Awaitable[bool]], what: str, limit: float) -> None:
+        """Waits for a condition; fails naming it, with the last words of every process."""
+        deadline = self.clock.ticks() + limit
+        while not await condition():
+            if self.clock.ticks() > deadline:
+                words = "\n".join(f"--- {c.name}\n{c.last_words()}" for c in self.children.values())
+                raise AssertionError(f"not within {limit:.0f} s: {what}\n{words}")
+            await self.clock.sleep(0.05)
+
+    # -- talking -------------------------------------------------------------------------------------------------
+
+    async def get(self, url: str, **query: str) -> tuple[int, Any]:
+        try:
+            async with self.http.get(url, params=query) as answer:
+                return answer.status, await answer.json(content_type=None)
+        except (aiohttp.ClientError, TimeoutError, ValueError):
+            return 0, None
+
+    async def post(self, service: str, path: str, body: Any, headers: Mapping[str, str]) -> tuple[int, Any]:
+        """Repeats the request until somebody answers it; only a caller with an idempotency key may do that."""
+        while True:
+            try:
+                async with self.http.post(self.url(service) + path, json=body, headers=headers) as answer:
+                    if answer.status < 500:
+                        return answer.status, await answer.json(content_type=None)
+            except (aiohttp.ClientError, TimeoutError, ValueError):
+                pass
+            await self.clock.sleep(0.1)
+
+    async def submit(self, submission: str, body: Mapping[str, Any]) -> tuple[int, Any]:
+        headers = {"X-Api-Key": KEY, "Idempotency-Key": submission}
+        return await self.post("intake", "/intake/submissions", body, headers)
+
+    async def officer(self, role: str, department: str, service: str, path: str, body: Any, key: str) -> Heard:
+        """An officer's request, repeated under its key until it is answered."""
+        officer = officer_of(role, department)
+        office = self.offices.setdefault(
+            f"{officer.id}@{service}", Office(self.http, self.url(service), self.city.url, officer)
+        )
+        while True:
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError, ValueError):
+                heard = await office.call("POST", path, body, key=key, wait=5)
+                if heard.status < 500:
+                    return heard
+            await self.clock.sleep(0.1)
+
+
+def partners(city: str) -> dict[str, str]:
+    """Where the services find the city."""
+    return {
+        "TONGBAN_NOTIFY_SMS_URL": f"{city}/sms",
+        "TONGBAN_COURIER_EMS_URL": f"{city}/amp-prod-api/f/amp/api/open",
+        "TONGBAN_REVIEW_REGISTER_URL": city,
+    }
+
+
+@contextlib.asynccontextmanager
+async def running(setup: Setup) -> AsyncIterator[World]:
+    """A world that lives while the block does; whatever happens, no process is left behind."""
+    world = World(setup)
+    try:
+        await world.open()
+        yield world
+        await world.close()
+    finally:
+        for child in world.children.values():
+            if child.running():
+                child.kill()
+
+
+async def listen(bus: Bus, group: str, topics: Sequence[str], hear: Callable[[Record], None]) -> None:
+    """Hands every record of the topics, from the beginning on, to `hear`, until cancelled."""
+
+    async def moved(_: frozenset[tuple[str, int]]) -> None:
+        return None
+
+    subscription = await bus.subscribe(group, topics, moved, moved)
+    while True:
+        for record in await subscription.fetch(2000, 0.5):
+            hear(record)

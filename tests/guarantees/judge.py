@@ -1,0 +1,171 @@
+"""What a judge who trusts nobody makes of a run: from the records on the bus and from what the partners counted.
+
+It reads and compares; this module must never start, kill or ask anything, nor import a service.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from chassis.bus import Record
+from sandbox.city import City
+from tests.guarantees.harness import PORTAL, SERVICES
+
+CHAIN = ("received", "accepted", "reviewed", "issued", "ordered", "dispatched", "delivered")
+"""Each of these is caused by the one before it, where a case has both."""
+
+ONCE = ("received", "accepted", "reviewed", "issued", "ordered", "dispatched", "delivered", "invited")
+TOPICS = ("case", f"answers.{PORTAL}", *(f"{name}.dead" for name in SERVICES))
+
+
+Telephones = Mapping[str, Sequence[tuple[str, str]]]
+"""(template, parameters) of every message that a telephone has received."""
+
+
+@dataclass(slots=True)
+class Said:
+    """One event as it was said first."""
+
+    type: str
+    id: str
+    source: str
+    sequence: int
+    place: int
+    body: bytes
+
+    def field(self, name: str) -> Any:
+        return json.loads(self.body).get(name)
+
+
+@dataclass
+class Submission:
+    """What was handed in. `ways` counts how it was said; `answers` are the numbers that HTTP gave."""
+
+    id: str
+    case: str
+    item: str
+    phone: str
+    ems: bool
+    answers: set[str] = field(default_factory=set)
+    refused: list[Any] = field(default_factory=list)
+
+
+class Witness:
+    """Listens to all that is said, keeps first occurrences, and notices at once what must never be heard."""
+
+    def __init__(self) -> None:
+        self.cases: dict[str, list[Said]] = defaultdict(list)
+        self.received: dict[str, str] = {}
+        self.faults: list[str] = []
+        self.repeated = 0
+        self._known: dict[str, bytes] = {}
+
+    def hear(self, record: Record) -> Said | None:
+        """The event, if it is a case event heard for the first time."""
+        if record.topic.endswith(".dead"):
+            self.faults.append(f"dead letter on {record.topic}: {record.headers.get('tb_rule')} of {record.key}")
+            return None
+        kind = record.headers["ce_type"].split(".")[1]
+        if record.topic != "case":
+            if kind == "received":
+                self.received[record.key] = json.loads(record.value)["case"]
+            elif kind == "bounced":
+                self.faults.append(f"bounced: {record.value.decode()}")
+            return None
+        id = record.headers["ce_id"]
+        if id in self._known:
+            self.repeated += 1
+            if self._known[id] != record.value:
+                self.faults.append(f"{kind} {id} of {record.key} was said again with another content")
+            return None
+        self._known[id] = record.value
+        headers = record.headers
+        said = Said(kind, id, headers["ce_source"], int(headers["ce_sequence"]), record.offset, record.value)
+        self.cases[record.key].append(said)
+        return said
+
+    def has(self, case: str, kind: str) -> bool:
+        return any(said.type == kind for said in self.cases.get(case, ()))
+
+
+def verdict(submissions: list[Submission], witness: Witness, city: City, phones: Telephones) -> list[str]:
+    """Everything that is wrong; empty when every promise was kept."""
+    found = list(witness.faults)
+    founded = {s.id for s in submissions}
+    for what, names in (("lost", founded - witness.received.keys()), ("never said", witness.received.keys() - founded)):
+        found += [f"{what}: submission {name}" for name in names]
+    found += [f"a case nobody submitted: {c}" for c in witness.cases.keys() - {s.case for s in submissions}]
+    for submission in submissions:
+        found += [f"{submission.item} {submission.case}: {text}" for text in case(submission, witness)]
+    found += certificates(witness)
+    found += parcels(submissions, witness, city)
+    found += messages(city, phones)
+    return found
+
+
+def case(submission: Submission, witness: Witness) -> Iterator[str]:
+    """One case: answered with one number, all its effects once, in the order of their causes."""
+    events = witness.cases.get(submission.case, [])
+    count = Counter(said.type for said in events)
+    if witness.received.get(submission.id) != submission.case:
+        yield f"answered as case {witness.received.get(submission.id)}"
+    if len(submission.answers) > 1:
+        yield f"HTTP gave several numbers: {submission.answers}"
+    if submission.refused:
+        yield f"HTTP refused it: {submission.refused[0]}"
+    due = {"received", "accepted", "reviewed", "issued", "invited", "rated"}
+    due |= {"ordered", "dispatched", "delivered"} if submission.ems else set()
+    yield from (f"{kind} is missing" for kind in sorted(due - count.keys()))
+    yield from (f"{kind} happened {count[kind]} times" for kind in ONCE if count[kind] > 1)
+    first = [said for said in events if said.type == "rated" and said.field("round") == 1]
+    if len(first) != 1 or count["rated"] != 1:
+        yield f"rated {count['rated']} times, {len(first)} of them first"
+    notices = Counter(said.field("notice") for said in events if said.type == "notified")
+    yield from (f"notified of {notice} {n} times" for notice, n in notices.items() if n > 1)
+    places = [(kind, said.place) for kind in CHAIN for said in events if said.type == kind]
+    for (before, earlier), (after, later) in zip(places, places[1:], strict=False):
+        if earlier >= later:
+            yield f"{after} was heard before {before}"
+    last: dict[str, int] = {}
+    for said in sorted(events, key=lambda said: said.place):
+        if said.sequence <= last.get(said.source, 0):
+            yield f"{said.type} of {said.source} has sequence {said.sequence} after {last[said.source]}"
+        last[said.source] = said.sequence
+
+
+def certificates(witness: Witness) -> list[str]:
+    """No number was given to two cases."""
+    issued = [(said.field("certificate"), case) for case, events in witness.cases.items() for said in events
+              if said.type == "issued"]  # fmt: skip
+    twice = [number for number, n in Counter(number for number, _ in issued).items() if n > 1]
+    return [f"certificate {number} was given twice" for number in twice]
+
+
+def parcels(submissions: list[Submission], witness: Witness, city: City) -> list[str]:
+    """The waybills that the suite speaks of are those that EMS has: one for each case that is due one."""
+    ordered = city.counts()["ems"]["effects"]["ordered"]
+    found = [f"EMS took order {order} {n} times" for order, n in ordered["twice"].items()]
+    said = Counter(e.field("waybill") for events in witness.cases.values() for e in events if e.type == "ordered")
+    found += [f"waybill {waybill} stands for {n} orders" for waybill, n in said.items() if n > 1]
+    due = sum(submission.ems for submission in submissions)
+    if not ordered["total"] == len(said) == due:
+        found.append(f"EMS has {ordered['total']} parcels, the suite says {len(said)}, {due} are due")
+    return found
+
+
+def messages(city: City, phones: Telephones) -> list[str]:
+    """Each notice once: by the reference that the suite gave, and by what the telephones show (every case has its own
+    telephone, and its number stands in the parameters)."""
+    sent = city.counts()["sms"]["effects"]["sent"]
+    found = [f"the SMS provider sent {reference} {n} times" for reference, n in sent["twice"].items()]
+    for phone, shown in phones.items():
+        for text, n in Counter(shown).items():
+            if n > 1:
+                found.append(f"telephone {phone} shows {text[0]} {n} times")
+    if (total := sum(map(len, phones.values()))) != sent["total"]:
+        found.append(f"the provider sent {sent['total']} messages, the telephones show {total}")
+    return found

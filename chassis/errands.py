@@ -19,6 +19,7 @@ from chassis.store import Ref
 
 log = logging.getLogger("tongban")
 
+OUTCOMES = ("done", "failed", "retry", "unknown")
 SCHEDULE = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 """Seconds before the next try; the last one repeats."""
 MOST_UNKNOWN = 12
@@ -52,6 +53,9 @@ class Errands:
         self._limit = limit
         self._open = 0
         self._gauge = metrics.ERRANDS_OPEN.labels(service)
+        kinds = [cls.__name__ for cls in runners]
+        self._seconds = {kind: metrics.ERRAND_SECONDS.labels(service, kind) for kind in kinds}
+        self._counts = {(k, o): metrics.ERRANDS.labels(service, k, o) for k in kinds for o in OUTCOMES}
 
     def run(self, ref: Ref, open: Open) -> None:
         """Takes an errand whose claim is durable."""
@@ -110,8 +114,8 @@ class Errands:
             outcome = "unknown"
             log.error("runner of %s: %s", kind, type(error).__name__, extra={"service": self.service})
         finally:
-            metrics.ERRANDS.labels(self.service, kind, outcome).inc()
-            metrics.ERRAND_SECONDS.labels(self.service, kind).observe(self.clock.ticks() - began)
+            self._counts[kind, outcome].inc()
+            self._seconds[kind].observe(self.clock.ticks() - began)
         if open.tries >= MOST_UNKNOWN:
             return Answer(open.id, errand, "lost", problem="no_answer")
         return Defer(open.id, open.tries, self.clock.system() + next_try(open.tries), sure=False)

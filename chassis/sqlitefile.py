@@ -11,7 +11,6 @@ import sqlite3
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 BUSY = 10.0
 """Seconds that a write waits in its thread for another process to give the lock up."""
@@ -54,7 +53,7 @@ class File:
             await self._begin()
             try:
                 yield self._writer
-                await self._aside(self._writer.execute, "COMMIT")
+                await self._aside("COMMIT")
             except BaseException:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
@@ -65,23 +64,29 @@ class File:
 
     async def _begin(self) -> None:
         self._writer.execute("PRAGMA busy_timeout=0")
+        cursor = self._writer.cursor()
         try:
-            self._writer.execute("BEGIN IMMEDIATE")
+            cursor.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError:
+            cursor.close()  # a refused statement counts as in progress, and would refuse the COMMIT, until it is closed
             self._writer.execute(f"PRAGMA busy_timeout={int(BUSY * 1000)}")
-            await self._aside(self._writer.execute, "BEGIN IMMEDIATE")
+            await self._aside("BEGIN IMMEDIATE")
 
     async def _checkpoint(self) -> None:
         wal = self.path.with_name(self.path.name + "-wal")
         with contextlib.suppress(OSError, sqlite3.OperationalError):
             if wal.stat().st_size > CHECKPOINT_PAGES * 4096:
-                await self._aside(self._writer.execute, "PRAGMA wal_checkpoint(RESTART)")
+                await self._aside("PRAGMA wal_checkpoint(RESTART)")
 
-    async def _aside(self, function: Any, *args: Any) -> Any:
+    def _execute(self, sql: str) -> None:
+        """To the last row: a statement that is not read to its end is in progress, and refuses the next COMMIT."""
+        self._writer.execute(sql).fetchall()
+
+    async def _aside(self, sql: str) -> None:
         """In the thread, and to its end even if the caller is cancelled: the connection is the thread's until then."""
-        future = asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
+        future = asyncio.get_running_loop().run_in_executor(self._thread, self._execute, sql)
         try:
-            return await asyncio.shield(future)
+            await asyncio.shield(future)
         except asyncio.CancelledError:
             while not future.done():
                 with contextlib.suppress(asyncio.CancelledError):

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import bisect
-import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import msgspec
 
 from chassis.bus import BusDown, Moved, Record, partition_of
 from chassis.bus.members import MEMBERS, Subscription
@@ -18,11 +19,14 @@ from chassis.clock import Clock
 from chassis.sqlitefile import File
 from contracts.event import kept_days
 
+_HEADERS = msgspec.json.Encoder()
+_READ_HEADERS = msgspec.json.Decoder(dict[str, str])
+
 SCHEMA = (
     """
 CREATE TABLE IF NOT EXISTS log (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, part INTEGER NOT NULL, key TEXT NOT NULL,
-    headers TEXT NOT NULL, value BLOB NOT NULL, at REAL NOT NULL);
+    headers BLOB NOT NULL, value BLOB NOT NULL, at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS topic (name TEXT PRIMARY KEY, partitions INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS bell (port INTEGER PRIMARY KEY, beat REAL NOT NULL) WITHOUT ROWID;
 """
@@ -137,7 +141,7 @@ class LogBus:
     async def _append(self, records: Sequence[Record]) -> int:
         now = self.clock.system()
         rows = [
-            (r.topic, partition_of(r.key, self.partitions), r.key, json.dumps(dict(r.headers)), r.value, now)
+            (r.topic, partition_of(r.key, self.partitions), r.key, _HEADERS.encode(r.headers), r.value, now)
             for r in records
         ]
         async with self.file.write() as db:
@@ -208,7 +212,8 @@ class LogBus:
         except sqlite3.Error as error:
             raise BusDown(str(error)) from None
         return [
-            Record(topic, key, json.loads(headers), bytes(value), p, s) for topic, key, headers, value, p, s in rows
+            Record(topic, key, _READ_HEADERS.decode(headers), bytes(value), p, s)
+            for topic, key, headers, value, p, s in rows
         ]
 
     async def subscribe(self, group: str, topics: Sequence[str], on_assigned: Moved, on_revoked: Moved) -> Subscription:

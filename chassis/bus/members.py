@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -40,8 +41,8 @@ class Subscription:
         self._id = uuid4().hex
         self._held: frozenset[Partition] = frozenset()
         self._next: dict[Partition, int] = {}
-        self._done: dict[Partition, int] = {}
         self._unsaved: dict[Partition, int] = {}
+        self._taken: dict[Partition, deque[int]] = {}
         self._scan = 1
         self._beaten = float("-inf")
         self._saved = 0.0
@@ -75,6 +76,7 @@ class Subscription:
                 partition = (record.topic, record.partition)
                 if partition in self._held and record.offset >= self._next[partition]:
                     self._next[partition] = record.offset + 1
+                    self._taken[partition].append(record.offset)
                     found.append(record)
             self._scan = following
             if not records:
@@ -86,7 +88,10 @@ class Subscription:
         some records again, which receivers know by their ids."""
         for partition, seq in offsets.items():
             if partition in self._held:
-                self._done[partition] = self._unsaved[partition] = seq
+                self._unsaved[partition] = seq
+                taken = self._taken[partition]
+                while taken and taken[0] < seq:
+                    taken.popleft()
         await self._save_soon()
 
     async def _save_soon(self) -> None:
@@ -112,17 +117,16 @@ class Subscription:
     def seek(self, partition: Partition, offset: int) -> None:
         if partition in self._held:
             self._next[partition] = offset
+            self._taken[partition].clear()
             self._scan = min(self._scan, offset)
 
     async def lag(self) -> dict[Partition, int]:
-        if not self._held:
-            return {}
-        least = min(self._done.get(p, 1) for p in self._held)
-        lag = dict.fromkeys(self._held, 0)
-        for topic, part, seq in self._bus.read("SELECT topic, part, seq FROM log WHERE seq >= ?", (least,)):
-            partition = (str(topic), part)
-            if partition in lag and seq >= self._done.get(partition, 1):
-                lag[partition] += 1
+        """What was taken and not committed, and what is still to be read (counted from where reading stands)."""
+        lag = {partition: len(self._taken[partition]) for partition in self._held}
+        unread = "SELECT topic, part, count(*) FROM log WHERE seq >= ? GROUP BY topic, part"
+        for topic, part, count in self._bus.read(unread, (self._scan,)):
+            if (str(topic), part) in lag:
+                lag[str(topic), part] += count
         return lag
 
     # -- membership ----------------------------------------------------------------------------------------------
@@ -179,7 +183,8 @@ class Subscription:
         except sqlite3.Error as error:
             raise BusDown(str(error)) from None
         for partition in gain:
-            self._next[partition] = self._done[partition] = done.get(partition, 1)
+            self._next[partition] = done.get(partition, 1)
+            self._taken[partition] = deque()
         self._held |= gain
         if gain:
             self._scan = min(self._next[p] for p in self._held)

@@ -34,7 +34,7 @@ def routes(parcels: Decider[Parcel], strays: Decider[Stray], settings: Settings,
             raise Reject("signature_invalid", "签名无效", "authenticate", 401)
         pushes = parsed(body)
         results = await asyncio.gather(*(take(w, p) for w, p in pushes.items()), return_exceptions=True)
-        failed = [w for w, result in zip(pushes, results, strict=True) if isinstance(result, Exception)]
+        failed = [w for w, result in zip(pushes, results, strict=True) if isinstance(result, BaseException)]
         return answer(acknowledged(failed))
 
     async def take(waybill: str, pushed: Pushed) -> None:
@@ -72,7 +72,8 @@ def routes(parcels: Decider[Parcel], strays: Decider[Stray], settings: Settings,
 
 
 def view(parcel: Parcel) -> dict[str, Any]:
-    """A parcel without persons."""
+    """A parcel without persons. `state` is what the evidence says, whatever came first."""
+    found = parcel.evidence()
     return {
         "case": parcel.id,
         "number": parcel.about.get("number"),
@@ -81,6 +82,8 @@ def view(parcel: Parcel) -> dict[str, Any]:
         "waybill": parcel.waybill or None,
         "scans": [{"at": scan.at, "code": scan.code, "meaning": scan.meaning} for scan in parcel.scans],
         "retracted": len(parcel.gone),
-        "attempts": parcel.said_attempts,
+        "state": found.state,
+        "posted": found.posted,
+        "attempts": len(found.attempts),
         "delivered": parcel.said_delivered,
     }

@@ -18,7 +18,11 @@ from services.courier.settings import Settings
 
 def build(parts: Parts) -> Service:
     settings = Settings.read(parts.env)
-    sent = parcels(timedelta(hours=settings.same_city_hours), timedelta(hours=settings.elsewhere_hours))
+    sent = parcels(
+        same_city=timedelta(hours=settings.same_city_hours),
+        elsewhere=timedelta(hours=settings.elsewhere_hours),
+        patience=timedelta(minutes=settings.patience_minutes),
+    )
     unknown = strays()
     ems = EmsOrders(settings, parts.keyring, parts.clock)
     return Service(

@@ -30,3 +30,6 @@ class Settings(Section):
     sender_address: str = Field("安徽省亳州市谯城区希夷大道", description="Sender's address.")
     same_city_hours: int = Field(24, ge=1, description="Hours promised from the first scan, same city.")
     elsewhere_hours: int = Field(48, ge=1, description="Hours promised from the first scan, elsewhere.")
+    patience_minutes: int = Field(
+        120, ge=1, description="Minutes to wait for a missing first scan (收寄) that later scans prove."
+    )

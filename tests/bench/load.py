@@ -37,7 +37,6 @@ class Load:
         self._open: set[str] = set()
         self._made: deque[Record] = deque()
         self._n = 0
-        self._room = asyncio.Event()
         self._citizens = Citizens(hash(self.prefix) % 1_000_000)
 
     @property
@@ -75,9 +74,10 @@ class Load:
             await asyncio.gather(task, return_exceptions=True)
 
     @contextlib.asynccontextmanager
-    async def feeding(self, window: int) -> AsyncIterator[None]:
-        """Keeps `window` lifecycles under way while the block runs."""
-        task = asyncio.ensure_future(self._feed(window))
+    async def feeding(self, window: int, ramp: float = 3.0) -> AsyncIterator[None]:
+        """Keeps `window` lifecycles under way while the block runs. The window opens over `ramp` seconds, so that they
+        do not march in step for ever."""
+        task = asyncio.ensure_future(self._feed(window, ramp))
         try:
             yield
             if task.done():
@@ -86,13 +86,13 @@ class Load:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _feed(self, window: int) -> None:
-        step = max(1, window // 20)
+    async def _feed(self, window: int, ramp: float) -> None:
+        began = time.perf_counter()
         while True:
-            while window - len(self._open) >= step:
-                await self.publish(step)
-            self._room.clear()
-            await self._room.wait()
+            share = min(1.0, (time.perf_counter() - began + 0.05) / ramp)
+            if room := int(window * share) - len(self._open):
+                await self.publish(min(room, 50))
+            await asyncio.sleep(0.01)
 
     def _hear(self, record: Record) -> None:
         case = record.key
@@ -107,7 +107,6 @@ class Load:
             self.rated.append(time.perf_counter())
             self._open.discard(case)
             self.phones.pop(case, None)
-            self._room.set()
 
     async def finish(self, limit: float = 120.0) -> None:
         """Waits until nothing is under way, and looks for what must not be."""

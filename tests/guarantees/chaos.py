@@ -73,7 +73,7 @@ class Chaos:
             for child in self.world.children.values():
                 if not child.running():
                     child.start()
-            await self.world.until(self._over, "every case is rated and nothing is under way", limit)
+            await self.world.until(self._over, "every case is rated and nothing is under way", limit, self.unfinished)
             for task in (*staff, listening):
                 task.cancel()
         return verdict(list(self.submissions.values()), self.witness, self.world.city, self._telephones())
@@ -227,6 +227,17 @@ class Chaos:
         sms = self.world.city.sms
         phones = [submission.phone for submission in self.submissions.values()]
         return {phone: [(m.template, m.param) for m in sms.of_phone(phone)] for phone in phones}
+
+    def unfinished(self) -> str:
+        """What has been heard of cases that are not rated."""
+        seen = {
+            case: (s.item, [said.type for said in self.witness.cases.get(case, ())])
+            for case, s in self.submissions.items()
+            if not self.witness.has(case, "rated")
+        }
+        counts = {name: partner["pushes"] for name, partner in self.world.city.counts(brief=True).items()}
+        lines = [f"{case} {item}: {' '.join(types)}" for case, (item, types) in list(seen.items())[:12]]
+        return "\n".join([self.summary(), f"{len(seen)} are not rated; pushes {counts}", *lines])
 
     def summary(self) -> str:
         """One line for the log of a run."""

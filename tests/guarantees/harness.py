@@ -229,13 +229,15 @@ class World:
         counts = self.city.counts(brief=True)
         return not any(p["waiting"] for partner in counts.values() for p in partner["pushes"].values())
 
-    async def until(self, condition: Callable[[], Awaitable[bool]], what: str, limit: float) -> None:
-        """Waits for a condition; fails naming it, with the last words of every process."""
+    async def until(
+        self, condition: Callable[[], Awaitable[bool]], what: str, limit: float, state: Callable[[], str] = str
+    ) -> None:
+        """Waits for a condition; fails naming it, with `state` and the last words of every process."""
         deadline = self.clock.ticks() + limit
         while not await condition():
             if self.clock.ticks() > deadline:
                 words = "\n".join(f"--- {c.name}\n{c.last_words()}" for c in self.children.values())
-                raise AssertionError(f"not within {limit:.0f} s: {what}\n{words}")
+                raise AssertionError(f"not within {limit:.0f} s: {what}\n{state()}\n{words}")
             await self.clock.sleep(0.05)
 
     # -- talking -------------------------------------------------------------------------------------------------

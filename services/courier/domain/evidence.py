@@ -12,7 +12,12 @@ import msgspec
 
 from contracts.words import ParcelScan
 
-MOVING = (ParcelScan.PICKED_UP, ParcelScan.POSTED)
+FAILED = (ParcelScan.ATTEMPTED, ParcelScan.REFUSED)
+BEYOND = frozenset(
+    (ParcelScan.OUT_FOR_DELIVERY, ParcelScan.DELIVERED, *FAILED, ParcelScan.RETURNING, ParcelScan.RETURNED)
+)
+"""What cannot have happened to a parcel that was never posted. A movement is not among them: every code that no list
+has counts as one."""
 
 
 class Scan(msgspec.Struct, frozen=True, array_like=True, order=True):
@@ -23,37 +28,50 @@ class Scan(msgspec.Struct, frozen=True, array_like=True, order=True):
     meaning: str
 
 
+class Attempt(msgspec.Struct, frozen=True):
+    """One failed attempt. 未妥投 repeated without a new 派送 is the same one, sent again with another time: `moments`
+    are all of them, earliest first."""
+
+    moments: tuple[datetime, ...]
+    refused: bool = False
+
+
 class Evidence(msgspec.Struct, frozen=True):
-    """`attempts` are the moments of failed attempts, the first scan of each: 未妥投 repeated without a new 派送 is the same
-    attempt, sent again with another time."""
+    """`posted` is the first 收寄 scan, `beyond` the first scan that proves there must have been one; `state` the public
+    word for where the parcel is: ordered, in_transit, out_for_delivery, attempted, delivered or returned."""
 
     posted: datetime | None
-    attempts: tuple[datetime, ...]
-    refused: bool
+    beyond: datetime | None
+    attempts: tuple[Attempt, ...]
     delivered: datetime | None
     returned: datetime | None
+    state: str
 
 
 def weigh(scans: Iterable[Scan]) -> Evidence:
     """The state that this evidence gives, whatever the order in which it came."""
-    posted = delivered = returned = None
-    attempts: list[datetime] = []
-    refused = fresh = False
-    out = True
+    posted = beyond = delivered = returned = None
+    attempts: list[Attempt] = []
+    out, state = True, "ordered"
     for scan in sorted(scans):
         meaning = ParcelScan(scan.meaning)  # type: ignore[call-arg]
-        if meaning in MOVING:
+        if meaning in BEYOND:
+            beyond = beyond or scan.at
+        if meaning is ParcelScan.POSTED:
             posted = posted or scan.at
+            state = "in_transit" if state == "ordered" else state
         elif meaning is ParcelScan.OUT_FOR_DELIVERY:
-            out = True
-        elif meaning in (ParcelScan.ATTEMPTED, ParcelScan.REFUSED):
-            fresh = out
-            out = False
-            refused = refused or meaning is ParcelScan.REFUSED
-            if fresh:
-                attempts.append(scan.at)
+            out, state = True, "out_for_delivery"
+        elif meaning in FAILED:
+            refused = meaning is ParcelScan.REFUSED
+            if out:
+                attempts.append(Attempt((scan.at,), refused))
+            else:
+                attempts[-1] = Attempt((*attempts[-1].moments, scan.at), refused or attempts[-1].refused)
+            out, state = False, "attempted"
         elif meaning is ParcelScan.DELIVERED:
             delivered = delivered or scan.at
         elif meaning is ParcelScan.RETURNED:
             returned = returned or scan.at
-    return Evidence(posted, tuple(attempts), refused, delivered, returned)
+    state = "returned" if returned else "delivered" if delivered else state
+    return Evidence(posted, beyond, tuple(attempts), delivered, returned, state)

@@ -5,21 +5,24 @@ Shapes only; this module must never hold a rule.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
 from pydantic import StringConstraints
 
 from chassis.decision import Command, Errand, State
 from contracts.event import Event
-from services.courier.domain.evidence import Scan
+from services.courier.domain.evidence import Evidence, Scan, weigh
 
 BLANK, PLANNED, ORDERED, AT_WINDOW, HANDED_OVER, FAILED = "", "planned", "ordered", "at_window", "handed_over", "failed"
 Waybill = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{6,40}$")]
 
 
 class Parcel(State, frozen=True, kw_only=True):
-    """Keyed by case id. `scans` is the evidence, `gone` what the partner has taken back; `said_…` is what has been
-    said of it, so that new evidence says only what is new."""
+    """Keyed by case id. `scans` is the evidence, `gone` what the partner has taken back; `said_…` and `told` (the
+    moment said of each attempt) is what has been said of it, so that new evidence says only what is new. Until `waits`
+    a missing 收寄 scan is waited for; `inferred` = it was waited for in vain."""
 
     phase: str = BLANK
     about: dict[str, Any] = {}
@@ -28,13 +31,22 @@ class Parcel(State, frozen=True, kw_only=True):
     waybill: str = ""
     scans: tuple[Scan, ...] = ()
     gone: tuple[Scan, ...] = ()
+    waits: datetime | None = None
+    inferred: bool = False
     said_dispatched: bool = False
-    said_attempts: int = 0
+    told: tuple[datetime, ...] = ()
     said_delivered: bool = False
     said_returned: bool = False
 
+    def alarms(self) -> Mapping[str, datetime]:
+        return {} if self.waits is None else {"settle": self.waits}
+
     def lookups(self) -> tuple[str, ...]:
         return (f"waybill:{self.waybill}",) if self.waybill else ()
+
+    def evidence(self) -> Evidence:
+        """What the scans say that have not been taken back."""
+        return weigh(scan for scan in self.scans if scan not in self.gone)
 
 
 class Stray(State, frozen=True, kw_only=True):

@@ -11,12 +11,12 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from chassis.decision import Answer, Decider, Decision, Reject
+from chassis.decision import Alarm, Answer, Decider, Decision, Reject
 from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered, Returned
 from contracts.event import About, CaseEvent, Limit
 from contracts.review import Issued
 from contracts.words import DeliveryMethod, Direction, LimitKind, Unit
-from services.courier.domain.evidence import Scan, weigh
+from services.courier.domain.evidence import Scan
 from services.courier.domain.parcel import (
     AT_WINDOW,
     BLANK,
@@ -38,15 +38,16 @@ WINDOW = "window"
 METHODS = {method.value: method for method in DeliveryMethod}
 
 
-def parcels(same_city: timedelta, elsewhere: timedelta) -> Decider[Parcel]:
-    """The decider of kind `parcel`."""
-    rules = Parcels(same_city, elsewhere)
+def parcels(same_city: timedelta, elsewhere: timedelta, patience: timedelta = timedelta(hours=2)) -> Decider[Parcel]:
+    """The decider of kind `parcel`. `patience` is how long a 收寄 scan is waited for that later scans prove."""
+    rules = Parcels(same_city, elsewhere, patience)
     decider: Decider[Parcel] = Decider("parcel", Parcel)
     decider.on(Issued)(rules.issued)
     decider.after(OrderEms)(rules.ordered)
     decider.on(Scanned)(rules.scanned)
     decider.on(Strayed)(rules.strayed)
     decider.on(HandOver)(rules.hand_over)
+    decider.when("settle")(rules.settle)
     return decider
 
 
@@ -76,8 +77,8 @@ def strays() -> Decider[Stray]:
 class Parcels:
     """One method per message."""
 
-    def __init__(self, same_city: timedelta, elsewhere: timedelta) -> None:
-        self.same_city, self.elsewhere = same_city, elsewhere
+    def __init__(self, same_city: timedelta, elsewhere: timedelta, patience: timedelta) -> None:
+        self.same_city, self.elsewhere, self.patience = same_city, elsewhere, patience
 
     def issued(self, state: Parcel, event: Issued, now: datetime) -> Decision[Parcel] | None:
         """The result goes by EMS, or waits for somebody to take it; what is electronic needs nobody."""
@@ -115,15 +116,14 @@ class Parcels:
         return self._evidence(state, scans_of(note.scans), scans_of(note.gone), now)
 
     def hand_over(self, state: Parcel, command: HandOver, now: datetime) -> Decision[Parcel]:
-        """Rules `other_department`, `not_at_window`."""
+        """Also the way out when an order failed: the result is still here. Rules `other_department`, `not_at_window`."""
         if command.by.department != state.about.get("department"):
             raise Reject("other_department", "该办件不属于您所在的部门", status=403)
-        if state.phase != AT_WINDOW:
+        if state.phase not in (AT_WINDOW, FAILED):
             raise Reject("not_at_window", "没有待领取的结果")
+        method = METHODS[state.method] if state.phase == AT_WINDOW else DeliveryMethod.WINDOW
         state = replace(state, phase=HANDED_OVER, said_delivered=True)
-        delivered = Delivered(
-            **self._common(state, now), waybill=state.about["number"], scanned_at=now, method=METHODS[state.method]
-        )
+        delivered = Delivered(**self._common(state, now), waybill=state.about["number"], scanned_at=now, method=method)
         return Decision(state, say=(delivered,))
 
     # ------------------------------------------------------------------------------------------------------ evidence
@@ -131,39 +131,52 @@ class Parcels:
     def _evidence(
         self, state: Parcel, scans: tuple[Scan, ...], gone: tuple[Scan, ...], now: datetime
     ) -> Decision[Parcel] | None:
-        """Adds evidence; what it proves and has not been said is said now. No scan moves a parcel back, unless evidence
-        is retracted."""
+        """Adds evidence; what it proves and has not been said is said now."""
         all_scans, all_gone = merged(state.scans, scans), merged(state.gone, gone)
         if (all_scans, all_gone) == (state.scans, state.gone):
             return None
-        state = replace(state, scans=all_scans, gone=all_gone)
+        return self._speak(replace(state, scans=all_scans, gone=all_gone), now)
+
+    def settle(self, state: Parcel, alarm: Alarm, now: datetime) -> Decision[Parcel]:
+        """No 收寄 scan came: the first scan that proves one stands for it."""
+        return self._speak(replace(state, waits=None, inferred=True), now)
+
+    def _speak(self, state: Parcel, now: datetime) -> Decision[Parcel]:
+        """Says what is proved and unsaid, always dispatched before failed before delivered, however the scans came:
+        subscribers apply events in the order of saying. An attempt that becomes known after `delivered` would take the
+        parcel back in their eyes, so it is kept as evidence, and said only if the delivery is retracted."""
+        found = state.evidence()
         said: list[CaseEvent] = []
-        found = weigh(scan for scan in all_scans if scan not in all_gone)
         common = {**self._common(state, now), "waybill": state.waybill}
-        if found.posted is not None and not state.said_dispatched:
-            state = replace(state, said_dispatched=True)
+        if found.delivered is None and state.said_delivered:
+            state = replace(state, said_delivered=False)
+            said.append(DeliveryFailed(**common, scanned_at=now, attempt=len(state.told), retracts=True))
+        if not state.said_dispatched:
+            posted = found.posted or (found.beyond if state.inferred else None)
+            if posted is None:
+                # Clock D runs from the 收寄 scan; one that is merely late must not be replaced by a later start.
+                waits = None if found.beyond is None else state.waits or now + self.patience
+                return Decision(replace(state, waits=waits), say=tuple(said))
+            state = replace(state, said_dispatched=True, waits=None)
             said.append(
                 Dispatched(
                     **common,
                     partner=EMS,
                     method=DeliveryMethod.EMS,
-                    scanned_at=found.posted,
-                    promise=self._promise(state, found.posted),
+                    scanned_at=posted,
+                    promise=self._promise(state, posted),
                 )
             )
-        for number, at in enumerate(found.attempts[state.said_attempts :], state.said_attempts + 1):
-            state = replace(state, said_attempts=number)
-            cause: Literal["refused", "attempt"] = (
-                "refused" if found.refused and at == found.attempts[-1] else "attempt"
-            )
-            said.append(DeliveryFailed(**common, scanned_at=at, attempt=number, cause=cause))
+        if not state.said_delivered:
+            for number, attempt in enumerate(found.attempts, 1):
+                if not any(moment in state.told for moment in attempt.moments):
+                    state = replace(state, told=(*state.told, attempt.moments[0]))
+                    cause: Literal["refused", "attempt"] = "refused" if attempt.refused else "attempt"
+                    said.append(DeliveryFailed(**common, scanned_at=attempt.moments[0], attempt=number, cause=cause))
         if found.delivered is not None and not state.said_delivered:
             state = replace(state, said_delivered=True)
             attempts = len(found.attempts)
             said.append(Delivered(**common, scanned_at=found.delivered, method=DeliveryMethod.EMS, attempts=attempts))
-        elif found.delivered is None and state.said_delivered:
-            state = replace(state, said_delivered=False)
-            said.append(DeliveryFailed(**common, scanned_at=now, attempt=state.said_attempts, retracts=True))
         if found.returned is not None and not state.said_returned:
             state = replace(state, said_returned=True)
             said.append(Returned(**common, scanned_at=found.returned))

@@ -11,6 +11,7 @@ import hmac
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 import msgspec
@@ -25,11 +26,14 @@ from contracts.words import SCAN_EMS, SCAN_EMS_LEGACY, CodeList, ParcelScan, Unm
 from services.courier.domain.parcel import OrderEms
 from services.courier.settings import Settings
 
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 ORDER = "020003"
 MARK = "|$4|"
 UNKNOWN_ORDER = "B0404"
-BUSY = ("B0500", "B0001")
+BUSY = ("B0500",)
 """retCode that says: not taken, try later."""
+UNSURE = ("B0001",)
+"""retCode of a failure inside EMS, which may have come after the order was taken: to be asked about, not repeated."""
 
 
 def sealed(text: str, secret: str) -> str:
@@ -41,7 +45,7 @@ def sealed(text: str, secret: str) -> str:
 
 
 class EmsOrders:
-    """Runner of OrderEms. The errand's id is the logisticsOrderNo: by it EMS is asked before it is asked again to act."""
+    """Runner of OrderEms. The errand's id is the logisticsOrderNo: by it EMS is asked before anything is repeated."""
 
     def __init__(self, settings: Settings, keyring: Keyring, clock: Clock) -> None:
         self.settings, self.keyring, self.clock = settings, keyring, clock
@@ -95,7 +99,7 @@ class EmsOrders:
             "logitcsInterface": sealed(msgspec.json.encode(message).decode(), self.settings.ems_secret),
         }
         try:
-            async with self._session.post(self.settings.ems_url, data=form) as answer:
+            async with self._session.post(self.settings.ems_url, data=urlencode(form).encode(), headers=FORM) as answer:
                 text = await answer.read()
         except aiohttp.ClientConnectorError:
             raise Retry("EMS unreachable") from None
@@ -111,6 +115,8 @@ class EmsOrders:
             raise Unknown(f"HTTP {answer.status}") from None
         if code in BUSY:
             raise Retry(code)
+        if code in UNSURE or answer.status >= 500:
+            raise Unknown(code)
         raise Reject(code, "EMS 未接受")
 
     def _now(self) -> str:
@@ -177,7 +183,7 @@ def parsed(body: bytes) -> dict[str, Pushed]:
                 for m in LEGACY.decode(body).listexpressmail
             ]
             codes = SCAN_EMS_LEGACY
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, ValueError):
+    except (msgspec.DecodeError, ValueError, RecursionError):  # the last of them for brackets without end
         raise Reject("push_unreadable", "推送内容无法解析", status=400) from None
     found: dict[str, Pushed] = {}
     for waybill, at, code, valid in rows:

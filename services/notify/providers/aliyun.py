@@ -6,7 +6,6 @@ It unseals a number only to send; it must never log, keep or return it.
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -43,6 +42,7 @@ class Up(msgspec.Struct):
     sequence_id: int | str = 0
 
 
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 REPORTS = msgspec.json.Decoder(list[Report])
 UPS = msgspec.json.Decoder(list[Up])
 ACCEPTED = {"code": 0, "msg": "接收成功"}
@@ -101,7 +101,7 @@ class AliyunSms:
             )
         form = self.signed({"Action": action, **params}, nonce)
         try:
-            async with self._session.post(self.settings.sms_url, data=form) as answer:
+            async with self._session.post(self.settings.sms_url, data=form, headers=FORM) as answer:
                 text = await answer.read()
         except aiohttp.ClientConnectorError:
             raise Retry("provider unreachable") from None
@@ -113,8 +113,9 @@ class AliyunSms:
             raise Unknown(f"HTTP {answer.status}") from None
         return body if isinstance(body, dict) else {}
 
-    def signed(self, params: Mapping[str, str], nonce: str) -> dict[str, str]:
-        """The parameters with the common ones and Signature: HMAC-SHA1 over the canonical query (Aliyun RPC)."""
+    def signed(self, params: Mapping[str, str], nonce: str) -> bytes:
+        """The form body: the parameters with the common ones, and Signature = HMAC-SHA1 over the canonical query
+        (Aliyun RPC, version 1.0). Each value is percent-encoded once, for the signature and for the body."""
         moment = datetime.fromtimestamp(self.clock.system(), UTC)
         full = {
             **params,
@@ -127,11 +128,12 @@ class AliyunSms:
             "Timestamp": f"{moment:%Y-%m-%dT%H:%M:%SZ}",
             "Version": "2017-05-25",
         }
-        canonical = "&".join(f"{_pct(name)}={_pct(full[name])}" for name in sorted(full))
-        plain = f"POST&%2F&{_pct(canonical)}"
+        canonical = "&".join([f"{name}={_pct(full[name])}" for name in sorted(full)])
+        # What is encoded already holds no other reserved characters than these three.
+        again = canonical.replace("%", "%25").replace("&", "%26").replace("=", "%3D")
         key = f"{self.settings.sms_secret}&".encode()
-        mac = hmac.new(key, plain.encode(), hashlib.sha1).digest()
-        return {**full, "Signature": base64.b64encode(mac).decode()}
+        mac = hmac.digest(key, f"POST&%2F&{again}".encode(), "sha1")
+        return f"{canonical}&Signature={_pct(base64.b64encode(mac).decode())}".encode()
 
     async def close(self) -> None:
         if self._session is not None:

@@ -1,0 +1,83 @@
+"""One parcel at rule level: issued, ordered, scanned; times of scenario A8.
+
+It must never patch a rule, or know how evidence is weighed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from contracts.courier import Courier, Delivered, DeliveryFailed, Dispatched
+from contracts.event import Event
+from contracts.review import Issued
+from contracts.words import SCAN_EMS, DeliveryMethod
+from services.courier.domain.parcel import OrderEms, Parcel, Scanned
+from services.courier.domain.rules import parcels
+from tests.contracts.samples import ABOUT, CASE
+from tests.services.notify.folding import Folding, at
+
+WAYBILL = "1104938274016"
+DECIDED = at(9, 30, 17, 20)
+POSTED = at(9, 30, 18, 5)
+SAME_CITY, ELSEWHERE = timedelta(hours=24), timedelta(hours=48)
+Triple = tuple[str, str, str]
+
+
+def issued(delivery: DeliveryMethod = DeliveryMethod.EMS, *, same_city: bool = True, about: Any = ABOUT) -> Issued:
+    return Issued(
+        at=DECIDED,
+        case=CASE,
+        about=about,
+        certificate="皖民政优待〔2026〕000417号",
+        certificate_kind="老年人优待证",
+        seal="民政局",
+        delivery=delivery,
+        same_city=same_city,
+    )
+
+
+def scan(code: str, moment: datetime) -> Triple:
+    return (moment.isoformat(), code, SCAN_EMS.decode(code).value)
+
+
+A8 = (
+    scan("203", POSTED),
+    scan("702", at(10, 1, 9, 10)),
+    scan("705", at(10, 1, 15, 2)),
+    scan("705", at(10, 1, 15, 4)),
+    scan("702", at(10, 2, 9, 0)),
+    scan("704", at(10, 2, 10, 12)),
+)
+
+
+class Sent(Folding):
+    """A parcel under its waybill."""
+
+    def __init__(self, *, same_city: bool = True) -> None:
+        super().__init__("courier", parcels(SAME_CITY, ELSEWHERE), CASE, OrderEms)
+        self.hear(issued(same_city=same_city), DECIDED)
+        self.answer("done", DECIDED, waybill=WAYBILL)
+
+    def scanned(self, *scans: Triple, now: datetime = POSTED, retracts: tuple[Triple, ...] = ()) -> list[Event]:
+        return self.hear(Scanned(waybill=WAYBILL, scans=scans, retracts=retracts), now)
+
+
+def last_word(events: list[Event]) -> str:
+    """What a listener believes who applies each event as it comes, as the progress page does."""
+    word = ""
+    for event in events:
+        if isinstance(event, DeliveryFailed):
+            word = "corrected" if event.retracts else "attempted"
+        elif isinstance(event, Courier):
+            word = event.TYPE
+    return word
+
+
+def counts(sent: Sent) -> tuple[int, int, int]:
+    """(dispatched, delivery_failed, delivered) as said."""
+    return len(sent.all(Dispatched)), len(sent.all(DeliveryFailed)), len(sent.all(Delivered))
+
+
+def blank() -> Parcel:
+    return Parcel(id=CASE)

@@ -19,11 +19,13 @@ CACHE = 1500
 
 
 class Documents:
-    """`cache` holds at least every document of the batch under way."""
+    """`cache` holds at least every document of the batch under way. `unsure` are documents whose last write may have
+    happened without anybody hearing of it."""
 
     def __init__(self, store: Store, folders: Mapping[str, Folder[Any]], owner: str, publisher: Publisher) -> None:
         self.store, self.folders, self.owner, self.publisher = store, folders, owner, publisher
         self.cache: OrderedDict[Ref, Doc[Any]] = OrderedDict()
+        self.unsure: set[Ref] = set()
 
     async def fill(self, refs: Collection[Ref]) -> None:
         """Brings every document of a batch into the cache; one whose events may be unpublished carries them over."""
@@ -35,7 +37,10 @@ class Documents:
             marks[self.owner] = self.publisher.acked
             for ref in missing:
                 row, folder = rows.get(ref), self.folders[ref[0]]
-                self.cache[ref] = folder.blank(ref[1]) if row is None else folder.load(row, marks.get(row.owner, 0))
+                doc = folder.blank(ref[1]) if row is None else folder.load(row, marks.get(row.owner, 0))
+                if row is not None and row.owner == self.owner and ref not in self.unsure:
+                    doc.carry = False  # its events wait in this process's own publisher
+                self.cache[ref] = doc
         for ref in refs:
             self.cache.move_to_end(ref)
         while len(self.cache) > max(CACHE, len(refs)):

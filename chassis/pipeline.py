@@ -170,21 +170,21 @@ class Pipeline:
     async def _cycle(self, batch: Batch) -> None:
         """One batch, until everything of it is durable. A poisonous record makes the batch start over without it."""
         poison: dict[int, Poison] = {}
-        unsure: set[Ref] = set()
         while True:
             work = self._sort(batch, poison)
-            for ref in unsure - work.keys():
+            for ref in self.documents.unsure - work.keys():
                 work[ref].append(touch(ref)[1])
             try:
                 found = await self._settle(work, poison)
             except StoreDown as error:
                 # What was being written may be there: loading it again shows it, and carries its events over.
                 log.error("store down: %s", error, extra={"service": self.service})
-                unsure |= work.keys()
+                self.documents.unsure |= work.keys()
                 self.documents.cache.clear()
                 await self.clock.sleep(0.2)
                 continue
             if not found:
+                self.documents.unsure.clear()
                 break
         self._count_dead(batch, poison)
         self.publisher.commit({(r.topic, r.partition): r.offset + 1 for r in batch.records}, self.subscription)

@@ -50,8 +50,8 @@ class File:
     async def write(self) -> AsyncIterator[sqlite3.Connection]:
         """A transaction: durable when the block has been left, undone when it raised. Raises sqlite3.Error."""
         async with self._lock:
-            await self._begin()
             try:
+                await self._begin()
                 yield self._writer
                 await self._aside("COMMIT")
             except BaseException:

@@ -237,7 +237,8 @@ class Chaos:
         }
         counts = {name: partner["pushes"] for name, partner in self.world.city.counts(brief=True).items()}
         lines = [f"{case} {item}: {' '.join(types)}" for case, (item, types) in list(seen.items())[:12]]
-        return "\n".join([self.summary(), f"{len(seen)} are not rated; pushes {counts}", *lines])
+        head = [self.summary(), f"{len(seen)} are not rated; pushes {counts}; {self._work.qsize()} errands wait"]
+        return "\n".join([*head, *lines, *self.witness.faults[:12]])
 
     def summary(self) -> str:
         """One line for the log of a run."""

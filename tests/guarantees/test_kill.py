@@ -32,7 +32,7 @@ async def survive(directory: Path, seed: int, count: int, seconds: float, limit:
 
 @pytest.mark.timeout(240)
 async def test_kill_services_sqlite(tmp_path: Path) -> None:
-    await survive(tmp_path, CHOSEN or SEEDS[0], 300, seconds=12, limit=90)
+    await survive(tmp_path, CHOSEN or SEEDS[0], 300, seconds=12, limit=40)
 
 
 @pytest.mark.soak

@@ -5,6 +5,7 @@ It answers with a Caller or a refusal; this module must never keep a secret in c
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import secrets
@@ -79,6 +80,7 @@ class Officers:
         self.issuer, self.audience, self.clock = issuer, audience, clock
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched = 0.0
+        self._fetching = asyncio.Lock()
         self._known: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()
         self._session: aiohttp.ClientSession | None = None
 
@@ -121,19 +123,23 @@ class Officers:
             raise Unauthorized("token_invalid", "登录凭证无效或已过期") from None
 
     async def _key(self, kid: str) -> jwt.PyJWK:
-        if kid not in self._keys and self.clock.system() - self._fetched > REFETCH and self.issuer:
-            self._fetched = self.clock.system()
-            if self._session is None:
-                self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5))
-            try:
-                about = await self._get(f"{self.issuer}/.well-known/openid-configuration")
-                keys = await self._get(about["jwks_uri"])
-                self._keys = {k.key_id: k for k in jwt.PyJWKSet.from_dict(keys).keys if k.key_id}
-            except (aiohttp.ClientError, TimeoutError, KeyError, ValueError):
-                raise Reject("issuer_unreachable", "身份认证服务暂时不可用", status=503) from None
+        async with self._fetching:  # who comes during the first look waits for it, rather than being turned away
+            if kid not in self._keys and self.clock.system() - self._fetched > REFETCH and self.issuer:
+                await self._fetch()
         if kid not in self._keys:
             raise Unauthorized("token_invalid", "登录凭证无效或已过期")
         return self._keys[kid]
+
+    async def _fetch(self) -> None:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5))
+        try:
+            about = await self._get(f"{self.issuer}/.well-known/openid-configuration")
+            keys = await self._get(about["jwks_uri"])
+            self._keys = {k.key_id: k for k in jwt.PyJWKSet.from_dict(keys).keys if k.key_id}
+        except (aiohttp.ClientError, TimeoutError, KeyError, ValueError):
+            raise Reject("issuer_unreachable", "身份认证服务暂时不可用", status=503) from None
+        self._fetched = self.clock.system()
 
     async def _get(self, url: str) -> dict[str, Any]:
         assert self._session is not None

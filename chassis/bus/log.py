@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import bisect
+import contextlib
 import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,14 +30,18 @@ CREATE TABLE IF NOT EXISTS log (
     headers BLOB NOT NULL, value BLOB NOT NULL, at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS topic (name TEXT PRIMARY KEY, partitions INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS bell (port INTEGER PRIMARY KEY, beat REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS swept (days INTEGER PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
 """
     + MEMBERS
 )
 RING = 6000
 """Records kept in memory for all subscriptions of the process; who is further behind reads the file."""
+RING_BYTES = 16_000_000
 SWEEP = 0.2
 """Seconds after which the file is looked at even if no bell rang."""
 BELL_LIVES = 5.0
+SLICE = 5000
+"""Records looked at, per second and kind of retention, for being too old."""
 
 
 class LogBus:
@@ -48,10 +53,12 @@ class LogBus:
         self.path, self.partitions, self.clock = path, partitions, clock
         self.news = asyncio.Event()
         self._file: File | None = None
-        self._pending: list[tuple[Sequence[Record], asyncio.Future[None]]] = []
+        self._pending: list[tuple[list[tuple[Record, bytes]], asyncio.Future[None]]] = []
         self._flushing: asyncio.Task[None] | None = None
         self._ring: list[Record] = []
+        self._bytes = 0
         self._tail = 0
+        self._partitions: dict[str, int] = {}
         self._looked = 0.0
         self._fresh = True
         self._bells: list[int] = []
@@ -65,7 +72,7 @@ class LogBus:
             return
         try:
             self._file = File(self.path, SCHEMA)
-            self._tail = self.read("SELECT coalesce(max(seq), 0) FROM log")[0][0]
+            self._tail = self.newest()
         except sqlite3.Error as error:
             raise BusDown(str(error)) from None
         loop = asyncio.get_running_loop()
@@ -112,11 +119,12 @@ class LogBus:
     # -- saying --------------------------------------------------------------------------------------------------
 
     async def publish(self, records: Sequence[Record]) -> None:
-        """Publishers of the process that come together share one commit."""
+        """Publishers of the process that come together share one commit. What cannot be written as text or bytes is
+        refused here, so that it fails nobody else's records (TypeError, UnicodeError)."""
         if not records:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._pending.append((records, future))
+        self._pending.append(([(record, _checked(record)) for record in records], future))
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.ensure_future(self._flush())
         await asyncio.shield(future)
@@ -124,42 +132,46 @@ class LogBus:
     async def _flush(self) -> None:
         while self._pending:
             pending, self._pending = self._pending, []
-            records = [record for part, _ in pending for record in part]
             try:
-                last = await self._append(records)
+                said = await self._append([record for part, _ in pending for record in part])
             except (sqlite3.Error, BusDown) as error:
                 for _, future in pending:
                     if not future.done():
                         future.set_exception(BusDown(str(error)))
                 continue
-            self._keep(records, last)
+            self._keep(said)
             for _, future in pending:
                 if not future.done():
                     future.set_result(None)
             self.ring()
+            # Who only publishes has to know the bells of the others too.
+            with contextlib.suppress(BusDown):
+                await self.tend()
 
-    async def _append(self, records: Sequence[Record]) -> int:
+    async def _append(self, records: Sequence[tuple[Record, bytes]]) -> list[Record]:
+        """Writes them in order; returns them as readers will see them."""
         now = self.clock.system()
-        rows = [
-            (r.topic, partition_of(r.key, self.partitions), r.key, _HEADERS.encode(r.headers), r.value, now)
-            for r in records
-        ]
         async with self.file.write() as db:
+            if unknown := {record.topic for record, _ in records} - self._partitions.keys():
+                created = [(name, self.partitions) for name in unknown]
+                db.executemany("INSERT OR IGNORE INTO topic VALUES (?, ?)", created)
+            counts = dict(db.execute("SELECT name, partitions FROM topic")) if unknown else self._partitions
+            rows = [
+                (r.topic, partition_of(r.key, counts[r.topic]), r.key, headers, r.value, now) for r, headers in records
+            ]
             db.executemany("INSERT INTO log (topic, part, key, headers, value, at) VALUES (?, ?, ?, ?, ?, ?)", rows)
             last: int = db.execute("SELECT last_insert_rowid()").fetchone()[0]
-        return last
+        # A topic never changes its count, but one that was created here is there only once that is durable.
+        self._partitions = counts
+        said = enumerate(zip(records, rows, strict=True), last - len(records) + 1)
+        return [Record(r.topic, r.key, r.headers, r.value, row[1], seq) for seq, ((r, _), row) in said]
 
-    def _keep(self, records: Sequence[Record], last: int) -> None:
+    def _keep(self, said: Sequence[Record]) -> None:
         """What this process said itself goes straight into the ring, unless another process spoke in between."""
-        first = last - len(records) + 1
-        if self._tail != first - 1:
+        if self._tail != said[0].offset - 1:
             self._fresh = True
             return
-        for offset, record in enumerate(records, first):
-            part = partition_of(record.key, self.partitions)
-            self._ring.append(Record(record.topic, record.key, record.headers, record.value, part, offset))
-        self._tail = last
-        self._trim()
+        self._extend(said)
 
     def ring(self) -> None:
         """Wakes the readers of this process and of the others."""
@@ -191,19 +203,30 @@ class LogBus:
             found = self._select(seq, most)
         return found, (found[-1].offset + 1 if found else self._tail + 1)
 
+    def newest(self) -> int:
+        """The sequence number of the newest record of all."""
+        return self.read("SELECT coalesce(max(seq), 0) FROM log")[0][0]
+
     def _pull(self) -> None:
         now = self.clock.ticks()
         if not self._fresh and now - self._looked < SWEEP:
             return
         self._fresh, self._looked = False, now
+        behind = self.newest() - self._tail
+        if behind > RING:
+            # Nobody could read that much from memory in time; those who need it read the file.
+            self._ring, self._bytes, self._tail = [], 0, self._tail + behind - RING // 3
         while new := self._select(self._tail + 1, RING // 3):
-            self._ring += new
-            self._tail = new[-1].offset
-            self._trim()
+            self._extend(new)
 
-    def _trim(self) -> None:
-        if len(self._ring) > RING:
-            del self._ring[: len(self._ring) - RING * 2 // 3]
+    def _extend(self, records: Sequence[Record]) -> None:
+        self._ring += records
+        self._bytes += sum(len(record.value) for record in records)
+        self._tail = records[-1].offset
+        while len(self._ring) > RING or (self._bytes > RING_BYTES and len(self._ring) > 1):
+            gone = self._ring[: len(self._ring) // 3 or 1]
+            del self._ring[: len(gone)]
+            self._bytes -= sum(len(record.value) for record in gone)
 
     def _select(self, seq: int, most: int) -> list[Record]:
         sql = "SELECT topic, key, headers, value, part, seq FROM log WHERE seq >= ? ORDER BY seq LIMIT ?"
@@ -231,16 +254,47 @@ class LogBus:
                 db.execute("INSERT OR REPLACE INTO bell VALUES (?, ?)", (port, now))
                 db.execute("DELETE FROM bell WHERE beat < ?", (now - BELL_LIVES,))
                 self._bells = [p for (p,) in db.execute("SELECT port FROM bell WHERE port <> ?", (port,))]
-                self._forget(db, now)
+                swept = self._forget(db, now)
         except sqlite3.Error as error:
             raise BusDown(str(error)) from None
+        if self._ring and self._ring[0].offset <= max(swept.values(), default=0):
+            self._ring = [r for r in self._ring if r.offset > swept.get(r.topic, 0)]
+            self._bytes = sum(len(r.value) for r in self._ring)
 
     @staticmethod
-    def _forget(db: sqlite3.Connection, now: float) -> None:
-        """Drops what has been kept long enough, at most a slice of the oldest records a time."""
-        oldest = db.execute("SELECT seq, topic, at FROM log ORDER BY seq LIMIT 200").fetchall()
-        old = [(seq,) for seq, topic, at in oldest if at < now - kept_days(topic) * 86_400]
-        db.executemany("DELETE FROM log WHERE seq = ?", old)
+    def _forget(db: sqlite3.Connection, now: float) -> dict[str, int]:
+        """Drops what has been kept long enough, and returns up to where each topic has been swept. Every kind of
+        retention goes through the log by itself, a slice a time: what is kept for months stands between what is kept
+        for days."""
+        topics = [name for (name,) in db.execute("SELECT name FROM topic")]
+        swept: dict[str, int] = {}
+        for days in {kept_days(name) for name in topics}:
+            mine = {name for name in topics if kept_days(name) == days}
+            found = db.execute("SELECT seq FROM swept WHERE days = ?", (days,)).fetchone()
+            start = found[0] if found else 0
+            slice = db.execute("SELECT seq, topic, at FROM log WHERE seq > ? ORDER BY seq LIMIT ?", (start, SLICE))
+            seen = start
+            old: list[tuple[int]] = []
+            for seq, topic, at in slice:
+                if at >= now - days * 86_400:
+                    break
+                seen = seq
+                if topic in mine:
+                    old.append((seq,))
+            slice.close()
+            if seen > start:
+                db.executemany("DELETE FROM log WHERE seq = ?", old)
+                db.execute("INSERT OR REPLACE INTO swept VALUES (?, ?)", (days, seen))
+            swept.update(dict.fromkeys(mine, seen))
+        return swept
+
+
+def _checked(record: Record) -> bytes:
+    """The headers as they are stored. Raises TypeError or UnicodeError for what could not be given back as it was."""
+    memoryview(record.value)
+    record.topic.encode()
+    record.key.encode()
+    return _HEADERS.encode(record.headers)
 
 
 class _Bell(asyncio.DatagramProtocol):

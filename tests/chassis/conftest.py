@@ -5,6 +5,9 @@ A real server is started once per run and told apart by names; no test may count
 
 from __future__ import annotations
 
+import contextlib
+import resource
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ import pytest
 from chassis.bus import Bus
 from chassis.bus.log import LogBus
 from chassis.clock import Clock
+from chassis.settings import ChassisSettings
 from chassis.store import Store
 from chassis.store.sqlite import SqliteStore
 
@@ -100,6 +104,56 @@ async def make_store(store_kind: str, tmp_path: Path, request: pytest.FixtureReq
     yield make
     for store in made:
         await store.close()
+
+
+@pytest.fixture
+def bus_settings(bus_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> ChassisSettings:
+    """The address of this test's bus, for other processes."""
+    url = request.getfixturevalue("kafka").url if bus_kind == "kafka" else ""
+    return ChassisSettings(dir=tmp_path, bus=url, partitions=PARTITIONS)
+
+
+@pytest.fixture
+def embedded(request: pytest.FixtureRequest) -> None:
+    """For promises that only the embedded bus and store can be held to here."""
+    for name in ("bus_kind", "store_kind"):
+        if name in request.fixturenames and request.getfixturevalue(name) != "sqlite":
+            pytest.skip("the embedded backends only")
+
+
+Trouble = Callable[[], contextlib.AbstractContextManager[None]]
+
+
+@pytest.fixture
+def full_disk(embedded: None, tmp_path: Path) -> Trouble:
+    """While it lasts no file of this test may grow, by a limit of the operating system."""
+
+    @contextlib.contextmanager
+    def full() -> Iterator[None]:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        largest = max(path.stat().st_size for path in tmp_path.iterdir() if path.suffix == ".db-wal")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return full
+
+
+@pytest.fixture
+def stranger(embedded: None, tmp_path: Path) -> Trouble:
+    """While it lasts somebody else (an sqlite3 shell) holds the write lock of every file of this test."""
+
+    @contextlib.contextmanager
+    def hold() -> Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            for path in tmp_path.glob("*.db"):
+                connection = stack.enter_context(contextlib.closing(sqlite3.connect(path, isolation_level=None)))
+                connection.execute("BEGIN IMMEDIATE")
+            yield
+
+    return hold
 
 
 @pytest.fixture

@@ -6,12 +6,21 @@ It must never ask which bus it runs on.
 from __future__ import annotations
 
 import asyncio
+import itertools
+import sys
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from chassis.bus import Bus, BusDown, Partition, Record, Subscription, murmur2, partition_of
-from tests.chassis.conftest import PARTITIONS, MakeBus
+from chassis.bus.log import RING, LogBus
+from chassis.clock import Clock
+from chassis.settings import ChassisSettings
+from contracts.event import kept_days
+from tests.chassis.conftest import PARTITIONS, MakeBus, Trouble
 
 pytestmark = pytest.mark.anyio
 
@@ -53,7 +62,14 @@ def done(records: list[Record]) -> dict[Partition, int]:
 
 @pytest.mark.parametrize(
     ("key", "hash"),
-    [("21", -973932308), ("foobar", -790332482), ("a-little-bit-long-string", -985981536), ("abc", 479470107)],
+    [
+        ("21", -973932308),
+        ("foobar", -790332482),
+        ("a-little-bit-long-string", -985981536),
+        ("a-little-bit-longer-string", -1486304829),
+        ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971),
+        ("abc", 479470107),
+    ],
 )
 def test_keys_hash_as_on_kafka(key: str, hash: int) -> None:
     """Values from Kafka's own UtilsTest."""
@@ -115,13 +131,12 @@ async def test_lag_counts_what_is_not_committed(bus: Bus, topic: str) -> None:
     assert sum((await subscription.lag()).values()) == 0
 
 
-async def test_two_members_share_and_no_partition_has_two_holders(make_bus: MakeBus, bus: Bus, topic: str) -> None:
-    other = make_bus()
-    await other.open()
+async def test_partitions_move_between_members_without_two_holders(make_bus: MakeBus, bus: Bus, topic: str) -> None:
+    """One, two, three, then two again and one; every member is asked to let go before another one is given."""
     holders: dict[Partition, set[str]] = defaultdict(set)
     members: dict[str, Subscription] = {}
 
-    async def member(name: str, on: Bus) -> None:
+    async def join_as(name: str, on: Bus) -> None:
         async def revoked(partitions: frozenset[Partition]) -> None:
             for partition in partitions:
                 holders[partition].discard(name)
@@ -133,25 +148,44 @@ async def test_two_members_share_and_no_partition_has_two_holders(make_bus: Make
 
         members[name] = await on.subscribe(f"g-{topic}", [topic], assigned, revoked)
 
-    async def poll_until(both: bool) -> None:
+    async def settled(sizes: list[int]) -> None:
         async with asyncio.timeout(60):
-            while True:
+            while sorted(len(m.assigned) for m in members.values()) != sizes:
                 await asyncio.gather(*(each.fetch(10, 0.05) for each in members.values()))
-                sizes = [len(m.assigned) for m in members.values()]
-                if sum(sizes) == PARTITIONS and (min(sizes) > 0 or not both):
-                    return
+        assert len(frozenset().union(*(m.assigned for m in members.values()))) == PARTITIONS
 
-    await member("one", bus)
-    await poll_until(both=False)
-    await member("two", other)
-    await poll_until(both=True)
-    assert members["one"].assigned.isdisjoint(members["two"].assigned)
-    await members.pop("one").close()
-    for names in holders.values():
-        names.discard("one")
-    await poll_until(both=False)
+    async def leave(name: str) -> None:
+        for names in holders.values():
+            names.discard(name)
+        await members.pop(name).close()
+
+    await join_as("one", bus)
+    await settled([4])
+    for name, sizes in (("two", [2, 2]), ("three", [1, 1, 2])):
+        other = make_bus()
+        await other.open()
+        await join_as(name, other)
+        await settled(sizes)
+    await leave("one")
+    await settled([2, 2])
+    await leave("two")
+    await settled([4])
     await bus.publish([record(topic, f"k{n}", n) for n in range(20)])
-    await take(members["two"], 20)
+    await take(members["three"], 20)
+
+
+async def test_a_commit_for_what_is_not_held_is_dropped(make_bus: MakeBus, bus: Bus, topic: str) -> None:
+    group = f"g-{topic}"
+    await bus.publish([record(topic, f"k{n}", n) for n in range(10)])
+    holder = await join(bus, topic, group)
+    offsets = done(await take(holder, 10))
+    other = make_bus()
+    await other.open()
+    stranger = await join(other, topic, group)
+    await stranger.commit(offsets)
+    await stranger.close()
+    await holder.close()
+    await take(await join(bus, topic, group), 10)
 
 
 async def test_a_topic_with_another_count_is_refused(bus: Bus, topic: str) -> None:
@@ -184,3 +218,246 @@ async def test_publishers_of_two_processes_do_not_lose_or_mix(make_bus: MakeBus,
     found = await take(subscription, 90)
     for key in "abc":
         assert [int(r.value) for r in found if r.key == key] == list(range(30))
+
+
+# -- laws ------------------------------------------------------------------------------------------------------------
+
+SAYINGS = st.lists(st.tuples(st.integers(0, 2), st.lists(st.sampled_from("abc"), min_size=1, max_size=5)), max_size=12)
+EXAMPLES = itertools.count()
+
+
+@pytest.fixture
+async def joined(make_bus: MakeBus, bus: Bus, topic: str) -> tuple[Bus, Subscription]:
+    """A second process, and a member that has its partitions."""
+    other = make_bus()
+    await other.open()
+    subscription = await join(bus, topic, f"g-{topic}")
+    await bus.publish([record(topic, "first", 0)])
+    await take(subscription, 1)
+    return other, subscription
+
+
+@given(SAYINGS)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_each_publishers_order_is_kept_and_nothing_is_lost_or_doubled(
+    bus: Bus, topic: str, joined: tuple[Bus, Subscription], sayings: list[tuple[int, list[str]]]
+) -> None:
+    """Three publishers, of two processes, say their batches at the same time."""
+    other, subscription = joined
+    example = next(EXAMPLES)
+    said: dict[int, list[Record]] = {0: [], 1: [], 2: []}
+
+    async def say(who: int, on: Bus) -> None:
+        for speaker, keys in sayings:
+            if speaker == who:
+                start = len(said[who])
+                batch = [record(topic, f"{example}{key}", start + n, b"%d" % who) for n, key in enumerate(keys)]
+                said[who] += batch
+                await on.publish(batch)
+
+    await asyncio.gather(say(0, bus), say(1, other), say(2, bus))
+    total = sum(len(records) for records in said.values())
+    found: list[Record] = []
+    async with asyncio.timeout(30):
+        while len(found) < total:
+            found += await subscription.fetch(100, 0.2)
+    assert len(found) == total
+    for who, records in said.items():
+        for key in {r.key for r in records}:
+            want = [r.headers["ce_id"] for r in records if r.key == key]
+            assert [r.headers["ce_id"] for r in found if r.key == key and r.value == b"%d" % who] == want
+
+
+# -- other processes -------------------------------------------------------------------------------------------------
+
+CHILD = """
+import asyncio, json, sys
+from chassis.backends import open_bus
+from chassis.bus import Record
+from chassis.clock import Clock
+from chassis.settings import ChassisSettings
+from contracts.event import kept_days
+
+async def nothing(partitions): ...
+
+async def main(mode, settings, topic, group):
+    bus = open_bus(ChassisSettings.model_validate_json(settings), Clock())
+    await bus.open()
+    if mode == "say":
+        for n in range(0, 10_000_000, 5):
+            await bus.publish([Record(topic, f"c{i % 2}", {"ce_id": str(n + i)}, b"child") for i in range(5)])
+            print(n + 4, flush=True)
+    member = await bus.subscribe(group, [topic], nothing, nothing)
+    while True:
+        for record in await member.fetch(10, 0.2):
+            print(record.headers["ce_id"], flush=True)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def start(mode: str, settings: ChassisSettings, topic: str) -> asyncio.subprocess.Process:
+    args = (mode, settings.model_dump_json(), topic, f"g-{topic}")
+    return await asyncio.create_subprocess_exec(sys.executable, "-c", CHILD, *args, stdout=asyncio.subprocess.PIPE)
+
+
+async def test_kill_9_in_mid_publish_loses_nothing_acknowledged_and_blocks_nobody(
+    bus: Bus, topic: str, bus_settings: ChassisSettings
+) -> None:
+    child = await start("say", bus_settings, topic)
+    assert child.stdout is not None
+    async with asyncio.timeout(60):
+        lines = [await child.stdout.readline() for _ in range(40)]
+        child.kill()
+        lines += (await child.stdout.read()).split()
+        await child.wait()
+        await bus.publish([record(topic, "last", 0, b"mine")])
+    acked = int(lines[-1]) + 1
+    subscription = await join(bus, topic, f"g-{topic}")
+    found: list[Record] = []
+    async with asyncio.timeout(60):
+        while not (any(r.value == b"mine" for r in found) and len(found) > acked):
+            found += await subscription.fetch(500, 0.2)
+    numbers = [int(r.headers["ce_id"]) for r in found if r.value == b"child"]
+    assert set(range(acked)) <= set(numbers)
+    for odd in (0, 1):
+        mine = [n for n in numbers if n % 5 % 2 == odd]
+        assert mine == sorted(set(mine)), "in order, once"
+
+
+async def test_what_a_killed_member_had_not_committed_comes_again(
+    bus: Bus, topic: str, bus_settings: ChassisSettings
+) -> None:
+    await bus.publish([record(topic, f"k{n}", n) for n in range(8)])
+    first = await join(bus, topic, f"g-{topic}")
+    await first.commit(done(await take(first, 8)))
+    await first.close()
+    await bus.publish([record(topic, f"k{n}", n) for n in range(8, 20)])
+    child = await start("hear", bus_settings, topic)
+    assert child.stdout is not None
+    async with asyncio.timeout(60):
+        heard = sorted([int(await child.stdout.readline()) for _ in range(12)])
+    child.kill()
+    await child.wait()
+    assert heard == list(range(8, 20)), "the group went on behind its commit"
+    again = await take(await join(bus, topic, f"g-{topic}"), 12)
+    assert sorted(int(r.headers["ce_id"]) for r in again) == heard
+
+
+async def test_another_process_is_heard(bus: Bus, topic: str, bus_settings: ChassisSettings) -> None:
+    child = await start("hear", bus_settings, topic)
+    assert child.stdout is not None
+    await bus.publish([record(topic, f"k{n}", n) for n in range(30)])
+    async with asyncio.timeout(60):
+        heard = sorted([int(await child.stdout.readline()) for _ in range(30)])
+    child.kill()
+    await child.wait()
+    assert heard == list(range(30))
+
+
+# -- the embedded bus ------------------------------------------------------------------------------------------------
+
+
+class Hand(Clock):
+    """A clock whose system hand is set by the test."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ahead = 0.0
+
+    def system(self) -> float:
+        return super().system() + self.ahead
+
+
+async def test_topics_may_have_counts_of_their_own(embedded: None, bus: Bus, topic: str) -> None:
+    await bus.ensure({f"{topic}.few": 2, f"{topic}.many": 16})
+    topics = [topic, f"{topic}.few", f"{topic}.many", f"{topic}.unknown"]
+    subscription = await bus.subscribe(f"g-{topic}", topics, nothing, nothing)
+    assert await subscription.fetch(10, 0.05) == []
+    await bus.publish([record(name, f"k{n}", n) for name in topics for n in range(40)])
+    found = await take(subscription, 160)
+    counts = {topic: PARTITIONS, f"{topic}.few": 2, f"{topic}.many": 16, f"{topic}.unknown": PARTITIONS}
+    assert all(r.partition == partition_of(r.key, counts[r.topic]) for r in found)
+    with pytest.raises(ValueError, match="unknown"):
+        await bus.ensure({f"{topic}.unknown": PARTITIONS + 1})
+
+
+async def test_what_cannot_be_written_fails_its_own_publisher_only(embedded: None, bus: Bus, topic: str) -> None:
+    bad = [record(topic, "\ud800", 1), record(topic, "k", 2, "text"), Record(topic, "k", {"h": "\ud800"}, b"")]  # type: ignore[arg-type]
+    saying = [bus.publish([record(topic, "k", 0), each]) for each in bad]
+    outcomes = await asyncio.gather(*saying, bus.publish([record(topic, "k", 9)]), return_exceptions=True)
+    assert [isinstance(each, (TypeError, UnicodeError)) for each in outcomes] == [True, True, True, False]
+    assert [r.value for r in await take(await join(bus, topic, f"g-{topic}"), 1)] == [b"9"]
+
+
+async def test_a_full_disk_refuses_and_passes(bus: Bus, topic: str, full_disk: Trouble) -> None:
+    subscription = await join(bus, topic, f"g-{topic}")
+    await bus.publish([record(topic, "k", 0)])
+    await take(subscription, 1)
+    said = 0
+
+    async def say_on() -> None:
+        nonlocal said
+        while said < 100:
+            await bus.publish([record(topic, "k", said, b"%d" % (said + 1) + b" " * 50_000)])
+            said += 1
+
+    with full_disk(), pytest.raises(BusDown):
+        await say_on()
+    await bus.publish([record(topic, "k", 1000)])
+    found = [int(r.value) for r in await take(subscription, said + 1)]
+    assert found == [*range(1, said + 1), 1000]
+
+
+async def test_a_long_log_is_read_once_by_all_and_by_who_comes_late(embedded: None, bus: Bus, topic: str) -> None:
+    early = [await join(bus, topic, f"g{n}-{topic}") for n in range(2)]
+    for each in early:
+        assert await each.fetch(1, 0.05) == []
+    total = RING * 2
+    for start_at in range(0, total, 1000):
+        await bus.publish([record(topic, f"k{n % 7}", n) for n in range(start_at, start_at + 1000)])
+    newest = [(await take_all(each, total))[-1] for each in early]
+    assert newest[0] is newest[1], "one object, so that it is decoded once"
+    late = await take_all(await join(bus, topic, f"late-{topic}"), total)
+    assert [r.offset for r in late] == sorted(r.offset for r in late)
+    assert sorted(int(r.value) for r in late) == list(range(total))
+
+
+async def take_all(subscription: Subscription, count: int) -> list[Record]:
+    found: list[Record] = []
+    async with asyncio.timeout(60):
+        while len(found) < count:
+            found += await subscription.fetch(500, 0.2)
+    return found
+
+
+async def test_each_kind_of_topic_forgets_in_its_own_time(embedded: None, tmp_path: Path) -> None:
+    clock = Hand()
+    bus = LogBus(tmp_path / "old.db", partitions=2, clock=clock)
+    await bus.open()
+    topics = ["case", "portal.x", "answers.x"]
+
+    async def kept() -> dict[str, int]:
+        left: dict[str, int] = defaultdict(int)
+        group = await bus.subscribe("g", topics, nothing, nothing)
+        while records := await group.fetch(1000, 0.05):
+            for each in records:
+                left[each.topic] += 1
+        await group.close()
+        return dict(left)
+
+    try:
+        for name in topics:
+            await bus.publish([record(name, "k", n) for n in range(300)])
+        left = await kept()
+        assert left == dict.fromkeys(topics, 300)
+        assert len({kept_days(name) for name in topics}) > 1, "or the steps below say nothing"
+        for days in sorted({kept_days(name) for name in topics}):
+            clock.ahead += (days + 1) * 86_400
+            await bus.publish([record("portal.x", "k", 1)])
+            left = {name: count for name, count in left.items() if kept_days(name) > days} | {"portal.x": 1}
+            async with asyncio.timeout(10):
+                while await kept() != left:
+                    pass
+    finally:
+        await bus.close()

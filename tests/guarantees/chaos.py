@@ -76,7 +76,10 @@ class Chaos:
             await self.world.until(self._over, "every case is rated and nothing is under way", limit, self.unfinished)
             for task in (*staff, listening):
                 task.cancel()
-        return verdict(list(self.submissions.values()), self.witness, self.world.city, self._telephones())
+        journals = await self._journals()
+        return verdict(
+            list(self.submissions.values()), self.witness, self.world.city, self._telephones(), journals
+        )
 
     def _set_faults(self) -> None:
         for partner, kind, only, probability, seconds in FAULTS:
@@ -198,11 +201,11 @@ class Chaos:
         """Claims the step and passes it on, or approves when it is the last one."""
         department, name = said.field("about")["department"], said.field("step")
         steps = self._steps[case]
-        role = next(step["role"] for step in steps if step["name"] == name)
-        last = steps[-1]["name"] == name
+        index = [step["name"] for step in steps].index(name)
+        role, last = steps[index]["role"], index == len(steps) - 1
         for verb in ("claim", "approve" if last else "pass"):
             path = f"/review/cases/{case}/{verb}"
-            heard = await self.world.officer(role, department, "review", path, {}, f"{verb}-{case}-{name}")
+            heard = await self.world.officer(role, department, "review", path, {}, f"{verb}-{case}-{index}")
             if not heard.ok:
                 self.witness.faults.append(f"{verb} of {case} at {name}: {heard.status} {heard.body}")
 
@@ -222,6 +225,22 @@ class Chaos:
         if any(not self.witness.has(case, "rated") for case in self.submissions) or not self._work.empty():
             return False
         return await self.world.idle()
+
+    async def _journals(self) -> dict[str, Any]:
+        """As a supervisor reads them."""
+        world, found, waiting = self.world, {}, list(self.submissions)
+
+        async def read() -> None:
+            while waiting:
+                case = waiting.pop()
+                heard = await world.officer(
+                    "supervisor", "", "evaluation", f"/evaluation/cases/{case}/journal", method="GET"
+                )
+                assert heard.ok, heard
+                found[case] = heard.body
+
+        await asyncio.gather(*(read() for _ in range(8)))
+        return found
 
     def _telephones(self) -> Telephones:
         sms = self.world.city.sms

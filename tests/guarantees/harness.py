@@ -264,7 +264,9 @@ class World:
         headers = {"X-Api-Key": KEY, "Idempotency-Key": submission}
         return await self.post("intake", "/intake/submissions", body, headers)
 
-    async def officer(self, role: str, department: str, service: str, path: str, body: Any, key: str) -> Heard:
+    async def officer(
+        self, role: str, department: str, service: str, path: str, body: Any = None, key: str = "", method: str = "POST"
+    ) -> Heard:
         """An officer's request, repeated under its key until it is answered."""
         officer = officer_of(role, department)
         office = self.offices.setdefault(
@@ -272,7 +274,7 @@ class World:
         )
         while True:
             with contextlib.suppress(aiohttp.ClientError, TimeoutError, ValueError):
-                heard = await office.call("POST", path, body, key=key, wait=5)
+                heard = await office.call(method, path, body, key=key, wait=5)
                 if heard.status < 500:
                     return heard
             await self.clock.sleep(0.1)

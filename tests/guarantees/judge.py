@@ -5,6 +5,7 @@ It reads and compares; this module must never start, kill or ask anything, nor i
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,10 @@ TOPICS = ("case", f"answers.{PORTAL}", *(f"{name}.dead" for name in SERVICES))
 
 Telephones = Mapping[str, Sequence[tuple[str, str]]]
 """(template, parameters) of every message that a telephone has received."""
+
+
+Journals = Mapping[str, Mapping[str, Any]]
+"""What evaluation shows a supervisor as the journal of each case: `head` and `lines`."""
 
 
 @dataclass(slots=True)
@@ -92,7 +97,9 @@ class Witness:
         return any(said.type == kind for said in self.cases.get(case, ()))
 
 
-def verdict(submissions: list[Submission], witness: Witness, city: City, phones: Telephones) -> list[str]:
+def verdict(
+    submissions: list[Submission], witness: Witness, city: City, phones: Telephones, journals: Journals
+) -> list[str]:
     """Everything that is wrong; empty when every promise was kept."""
     found = list(witness.faults)
     founded = {s.id for s in submissions}
@@ -101,6 +108,8 @@ def verdict(submissions: list[Submission], witness: Witness, city: City, phones:
     found += [f"a case nobody submitted: {c}" for c in witness.cases.keys() - {s.case for s in submissions}]
     for submission in submissions:
         found += [f"{submission.item} {submission.case}: {text}" for text in case(submission, witness)]
+        problems = journal(submission.case, journals[submission.case], witness)
+        found += [f"{submission.item} {submission.case}: {text}" for text in problems]
     found += certificates(witness)
     found += parcels(submissions, witness, city)
     found += messages(city, phones)
@@ -135,6 +144,25 @@ def case(submission: Submission, witness: Witness) -> Iterator[str]:
         if said.sequence <= last.get(said.source, 0):
             yield f"{said.type} of {said.source} has sequence {said.sequence} after {last[said.source]}"
         last[said.source] = said.sequence
+
+
+def journal(case: str, body: Mapping[str, Any], witness: Witness) -> Iterator[str]:
+    """The chain is computed anew here: every line follows from the one before, and together they hold every event of
+    the case that was heard on the bus, each once."""
+    previous, digests = "0" * 64, Counter[str]()
+    for n, line in enumerate(body["lines"], 1):
+        core = "{" + ",".join(f'"{k}":{json.dumps(line[k])}' for k in ("n", "type", "at", "by", "digest"))
+        if (line["n"], line["previous"]) != (n, previous):
+            yield f"journal line {n} does not follow the one before"
+        if line["hash"] != hashlib.sha256(f"{previous}{core}".encode()).hexdigest():
+            yield f"journal line {n} was changed"
+        previous = line["hash"]
+        digests[line["digest"]] += 1
+    if previous != body["head"]:
+        yield "the journal does not end where the case says"
+    heard = Counter(hashlib.sha256(said.body).hexdigest() for said in witness.cases[case])
+    if heard != digests:
+        yield f"the journal lacks {(heard - digests).total()} events, and holds {(digests - heard).total()} too many"
 
 
 def certificates(witness: Witness) -> list[str]:

@@ -1,4 +1,4 @@
-"""A whole pretend world for one run: the suite as a real process, the city's partners, a portal, officers, a clock mover.
+"""A whole pretend world for one run: the suite as a real process, its partners, a portal, officers, a clock mover.
 
 It knows the suite by its public doors and the bus port only; it must never import a service.
 """
@@ -47,8 +47,8 @@ def free_port() -> int:
 
 
 class World:
-    """`start` brings everything up, `stop` ends it in order. `answers` are what the portal has been told, by submission;
-    `events` the records of topic `case`, by case."""
+    """`start` brings everything up, `stop` ends it in order. `answers` are what the portal has been told, by
+    submission; `events` the records of topic `case`, by case."""
 
     def __init__(self, directory: Path, *, processes: bool = False, port: int | None = None, **city: Any) -> None:
         self.directory = directory
@@ -138,7 +138,7 @@ class World:
         """Waits for a condition. Raises WorldError saying what did not come."""
         try:
             async with asyncio.timeout(patience):
-                while not await condition():
+                while not await condition():  # noqa: ASYNC110  (it lies in other processes)
                     await asyncio.sleep(0.02)
         except TimeoutError:
             raise WorldError(f"waited {patience:.0f} s for {what}\n{self.last_words()}") from None
@@ -202,6 +202,11 @@ class World:
     async def reply(self, phone: str, content: str) -> None:
         """A citizen answers the newest message."""
         await self.http.post(f"{self.city.url}/sms/replies", json={"phone_number": phone, "content": content})
+
+    async def rate(self, body: Mapping[str, Any]) -> int:
+        """A rating by the code of an invitation: the HTTP status."""
+        async with self.http.post(f"{self.url}/evaluation/ratings", json=body) as answer:
+            return answer.status
 
     # -- officers and the clock ----------------------------------------------------------------------------------
 

@@ -43,6 +43,7 @@ LABELS: Final[Mapping[str, str]] = {
     "denied": "已办结, 不予许可",
     "forwarded": "已转报上级机关",
     "issued": "已出证",
+    "completed": "已办结, 结果已送达",
     "ordered": "已安排寄送",
     "ready": "可到窗口领取",
     "dispatched": "寄送中",
@@ -285,7 +286,8 @@ def _reviewed(state: Progress, event: Reviewed) -> Change:
 
 
 def _issued(state: Progress, event: Issued) -> Change:
-    return {"review": "issued"}, f"出证: {event.certificate_kind}"
+    # What comes as a message or an electronic certificate has come with it: nothing is waited for.
+    return {"review": "issued" if event.delivery.by_hand else "completed"}, f"出证: {event.certificate_kind}"
 
 
 def _ordered(state: Progress, event: Ordered) -> Change:

@@ -165,7 +165,7 @@ class Line:
     async def idle(self) -> bool:
         """Nothing to read, fold, say, run or ring."""
         quiet = self.pipeline.backlog == 0 and self.pipeline.publisher.idle and self.errands.open == 0
-        if not quiet or await self.lag():
+        if not quiet or not self.pipeline.shards or await self.lag():
             return False
         soon = self.clock.system() + 3600
         shards = self.pipeline.shards

@@ -30,6 +30,11 @@ BEAT = 0.5
 SAVE = 0.05
 """Seconds that a commit may wait to be written together with later ones. Losing it only means reading again."""
 
+GLANCE = 2000
+"""Records looked at before other tasks of the process get a turn."""
+SKIP = 2000
+"""Records of other partitions after which a quiet partition's position is written down as well."""
+
 
 class Subscription:
     """One member. Partitions move cooperatively: who holds what is no longer his drains it and lets go, and only what
@@ -43,7 +48,10 @@ class Subscription:
         self._next: dict[Partition, int] = {}
         self._unsaved: dict[Partition, int] = {}
         self._taken: dict[Partition, deque[int]] = {}
+        self._kept: dict[Partition, int] = {}
         self._scan = 1
+        self._behind = False
+        self._lost = False
         self._beaten = float("-inf")
         self._saved = 0.0
 
@@ -65,12 +73,14 @@ class Subscription:
             left = deadline - clock.system()
             if left <= 0:
                 return []
-            await clock.wait(news, min(left, 0.2))
+            await (clock.sleep(0) if self._behind else clock.wait(news, min(left, 0.2)))
 
     def _scan_on(self, most: int) -> list[Record]:
-        """Goes on from where all partitions have been read to; skips what is not held or was read before."""
+        """Goes on from where all partitions have been read to; skips what is not held or was read before. Looks at
+        `GLANCE` records at most, so that a long log of other topics does not stop the loop."""
         found: list[Record] = []
-        while len(found) < most:
+        looked = 0
+        while len(found) < most and looked < GLANCE:
             records, following = self._bus.after(self._scan, most - len(found))
             for record in records:
                 partition = (record.topic, record.partition)
@@ -79,9 +89,20 @@ class Subscription:
                     self._taken[partition].append(record.offset)
                     found.append(record)
             self._scan = following
+            looked += len(records)
             if not records:
                 break
+        self._behind = looked >= GLANCE
         return found
+
+    def _skip(self) -> None:
+        """Partitions of which everything taken is committed go on with the scan, so that a quiet one never makes its
+        next holder read the whole log again."""
+        for partition in self._held:
+            if not self._taken[partition] and self._next[partition] < self._scan:
+                self._next[partition] = self._scan
+                if self._scan - self._kept[partition] > SKIP:
+                    self._unsaved[partition] = self._scan
 
     async def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Written within a twentieth of a second, together with others: a group that loses its newest commits reads
@@ -96,28 +117,31 @@ class Subscription:
 
     async def _save_soon(self) -> None:
         now = self._bus.clock.ticks()
-        if self._unsaved and now - self._saved > SAVE:
+        if now - self._saved > SAVE:
             self._saved = now
+            self._skip()
             await self._save()
 
     async def _save(self) -> None:
         unsaved, self._unsaved = self._unsaved, {}
         if unsaved:
+            rows = [(self._group, topic, part, seq) for (topic, part), seq in unsaved.items()]
             try:
                 async with self._bus.file.write() as db:
-                    self._write_done(db, unsaved)
+                    # A member whose lease ended has lost its partitions, even before it notices.
+                    if self._known(db):
+                        db.executemany("INSERT OR REPLACE INTO done VALUES (?, ?, ?, ?)", rows)
             except sqlite3.Error as error:
                 self._unsaved = {**unsaved, **self._unsaved}
                 raise BusDown(str(error)) from None
-
-    def _write_done(self, db: sqlite3.Connection, done: Mapping[Partition, int]) -> None:
-        rows = [(self._group, topic, part, seq) for (topic, part), seq in done.items()]
-        db.executemany("INSERT OR REPLACE INTO done VALUES (?, ?, ?, ?)", rows)
+            self._kept.update(unsaved)
 
     def seek(self, partition: Partition, offset: int) -> None:
         if partition in self._held:
             self._next[partition] = offset
-            self._taken[partition].clear()
+            taken = self._taken[partition]
+            while taken and taken[-1] >= offset:
+                taken.pop()
             self._scan = min(self._scan, offset)
 
     async def lag(self) -> dict[Partition, int]:
@@ -137,22 +161,41 @@ class Subscription:
             return
         self._beaten = now
         wanted, free = await self._beat(now, self._held)
+        if self._lost:
+            # Others may hold them already: what this member still does with them is settled by compare-and-swap.
+            lost, self._lost = self._held, False
+            self._drop(lost)
+            await self._on_revoked(lost)
+            wanted, free = await self._beat(now, self._held)
         surplus = self._held - wanted
         if surplus:
             await self._on_revoked(surplus)
+            self._skip()
             await self._save()
-            self._held -= surplus
+            self._drop(surplus)
             await self._beat(now, self._held)
             await self._on_assigned(self._held)
         if gain := (wanted & free) - self._held:
             await self._take(gain, now)
 
+    def _drop(self, partitions: frozenset[Partition]) -> None:
+        self._held -= partitions
+        for partition in partitions:
+            for known in (self._next, self._unsaved, self._kept, self._taken):
+                known.pop(partition, None)
+
+    def _known(self, db: sqlite3.Connection) -> bool:
+        found = db.execute("SELECT 1 FROM member WHERE grp = ? AND id = ?", (self._group, self._id)).fetchall()
+        return bool(found)
+
     async def _beat(self, now: float, holds: frozenset[Partition]) -> tuple[frozenset[Partition], frozenset[Partition]]:
-        """Says what this member holds; returns what it should hold, and what nobody else living holds."""
+        """Says what this member holds; returns what it should hold, and what nobody else living holds. A member that
+        others have struck off, because its lease had ended, is lost and holds nothing."""
         try:
             async with self._bus.file.write() as db:
+                self._lost = bool(holds) and not self._known(db)
+                self._write_member(db, now, frozenset() if self._lost else holds)
                 db.execute("DELETE FROM member WHERE beat < ?", (now - LEASE,))
-                self._write_member(db, now, holds)
                 sql = "SELECT id, holds FROM member WHERE grp = ? ORDER BY id"
                 members = {id: _partitions(text) for id, text in db.execute(sql, (self._group,))}
         except sqlite3.Error as error:
@@ -183,7 +226,7 @@ class Subscription:
         except sqlite3.Error as error:
             raise BusDown(str(error)) from None
         for partition in gain:
-            self._next[partition] = done.get(partition, 1)
+            self._next[partition] = self._kept[partition] = done.get(partition, 1)
             self._taken[partition] = deque()
         self._held |= gain
         if gain:
@@ -192,8 +235,9 @@ class Subscription:
 
     async def close(self) -> None:
         """Leaves at once, so that others need not wait for the lease to end."""
+        self._skip()
         await self._save()
-        self._held = frozenset()
+        self._drop(self._held)
         try:
             async with self._bus.file.write() as db:
                 db.execute("DELETE FROM member WHERE grp = ? AND id = ?", (self._group, self._id))

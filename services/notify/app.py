@@ -8,6 +8,8 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+import yaml
+
 from chassis.service import Parts, Service
 from services.notify import api
 from services.notify.domain import templates
@@ -21,7 +23,7 @@ TEMPLATES = Path(__file__).parent / "templates" / "sms.zh.yaml"
 
 def build(parts: Parts) -> Service:
     settings = Settings.read(parts.env)
-    approved = templates.read(TEMPLATES.read_text(encoding="utf-8"))
+    approved = templates.checked(yaml.safe_load(TEMPLATES.read_text(encoding="utf-8")))
     boxes = mailboxes(
         approved,
         quiet_from=settings.quiet_from,

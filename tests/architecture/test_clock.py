@@ -26,7 +26,6 @@ EXEMPT = {
     "tests/real/": "real servers start in real time",
     "tests/chassis/running.py": "polls the condition that it waits for",
     "tests/chassis/toy.py": "has a clock that runs faster than the real one",
-    "tests/guarantees/": "processes are killed in real time",
 }
 """Path of a module, or of a folder with a slash at its end -> why it may read the time."""
 

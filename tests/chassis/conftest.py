@@ -160,3 +160,11 @@ def stranger(embedded: None, tmp_path: Path) -> Trouble:
 def topic() -> str:
     """A topic of this test alone, also on a server that others use."""
     return f"t{uuid4().hex[:12]}"
+
+
+@pytest.fixture
+async def bus(make_bus: MakeBus, topic: str) -> Bus:
+    made = make_bus()
+    await made.open()
+    await made.ensure({topic: PARTITIONS})
+    return made

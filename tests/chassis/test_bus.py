@@ -9,55 +9,17 @@ import asyncio
 import itertools
 import sys
 from collections import defaultdict
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chassis.bus import Bus, BusDown, Partition, Record, Subscription, murmur2, partition_of
-from chassis.bus.log import RING, LogBus
-from chassis.clock import Clock
 from chassis.settings import ChassisSettings
-from contracts.event import kept_days
-from tests.chassis.conftest import PARTITIONS, MakeBus, Trouble
+from tests.chassis.conftest import PARTITIONS, MakeBus
+from tests.chassis.records import done, join, record, take
 
 pytestmark = pytest.mark.anyio
-
-
-async def nothing(partitions: frozenset[Partition]) -> None:
-    return None
-
-
-def record(topic: str, key: str, n: int, value: bytes | None = None) -> Record:
-    return Record(topic, key, {"ce_id": str(n)}, str(n).encode() if value is None else value)
-
-
-@pytest.fixture
-async def bus(make_bus: MakeBus, topic: str) -> Bus:
-    made = make_bus()
-    await made.open()
-    await made.ensure({topic: PARTITIONS})
-    return made
-
-
-async def join(bus: Bus, topic: str, group: str) -> Subscription:
-    return await bus.subscribe(group, [topic], nothing, nothing)
-
-
-async def take(subscription: Subscription, count: int, limit: float = 30.0) -> list[Record]:
-    """Exactly `count` records, or a failure; then nothing more may come."""
-    found: list[Record] = []
-    async with asyncio.timeout(limit):
-        while len(found) < count:
-            found += await subscription.fetch(100, 0.2)
-    found += await subscription.fetch(100, 0.3)
-    assert len(found) == count, [r.value for r in found]
-    return found
-
-
-def done(records: list[Record]) -> dict[Partition, int]:
-    return {(r.topic, r.partition): r.offset + 1 for r in records}
 
 
 @pytest.mark.parametrize(
@@ -353,111 +315,3 @@ async def test_another_process_is_heard(bus: Bus, topic: str, bus_settings: Chas
     child.kill()
     await child.wait()
     assert heard == list(range(30))
-
-
-# -- the embedded bus ------------------------------------------------------------------------------------------------
-
-
-class Hand(Clock):
-    """A clock whose system hand is set by the test."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ahead = 0.0
-
-    def system(self) -> float:
-        return super().system() + self.ahead
-
-
-async def test_topics_may_have_counts_of_their_own(embedded: None, bus: Bus, topic: str) -> None:
-    await bus.ensure({f"{topic}.few": 2, f"{topic}.many": 16})
-    topics = [topic, f"{topic}.few", f"{topic}.many", f"{topic}.unknown"]
-    subscription = await bus.subscribe(f"g-{topic}", topics, nothing, nothing)
-    assert await subscription.fetch(10, 0.05) == []
-    await bus.publish([record(name, f"k{n}", n) for name in topics for n in range(40)])
-    found = await take(subscription, 160)
-    counts = {topic: PARTITIONS, f"{topic}.few": 2, f"{topic}.many": 16, f"{topic}.unknown": PARTITIONS}
-    assert all(r.partition == partition_of(r.key, counts[r.topic]) for r in found)
-    with pytest.raises(ValueError, match="unknown"):
-        await bus.ensure({f"{topic}.unknown": PARTITIONS + 1})
-
-
-async def test_what_cannot_be_written_fails_its_own_publisher_only(embedded: None, bus: Bus, topic: str) -> None:
-    bad = [record(topic, "\ud800", 1), record(topic, "k", 2, "text"), Record(topic, "k", {"h": "\ud800"}, b"")]  # type: ignore[arg-type]
-    saying = [bus.publish([record(topic, "k", 0), each]) for each in bad]
-    outcomes = await asyncio.gather(*saying, bus.publish([record(topic, "k", 9)]), return_exceptions=True)
-    assert [isinstance(each, (TypeError, UnicodeError)) for each in outcomes] == [True, True, True, False]
-    assert [r.value for r in await take(await join(bus, topic, f"g-{topic}"), 1)] == [b"9"]
-
-
-async def test_a_full_disk_refuses_and_passes(bus: Bus, topic: str, full_disk: Trouble) -> None:
-    subscription = await join(bus, topic, f"g-{topic}")
-    await bus.publish([record(topic, "k", 0)])
-    await take(subscription, 1)
-    said = 0
-
-    async def say_on() -> None:
-        nonlocal said
-        while said < 100:
-            await bus.publish([record(topic, "k", said, b"%d" % (said + 1) + b" " * 50_000)])
-            said += 1
-
-    with full_disk(), pytest.raises(BusDown):
-        await say_on()
-    await bus.publish([record(topic, "k", 1000)])
-    found = [int(r.value) for r in await take(subscription, said + 1)]
-    assert found == [*range(1, said + 1), 1000]
-
-
-async def test_a_long_log_is_read_once_by_all_and_by_who_comes_late(embedded: None, bus: Bus, topic: str) -> None:
-    early = [await join(bus, topic, f"g{n}-{topic}") for n in range(2)]
-    for each in early:
-        assert await each.fetch(1, 0.05) == []
-    total = RING * 2
-    for start_at in range(0, total, 1000):
-        await bus.publish([record(topic, f"k{n % 7}", n) for n in range(start_at, start_at + 1000)])
-    newest = [(await take_all(each, total))[-1] for each in early]
-    assert newest[0] is newest[1], "one object, so that it is decoded once"
-    late = await take_all(await join(bus, topic, f"late-{topic}"), total)
-    assert [r.offset for r in late] == sorted(r.offset for r in late)
-    assert sorted(int(r.value) for r in late) == list(range(total))
-
-
-async def take_all(subscription: Subscription, count: int) -> list[Record]:
-    found: list[Record] = []
-    async with asyncio.timeout(60):
-        while len(found) < count:
-            found += await subscription.fetch(500, 0.2)
-    return found
-
-
-async def test_each_kind_of_topic_forgets_in_its_own_time(embedded: None, tmp_path: Path) -> None:
-    clock = Hand()
-    bus = LogBus(tmp_path / "old.db", partitions=2, clock=clock)
-    await bus.open()
-    topics = ["case", "portal.x", "answers.x"]
-
-    async def kept() -> dict[str, int]:
-        left: dict[str, int] = defaultdict(int)
-        group = await bus.subscribe("g", topics, nothing, nothing)
-        while records := await group.fetch(1000, 0.05):
-            for each in records:
-                left[each.topic] += 1
-        await group.close()
-        return dict(left)
-
-    try:
-        for name in topics:
-            await bus.publish([record(name, "k", n) for n in range(300)])
-        left = await kept()
-        assert left == dict.fromkeys(topics, 300)
-        assert len({kept_days(name) for name in topics}) > 1, "or the steps below say nothing"
-        for days in sorted({kept_days(name) for name in topics}):
-            clock.ahead += (days + 1) * 86_400
-            await bus.publish([record("portal.x", "k", 1)])
-            left = {name: count for name, count in left.items() if kept_days(name) > days} | {"portal.x": 1}
-            async with asyncio.timeout(10):
-                while await kept() != left:
-                    pass
-    finally:
-        await bus.close()

@@ -15,17 +15,7 @@ from contracts import courier, evaluation, intake, notify, portal, review
 from contracts.event import SHANGHAI, About, AutoRule, Contact, Event, Limit, Plan, Problem, Step, case_id, type_name
 from contracts.numbers import case_number
 from contracts.wire import Envelope, encode
-from contracts.words import (
-    AcceptanceRule,
-    Channel,
-    DeliveryMethod,
-    Direction,
-    Grade,
-    ItemKind,
-    Level,
-    LimitKind,
-    Unit,
-)
+from contracts.words import AcceptanceRule, Channel, DeliveryMethod, Direction, Grade, ItemKind, Level, LimitKind, Unit
 
 GOLDEN = Path(__file__).resolve().parents[2] / "contracts" / "golden"
 SUBMISSION = "demo-2026-000417"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from contracts import words
-from contracts.words import (
+from contracts.codes import (
     CASE_RESULT_GUANGDONG,
     CASE_RESULT_SHANDONG,
     CASE_RESULT_SHANDONG_REASONED,
@@ -28,9 +28,12 @@ from contracts.words import (
     SCAN_EMS_LEGACY,
     SCAN_KUAIDI100,
     SERVICE_OBJECT_GB,
+    CodeList,
+    Unmapped,
+)
+from contracts.words import (
     CaseResult,
     Channel,
-    CodeList,
     DeliveryMethod,
     ExerciseLevel,
     Grade,
@@ -39,7 +42,6 @@ from contracts.words import (
     LimitKind,
     ParcelScan,
     ServiceObject,
-    Unmapped,
     Word,
 )
 

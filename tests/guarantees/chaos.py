@@ -17,7 +17,7 @@ from contracts.event import case_id
 from contracts.portal import Submitted
 from sandbox.citizens import Citizens, as_record, record_of
 from sandbox.faults import Fault
-from tests.guarantees.harness import PORTAL, SERVICES, START, World, listen
+from tests.guarantees.harness import PORTAL, START, World, listen
 from tests.guarantees.judge import TOPICS, Said, Submission, Telephones, Witness, verdict
 
 MIX = (("MZ-YDZ", 0.52), ("MZ-80", 0.15), ("ZJ-FCZM", 0.15), ("SJ-YYZZ", 0.12), ("SJ-SPJY", 0.03), ("WJ-DS", 0.03))
@@ -55,6 +55,7 @@ class Chaos:
         self._work: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
         self._steps: dict[str, list[dict[str, Any]]] = {}
         self._rated: set[str] = set()
+        self._calm = asyncio.Event()
 
     async def run(self, seconds: float, limit: float, break_other: Break | None = None) -> list[str]:
         """Publishes all cases over about `seconds` during which processes are killed, then waits at most `limit`
@@ -63,23 +64,18 @@ class Chaos:
         async with asyncio.TaskGroup() as group:
             listening = group.create_task(self._listen())
             staff = [group.create_task(self._staff()) for _ in range(12)]
+            keeping = group.create_task(self._keep())
             killing = [group.create_task(self._kill(random.Random(self.seed + 1)))]
             if break_other is not None:
                 killing.append(group.create_task(self._break(break_other)))
             await self._publish(seconds)
-            for task in killing:
-                task.cancel()
-            await asyncio.gather(*killing, return_exceptions=True)
-            for child in self.world.children.values():
-                if not child.running():
-                    child.start()
+            self._calm.set()
+            await asyncio.gather(*killing)
             await self.world.until(self._over, "every case is rated and nothing is under way", limit, self.unfinished)
-            for task in (*staff, listening):
+            for task in (*staff, listening, keeping):
                 task.cancel()
         journals = await self._journals()
-        return verdict(
-            list(self.submissions.values()), self.witness, self.world.city, self._telephones(), journals
-        )
+        return verdict(list(self.submissions.values()), self.witness, self.world.city, self._telephones(), journals)
 
     def _set_faults(self) -> None:
         for partner, kind, only, probability, seconds in FAULTS:
@@ -95,7 +91,8 @@ class Chaos:
             names = list(self.world.children)
             rng.shuffle(names)
             for name in names:
-                await self.world.clock.sleep(rng.uniform(0.3, 1.5))
+                if await self.world.clock.wait(self._calm, rng.uniform(0.3, 1.5)):
+                    return
                 child = self.world.children[name]
                 child.kill()
                 self.killed[name] += 1
@@ -103,9 +100,16 @@ class Chaos:
 
     async def _break(self, other: Break) -> None:
         rng = random.Random(self.seed + 2)
-        while True:
-            await self.world.clock.sleep(rng.uniform(2.0, 5.0))
+        while not await self.world.clock.wait(self._calm, rng.uniform(2.0, 5.0)):
             self.killed[await other(rng)] += 1
+
+    async def _keep(self) -> None:
+        """What a supervisor does: a process that ended by itself, such as one that found no broker, starts again."""
+        while True:
+            await self.world.clock.sleep(0.5)
+            for child in self.world.children.values():
+                if not child.running():
+                    child.start()
 
     # -- citizens ------------------------------------------------------------------------------------------------
 
@@ -147,7 +151,6 @@ class Chaos:
         """Until the bus has it. A second saying has the id of the first (sequence 1) or one of its own."""
         record = as_record(PORTAL, submission.id, body, START)
         if sequence > 1:
-
             given = {**body, "at": START, "portal": PORTAL, "submission": submission.id}
             record = record_of(Submitted.model_validate(given), sequence)
         while True:
@@ -211,7 +214,10 @@ class Chaos:
 
     async def _rate(self, case: str, token: str) -> None:
         status, body = await self.world.post(
-            "evaluation", "/evaluation/ratings", {"case": case, "token": token, "grade": "very_satisfied", "channel": "app"}, {"Idempotency-Key": f"rate-{case}"}
+            "evaluation",
+            "/evaluation/ratings",
+            {"case": case, "token": token, "grade": "very_satisfied", "channel": "app"},
+            {"Idempotency-Key": f"rate-{case}"},
         )
         if status not in (200, 201):
             self.witness.faults.append(f"rating of {case}: {status} {body}")

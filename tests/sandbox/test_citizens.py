@@ -1,4 +1,7 @@
-"""The generators of applicants: valid numbers, repeatable papers, and bodies that the portal contract takes."""
+"""The generators of applicants: valid numbers, repeatable papers, and bodies that the portal contract takes.
+
+They must never know a service.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The city as a whole: officers' tokens, registers, faults and counts over HTTP, and the process until SIGTERM."""
+"""The city as a whole: officers' tokens, registers, faults and counts over HTTP, and the process until SIGTERM.
+
+They must never know a service.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The pretend EMS: the platform's envelope and answers, trace pushes in both formats, and counts of double parcels."""
+"""The pretend EMS: the platform's envelope and answers, trace pushes in both formats, and counts of double parcels.
+
+They must never know a service.
+"""
 
 from __future__ import annotations
 

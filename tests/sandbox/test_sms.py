@@ -1,4 +1,7 @@
-"""The pretend SMS provider: Aliyun's formats, receipts and replies, and counts that tell the truth under faults."""
+"""The pretend SMS provider: Aliyun's formats, receipts and replies, and counts that tell the truth under faults.
+
+They must never know a service.
+"""
 
 from __future__ import annotations
 

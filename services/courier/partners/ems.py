@@ -21,8 +21,9 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unknown
 from chassis.sealing import Keyring
+from contracts.codes import SCAN_EMS, SCAN_EMS_LEGACY, CodeList, Unmapped
 from contracts.event import SHANGHAI
-from contracts.words import SCAN_EMS, SCAN_EMS_LEGACY, CodeList, ParcelScan, Unmapped
+from contracts.words import ParcelScan
 from services.courier.domain.parcel import OrderEms
 from services.courier.settings import Settings
 

@@ -6,6 +6,7 @@ State, message and now give a decision; this module must never wait for anything
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -33,8 +34,20 @@ from contracts.words import Channel, DeliveryMethod, Grade, LimitKind, Unit
 from services.evaluation.domain.case import Case, Rate, Rating
 from services.evaluation.domain.clocks import Clocks, about
 from services.evaluation.journal import entry
-from services.evaluation.settings import Settings
 
+
+@dataclass(frozen=True)
+class Policy:
+    """What a city may set: days of an invitation, working days of clocks V and R, and whether a first timely delivery
+    attempt satisfies the courier's promise."""
+
+    invitation_days: int = 30
+    verify_days: int = 1
+    rectify_days: int = 5
+    timely_attempt: bool = True
+
+
+USUAL = Policy()
 WINDOW = "窗口"
 COURIER = "寄递"
 
@@ -48,9 +61,9 @@ HEARD = (
 )
 
 
-def cases(settings: Settings, calendar: Calendar, keyring: Keyring) -> Decider[Case]:
+def cases(calendar: Calendar, keyring: Keyring, policy: Policy = USUAL) -> Decider[Case]:
     """The decider of kind `case`."""
-    rules = Rules(settings, calendar, keyring)
+    rules = Rules(policy, calendar, keyring)
     decider: Decider[Case] = Decider("case", Case)
     decider.on(*HEARD)(rules.heard)
     decider.on(Rate)(rules.rate)
@@ -61,8 +74,8 @@ def cases(settings: Settings, calendar: Calendar, keyring: Keyring) -> Decider[C
 class Rules:
     """Every event is journalled once and moves clocks; what evaluation says itself is journalled as it is said."""
 
-    def __init__(self, settings: Settings, calendar: Calendar, keyring: Keyring) -> None:
-        self.settings, self.calendar, self.keyring = settings, calendar, keyring
+    def __init__(self, policy: Policy, calendar: Calendar, keyring: Keyring) -> None:
+        self.policy, self.calendar, self.keyring = policy, calendar, keyring
         self._moves: dict[type, Callable[[Clocks, Any], None]] = {
             Received: self._received,
             CorrectionRequested: self._correction_requested,
@@ -159,7 +172,7 @@ class Rules:
             if work.case.promise is not None and not work.case.attempted:
                 limit = Limit.model_validate(work.case.promise.limit)
                 work.start("delivery", limit, COURIER)
-        elif event.cause == "attempt" and self.settings.timely_attempt:
+        elif event.cause == "attempt" and self.policy.timely_attempt:
             work.case = replace(work.case, attempted=True)
             work.stop("delivery", event.scanned_at, final=False)
 
@@ -179,7 +192,7 @@ class Rules:
         if case.token or not case.closed or (case.parcel and not case.delivered):
             return
         token = self.keyring.tag(f"invitation/{case.id}")
-        until = work.now + timedelta(days=self.settings.invitation_days)
+        until = work.now + timedelta(days=self.policy.invitation_days)
         work.case = replace(case, token=token, until=until)
         work.say.append(Invited(at=work.now, case=case.id, about=about(case), token=token, until=until))
 
@@ -214,7 +227,7 @@ class Rules:
 
     def _rectify(self, work: Clocks) -> None:
         """差评整改: verify, then rectify, each with its clock."""
-        limit, days = self.calendar.limit, self.settings
+        limit, days = self.calendar.limit, self.policy
         verify = limit(LimitKind.VERIFY, work.now, days.verify_days, Unit.WORKDAY)
         rectify = limit(LimitKind.RECTIFY, work.now, days.rectify_days, Unit.WORKDAY)
         work.case = replace(work.case, rectifying=True)

@@ -1,15 +1,15 @@
 """Templates of notices: which event is told to the citizen in which approved words, with variables checked beforehand.
 
-Pure; it is given text, and must never open a file.
+Pure; it is given what was read, and must never open a file.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from contracts.courier import Delivered, DeliveryFailed, Dispatched, Returned
@@ -60,11 +60,11 @@ def shown(value: Any) -> str:
     return OUTCOMES.get(value, str(value))
 
 
-def read(text: str) -> dict[str, Template]:
-    """Templates by event type. Raises TemplateError naming every template and what is wrong with it."""
+def checked(raw: Mapping[str, Any]) -> dict[str, Template]:
+    """Templates by event type, from the parsed file. Raises TemplateError naming every template and what is wrong."""
     problems: list[str] = []
     found: dict[str, Template] = {}
-    for name, body in (yaml.safe_load(text) or {}).items():
+    for name, body in raw.items():
         try:
             found[name] = Template.model_validate(body)
         except ValidationError as error:
@@ -76,7 +76,8 @@ def read(text: str) -> dict[str, Template]:
         template = found[cls.TYPE]
         if set(re.findall(r"\$\{(\w+)\}", template.text)) != template.variables.keys():
             problems.append(f"{cls.TYPE}: text and variables name different things")
-        problems += [f"{cls.TYPE}.{v}: the event has no {p}" for v, p in template.variables.items() if not has(cls, p)]
+        missing = [(name, path) for name, path in template.variables.items() if not has(cls, path)]
+        problems += [f"{cls.TYPE}.{name}: the event has no {path}" for name, path in missing]
     problems += [f"{name}: no event of this type is told" for name in found.keys() - {c.TYPE for c in TOLD}]
     if problems:
         raise TemplateError("; ".join(problems))

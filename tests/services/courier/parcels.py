@@ -8,10 +8,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from contracts.codes import SCAN_EMS
 from contracts.courier import Courier, Delivered, DeliveryFailed, Dispatched
 from contracts.event import Event
 from contracts.review import Issued
-from contracts.words import SCAN_EMS, DeliveryMethod
+from contracts.words import DeliveryMethod
 from services.courier.domain.parcel import OrderEms, Parcel, Scanned
 from services.courier.domain.rules import parcels
 from tests.contracts.samples import ABOUT, CASE

@@ -26,7 +26,7 @@ from chassis.bus import Record
 from chassis.bus.log import LogBus
 from chassis.clock import Clock
 from contracts.event import SHANGHAI
-from contracts.wire import Envelope, decode
+from contracts.wire import Envelope, Undecodable, decode
 from sandbox.city import City, Options
 from sandbox.officers import Office, officer_of
 
@@ -153,7 +153,10 @@ class World:
         subscription = await self.bus.subscribe(f"portal-{PORTAL}", topics, nothing, nothing)
         while True:
             for record in await subscription.fetch(1000, 0.1):
-                envelope = decode(record.headers, record.value)
+                try:
+                    envelope = decode(record.headers, record.value)
+                except Undecodable:
+                    continue  # somebody else's bad bytes
                 into = self.events if record.topic == "case" else self.answers
                 if all(known.id != envelope.id for known in into[record.key]):
                     into[record.key].append(envelope)

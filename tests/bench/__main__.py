@@ -15,15 +15,21 @@ from typing import Any
 
 import uvloop
 
+from tests.bench.flat import flat
+from tests.bench.footprint import footprint
+from tests.bench.hop import hop
+from tests.bench.http4 import http4
+from tests.bench.latency import latency
 from tests.bench.lifecycles import lifecycles
 from tests.bench.report import Figure, table, write
 
 OUT = Path(__file__).resolve().parents[2] / "build" / "bench.json"
 
-Bench = Callable[[Path, argparse.Namespace], Coroutine[Any, Any, list[Figure]]]
+Bench = Callable[[Path, argparse.Namespace, dict[str, Figure]], Coroutine[Any, Any, list[Figure]]]
+"""Works in a folder of its own; sees the figures so far."""
 
 
-async def run_lifecycles(directory: Path, given: argparse.Namespace) -> list[Figure]:
+async def run_lifecycles(directory: Path, given: argparse.Namespace, _: dict[str, Figure]) -> list[Figure]:
     one = await lifecycles(directory / "one", "one", given.quick, given.profile)
     if given.profile:
         print((directory / "one" / "profile.txt").read_text())
@@ -31,8 +37,35 @@ async def run_lifecycles(directory: Path, given: argparse.Namespace) -> list[Fig
     return [one, await lifecycles(directory / "five", "supervised", given.quick)]
 
 
+async def run_http4(directory: Path, given: argparse.Namespace, _: dict[str, Figure]) -> list[Figure]:
+    return await http4(directory, given.quick, given.profile)
+
+
+async def run_flat(directory: Path, given: argparse.Namespace, _: dict[str, Figure]) -> list[Figure]:
+    sizes = {"flat_27k": 27_000, **({"flat_1m": 1_000_000} if given.million else {})}
+    return [await flat(directory / key, key, size, given.quick) for key, size in sizes.items()]
+
+
+async def run_latency(directory: Path, given: argparse.Namespace, so_far: dict[str, Figure]) -> list[Figure]:
+    one = so_far.get("lifecycles_events_per_s.one")
+    return await latency(directory, one.median if one else 200.0, given.quick)
+
+
+async def run_footprint(directory: Path, given: argparse.Namespace, _: dict[str, Figure]) -> list[Figure]:
+    return await footprint(directory, given.quick)
+
+
+async def run_hop(directory: Path, given: argparse.Namespace, _: dict[str, Figure]) -> list[Figure]:
+    return await hop(directory, given.quick)
+
+
 BENCHES: dict[str, Bench] = {
     "lifecycles_events_per_s": run_lifecycles,
+    "lifecycles_http4_per_s": run_http4,
+    "flat": run_flat,
+    "event_to_sms_p99_ms": run_latency,
+    "footprint": run_footprint,
+    "hop_ratio_faststream": run_hop,
 }
 
 
@@ -50,7 +83,8 @@ def main() -> int:
     for key in keys:
         print(f"{key} …", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory(prefix="tongban-bench-") as directory:
-            figures.update({f.key: f for f in uvloop.run(BENCHES[key](Path(directory), given))})
+            found = uvloop.run(BENCHES[key](Path(directory), given, figures))
+        figures.update({figure.key: figure for figure in found})
         write(figures, OUT)
     print(table(figures))
     return 1 if any(figure.wrong for figure in figures.values()) else 0

@@ -16,10 +16,8 @@ from tests.guarantees.harness import Mode, Setup, running
 
 async def footprint(directory: Path, quick: bool) -> list[Figure]:
     lifecycles = 300 if quick else 1500
-    ready = []
-    for run in range(3 if quick else 5):
-        # `running` begins with the city and this process's own seat at the bus; the child alone is timed.
-        ready.append(await start(directory / f"start-{run}"))
+    # `running` begins with the city and this process's own seat at the bus; the child alone is timed.
+    ready = [await start(directory / f"start-{run}") for run in range(3 if quick else 5)]
     rss = await memory(directory / "one", "one", "Rss", lifecycles)
     pss = await memory(directory / "five", "supervised", "Pss", lifecycles)
     return [Figure("ready_s", ready, {"from": "exec of `tongban serve` in an empty folder to 200 of /ready"}), rss, pss]

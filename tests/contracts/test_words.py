@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+from contracts import codes as edges
 from contracts import words
 from contracts.codes import (
     CASE_RESULT_GUANGDONG,
@@ -48,7 +49,7 @@ from contracts.words import (
 VOCABULARIES = [
     cls for _, cls in inspect.getmembers(words, inspect.isclass) if issubclass(cls, Word) and cls is not Word
 ]
-CODE_LISTS = [value for _, value in inspect.getmembers(words) if isinstance(value, CodeList)]
+CODE_LISTS = [value for _, value in inspect.getmembers(edges) if isinstance(value, CodeList)]
 
 
 @pytest.mark.parametrize("vocabulary", VOCABULARIES, ids=lambda cls: cls.__name__)

@@ -1,4 +1,4 @@
-"""A whole suite as real processes that a test starts, kills and starts again, with a pretend city and a seat at the bus.
+"""A whole suite as real processes that a test starts, kills and starts again, beside a pretend city.
 
 It drives public HTTP, the bus port and signals only; this module must never import a service or patch anything.
 """

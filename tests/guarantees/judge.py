@@ -6,6 +6,7 @@ It reads and compares; this module must never start, kill or ask anything, nor i
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -136,7 +137,7 @@ def case(submission: Submission, witness: Witness) -> Iterator[str]:
     notices = Counter(said.field("notice") for said in events if said.type == "notified")
     yield from (f"notified of {notice} {n} times" for notice, n in notices.items() if n > 1)
     places = [(kind, said.place) for kind in CHAIN for said in events if said.type == kind]
-    for (before, earlier), (after, later) in zip(places, places[1:], strict=False):
+    for (before, earlier), (after, later) in itertools.pairwise(places):
         if earlier >= later:
             yield f"{after} was heard before {before}"
     last: dict[str, int] = {}

@@ -1,0 +1,1 @@
+"""Tests of the whole, through public doors only. Nothing here may look inside a service."""

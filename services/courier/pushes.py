@@ -33,7 +33,7 @@ class Pushes:
             raise Reject("signature_invalid", "签名无效", "authenticate", 401)
         pushed = parsed(body)
         results = await asyncio.gather(*(self._one(w, p) for w, p in pushed.items()), return_exceptions=True)
-        return acknowledged([w for w, result in zip(pushed, results, strict=True) if isinstance(result, Exception)])
+        return acknowledged([w for w, result in zip(pushed, results, strict=True) if isinstance(result, BaseException)])
 
     async def _one(self, waybill: str, pushed: Pushed) -> None:
         """To the parcel of this waybill; while nobody knows it, to a document of its own. Looking twice leaves no gap:

@@ -6,7 +6,9 @@ One tell per item; this module must never decide what becomes of a notice.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import hmac
+import logging
 import re
 from collections.abc import Awaitable, Iterable
 from typing import TypeVar
@@ -20,9 +22,10 @@ from chassis.http import answer
 from chassis.sealing import Keyring
 from contracts.words import Grade
 from services.notify.domain.mailbox import Mailbox, Receipt, Reply
-from services.notify.providers.aliyun import ACCEPTED, REPORTS, UPS
+from services.notify.providers.aliyun import ACCEPTED, REPORTS, UPS, Report, Up
 from services.notify.settings import Settings
 
+log = logging.getLogger("tongban")
 T = TypeVar("T")
 ALIYUN = Caller("partner", "aliyun")
 OUT_ID = re.compile(r"([0-9a-f]{32})\.([0-9a-f]{24})")
@@ -38,13 +41,11 @@ def routes(boxes: Decider[Mailbox], settings: Settings, keyring: Keyring, door: 
 
     @router.post("/webhooks/aliyun/{secret}/reports", include_in_schema=False)
     async def reports(secret: str, request: Request) -> Response:
-        """SmsReport: several receipts a call, repeated at will. One whose OutId is not ours is taken and dropped."""
+        """SmsReport: several receipts a call, repeated at will. One whose OutId is not ours is taken and counted."""
         verified(secret)
-        found = [(OUT_ID.fullmatch(item.out_id), item) for item in decoded(REPORTS, await request.body())]
         await gathered(
-            door.tell(boxes, match[1], Receipt(key=match[2], delivered=item.success), by=ALIYUN)
-            for match, item in found
-            if match is not None
+            door.tell(boxes, tag, receipt, by=ALIYUN)
+            for tag, receipt in addressed(decoded(REPORTS, await request.body()))
         )
         return answer(ACCEPTED)
 
@@ -53,7 +54,7 @@ def routes(boxes: Decider[Mailbox], settings: Settings, keyring: Keyring, door: 
         """SmsUp: what citizens answered; the number becomes a tag, the text a grade or a sealed text."""
         verified(secret)
         await gathered(
-            door.tell(boxes, tag, reply(item.content, keyring), by=ALIYUN, asked=Asked(key=f"up:{item.sequence_id}"))
+            door.tell(boxes, tag, reply(item.content, keyring), by=ALIYUN, asked=Asked(key=reply_key(item)))
             for item in decoded(UPS, await request.body())
             for tag in (keyring.tag(item.phone_number),)
         )
@@ -66,15 +67,36 @@ def decoded(decoder: msgspec.json.Decoder[list[T]], body: bytes) -> list[T]:
     """Raises Reject (400) for what is no list of such items; no value is repeated."""
     try:
         return decoder.decode(body)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
+    except (msgspec.DecodeError, ValueError, RecursionError):  # the last of them for brackets without end
         raise Reject("push_unreadable", "推送内容无法解析", status=400) from None
 
 
+def addressed(reports: list[Report]) -> list[tuple[str, Receipt]]:
+    """Receipts with the mailbox they are for; how many are not for us is said in the log."""
+    found = [(OUT_ID.fullmatch(report.out_id), report) for report in reports]
+    ours = [(match[1], Receipt(key=match[2], delivered=report.success)) for match, report in found if match]
+    if len(ours) < len(reports):
+        log.info("%d receipts of the SMS provider name no message of ours", len(reports) - len(ours))
+    return ours
+
+
 async def gathered(tells: Iterable[Awaitable[object]]) -> None:
-    """All of a push together, so that they share a batch; a mailbox we do not know is no reason to push again."""
-    for result in await asyncio.gather(*tells, return_exceptions=True):
-        if isinstance(result, BaseException) and not (isinstance(result, Reject) and result.rule == "not_found"):
-            raise result
+    """All of a push together, so that they share a batch. What is refused would be refused again and is counted in the
+    log, such as a mailbox we do not know; any other failure has the whole push repeated."""
+    results = await asyncio.gather(*tells, return_exceptions=True)
+    failures = [result for result in results if isinstance(result, BaseException)]
+    for failure in failures:
+        if not isinstance(failure, Reject):
+            raise failure
+    if failures:
+        log.info("%d items of a push by the SMS provider were not taken", len(failures))
+
+
+def reply_key(item: Up) -> str:
+    """The same for every repetition of one reply, also where the provider gives no number."""
+    if item.sequence_id:
+        return f"up:{item.sequence_id}"
+    return "up:" + hashlib.sha256(f"{item.send_time}|{item.content}".encode()).hexdigest()[:24]
 
 
 def reply(content: str, keyring: Keyring) -> Reply:

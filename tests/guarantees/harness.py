@@ -128,7 +128,8 @@ class World:
         directory = setup.directory
         directory.mkdir(parents=True, exist_ok=True)
         self.clock = Clock(directory / "clock")
-        self.clock.move(START)
+        if not (directory / "keys").exists():  # else an earlier world has been here, and the clock never goes back
+            self.clock.move(START)
         self.first_port = free_ports(len(SERVICES) + 1)
         self.city = City(
             Options(

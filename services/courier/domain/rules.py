@@ -116,7 +116,8 @@ class Parcels:
         return self._evidence(state, scans_of(note.scans), scans_of(note.gone), now)
 
     def hand_over(self, state: Parcel, command: HandOver, now: datetime) -> Decision[Parcel]:
-        """Also the way out when an order failed: the result is still here. Rules `other_department`, `not_at_window`."""
+        """Also the way out when an order failed: the result is still there. Rules `other_department`,
+        `not_at_window`."""
         if command.by.department != state.about.get("department"):
             raise Reject("other_department", "该办件不属于您所在的部门", status=403)
         if state.phase not in (AT_WINDOW, FAILED):
@@ -139,7 +140,7 @@ class Parcels:
 
     def settle(self, state: Parcel, alarm: Alarm, now: datetime) -> Decision[Parcel]:
         """No 收寄 scan came: the first scan that proves one stands for it."""
-        return self._speak(replace(state, waits=None, inferred=True), now)
+        return self._speak(replace(state, inferred=True), now)
 
     def _speak(self, state: Parcel, now: datetime) -> Decision[Parcel]:
         """Says what is proved and unsaid, always dispatched before failed before delivered, however the scans came:

@@ -18,7 +18,8 @@ HELD, SENDING, SENT = "held", "sending", "sent"
 
 
 class Notice(msgspec.Struct, frozen=True, array_like=True):
-    """One notice that has not reached its end. `at` is when it is released (held) or expires (sent)."""
+    """One notice that has not reached its end. `at` is when it is released (held) or expires (sent); `template` is the
+    name of its template, where that is not the notice's own."""
 
     case: str
     notice: str
@@ -26,6 +27,16 @@ class Notice(msgspec.Struct, frozen=True, array_like=True):
     about: dict[str, Any]
     params: dict[str, str]
     at: datetime | None = None
+    template: str = ""
+
+
+class Invitation(msgspec.Struct, frozen=True):
+    """An invitation to rate: of which case, since when, until when a reply answers it."""
+
+    case: str = ""
+    about: dict[str, Any] = {}
+    at: datetime | None = None
+    until: datetime | None = None
 
 
 class Mailbox(State, frozen=True, kw_only=True):
@@ -34,7 +45,7 @@ class Mailbox(State, frozen=True, kw_only=True):
 
     open: dict[str, Notice] = {}
     told: int = 0
-    invited: dict[str, Any] = {}
+    invited: Invitation = Invitation()
 
     def alarms(self) -> Mapping[str, datetime]:
         return {
@@ -45,7 +56,8 @@ class Mailbox(State, frozen=True, kw_only=True):
 
 
 class SendSms(Errand, frozen=True, kw_only=True):
-    """One text message. `phone` is sealed under `<case>:phone`; `out_id` is the reference at the provider."""
+    """One text message. `phone` is sealed under `<case>:phone`; `out_id` is the reference at the provider, `day` the
+    legal date on which it was planned, from which on the provider may know it."""
 
     case: str
     key: str
@@ -53,6 +65,7 @@ class SendSms(Errand, frozen=True, kw_only=True):
     phone: str
     template: str
     params: dict[str, str]
+    day: str = ""
 
 
 class Receipt(Command):

@@ -13,10 +13,21 @@ from typing import Literal
 from msgspec.structs import replace
 
 from chassis.decision import Alarm, Answer, Decider, Decision
+from contracts.evaluation import Invited
 from contracts.event import About, CaseEvent, kept_days
 from contracts.notify import Notified, Replied
-from services.notify.domain.mailbox import HELD, SENDING, SENT, Mailbox, Notice, Receipt, Reply, SendSms
-from services.notify.domain.templates import TOLD, Template
+from services.notify.domain.mailbox import (
+    HELD,
+    SENDING,
+    SENT,
+    Invitation,
+    Mailbox,
+    Notice,
+    Receipt,
+    Reply,
+    SendSms,
+)
+from services.notify.domain.templates import TOLD, Template, template_of
 
 Outcome = Literal["delivered", "failed", "expired", "suppressed", "lost"]
 PROVIDER = "aliyun"
@@ -45,33 +56,35 @@ class Rules:
 
     def tell(self, state: Mailbox, event: CaseEvent, now: datetime) -> Decision[Mailbox]:
         """One notice per turn. A missing variable is found before sending; what can wait is held through the night."""
-        template = self.templates[event.TYPE]
+        name = template_of(event)
+        template = self.templates[name]
         key = notice_key(event)
         about = event.about.model_dump(mode="json", exclude_none=True)
         params = template.params(event)
-        if event.TYPE == "invited":
-            state = replace(state, invited={"case": event.case, "about": about})
+        if isinstance(event, Invited) and (state.invited.at is None or event.at >= state.invited.at):
+            state = replace(state, invited=Invitation(event.case, about, event.at, event.until))
         if isinstance(params, str):
             notice = Notice(event.case, event.TYPE, SENDING, about, {})
             return Decision(state, say=(notified(notice, "failed", now),))
-        notice = Notice(event.case, event.TYPE, HELD, about, params)
+        notice = Notice(event.case, event.TYPE, HELD, about, params, template=name)
         if not template.legal and self._quiet(now):
             held = replace(notice, at=self._morning(now))
             return Decision(replace(state, open={**state.open, key: held}, told=state.told + 1))
-        return self._send(replace(state, told=state.told + 1), key, notice)
+        return self._send(replace(state, told=state.told + 1), key, notice, now)
 
     def release(self, state: Mailbox, alarm: Alarm, now: datetime) -> Decision[Mailbox]:
         key = alarm.name.partition(":")[2]
-        return self._send(state, key, state.open[key])
+        return self._send(state, key, state.open[key], now)
 
-    def _send(self, state: Mailbox, key: str, notice: Notice) -> Decision[Mailbox]:
+    def _send(self, state: Mailbox, key: str, notice: Notice, now: datetime) -> Decision[Mailbox]:
         errand = SendSms(
             case=notice.case,
             key=key,
             out_id=f"{state.id}.{key}",
             phone=notice.about["contact"]["phone"],
-            template=self.templates[notice.notice].template,
+            template=self.templates[notice.template or notice.notice].template,
             params=notice.params,
+            day=now.date().isoformat(),
         )
         sending = replace(notice, phase=SENDING, at=None)
         return Decision(replace(state, open={**state.open, key: sending}), do=(errand,))
@@ -97,13 +110,13 @@ class Rules:
         return self._ended(state, alarm.name.partition(":")[2], "expired", now)
 
     def reply(self, state: Mailbox, command: Reply, now: datetime) -> Decision[Mailbox] | None:
-        """Answers the newest invitation; without one there is no case it could belong to."""
-        if not state.invited:
+        """Answers the newest invitation while it is open; without one there is no case it could belong to."""
+        if state.invited.until is None or now > state.invited.until:
             return None
         replied = Replied(
             at=now,
-            case=state.invited["case"],
-            about=About.model_validate(state.invited["about"]),
+            case=state.invited.case,
+            about=About.model_validate(state.invited.about),
             grade=command.grade,
             text=None if command.grade else command.sealed,
         )
@@ -115,6 +128,9 @@ class Rules:
         return Decision(replace(state, open=rest), say=(notified(notice, outcome, now),))
 
     def _quiet(self, now: datetime) -> bool:
+        """Whether the hour lies in the quiet ones, which may or may not reach over midnight; equal ends mean none."""
+        if self.quiet_from <= self.quiet_to:
+            return self.quiet_from <= now.hour < self.quiet_to
         return now.hour >= self.quiet_from or now.hour < self.quiet_to
 
     def _morning(self, now: datetime) -> datetime:

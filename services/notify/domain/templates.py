@@ -17,12 +17,22 @@ from contracts.evaluation import Invited
 from contracts.event import CaseEvent
 from contracts.intake import Accepted, CorrectionRequested, Lapsed, Refused, Withdrawn
 from contracts.review import Reviewed
+from contracts.words import DeliveryMethod, Word
 
 TOLD: tuple[type[CaseEvent], ...] = (
     *(Accepted, CorrectionRequested, Refused, Lapsed, Withdrawn, Reviewed),
     *(Dispatched, DeliveryFailed, Delivered, Returned, Invited),
 )
 """Every event that the citizen is told; each must have a template."""
+
+VARIANTS: dict[str, type[CaseEvent]] = {
+    "dispatched_ready": Dispatched,
+    "delivered_by_hand": Delivered,
+    "delivery_corrected": DeliveryFailed,
+    "delivery_trouble": DeliveryFailed,
+}
+"""Other words for some of these events: waiting to be fetched, handed over, a false 妥投 taken back, nothing moving."""
+NAMES: dict[str, type[CaseEvent]] = {**{cls.TYPE: cls for cls in TOLD}, **VARIANTS}
 
 OUTCOMES = {"approved": "准予", "denied": "不予许可", "withdrawn": "已撤回", "forwarded": "已转报"}
 
@@ -54,31 +64,48 @@ class Template(BaseModel):
         return values
 
 
+def template_of(event: CaseEvent) -> str:
+    """The name of the template in whose words this event is told."""
+    if isinstance(event, Dispatched) and event.method is not DeliveryMethod.EMS:
+        return "dispatched_ready"
+    if isinstance(event, Delivered) and event.method is not DeliveryMethod.EMS:
+        return "delivered_by_hand"
+    if isinstance(event, DeliveryFailed) and event.retracts:
+        return "delivery_corrected"
+    if isinstance(event, DeliveryFailed) and event.cause not in ("attempt", "refused"):
+        return "delivery_trouble"
+    return event.TYPE
+
+
 def shown(value: Any) -> str:
+    if isinstance(value, Word):
+        return value.label_zh
     if isinstance(value, datetime | date):
         return f"{value.month}月{value.day}日"
     return OUTCOMES.get(value, str(value))
 
 
-def checked(raw: Mapping[str, Any]) -> dict[str, Template]:
-    """Templates by event type, from the parsed file. Raises TemplateError naming every template and what is wrong."""
+def checked(raw: Any) -> dict[str, Template]:
+    """Templates by name, from the parsed file. Raises TemplateError naming every template and what is wrong."""
     problems: list[str] = []
     found: dict[str, Template] = {}
+    if not isinstance(raw, Mapping):
+        raise TemplateError("expected templates by event type")
     for name, body in raw.items():
         try:
             found[name] = Template.model_validate(body)
         except ValidationError as error:
             problems += [f"{name}.{'.'.join(map(str, e['loc']))}: {e['type']}" for e in error.errors()]
-    for cls in TOLD:
-        if cls.TYPE not in found:
-            problems.append(f"{cls.TYPE}: no template")
+    for name, cls in NAMES.items():
+        if name not in found:
+            problems.append(f"{name}: no template")
             continue
-        template = found[cls.TYPE]
+        template = found[name]
         if set(re.findall(r"\$\{(\w+)\}", template.text)) != template.variables.keys():
-            problems.append(f"{cls.TYPE}: text and variables name different things")
-        missing = [(name, path) for name, path in template.variables.items() if not has(cls, path)]
-        problems += [f"{cls.TYPE}.{name}: the event has no {path}" for name, path in missing]
-    problems += [f"{name}: no event of this type is told" for name in found.keys() - {c.TYPE for c in TOLD}]
+            problems.append(f"{name}: text and variables name different things")
+        missing = [(variable, path) for variable, path in template.variables.items() if not has(cls, path)]
+        problems += [f"{name}.{variable}: the event has no {path}" for variable, path in missing]
+    problems += [f"{name}: no event of this type is told" for name in found.keys() - NAMES.keys()]
     if problems:
         raise TemplateError("; ".join(problems))
     return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hmac
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -18,12 +18,16 @@ import msgspec
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unknown
 from chassis.sealing import Keyring
-from contracts.event import SHANGHAI
 from services.notify.domain.mailbox import SendSms
 from services.notify.settings import Settings
 
-BUSY = ("isv.BUSINESS_LIMIT_CONTROL", "Throttling", "Throttling.User", "ServiceUnavailable", "InternalError")
+BUSY = ("isv.BUSINESS_LIMIT_CONTROL", "Throttling", "Throttling.User", "ServiceUnavailable")
 """Codes that say: not sent, try later."""
+UNSURE = ("InternalError", "isp.SYSTEM_ERROR")
+"""Codes of a failure inside the provider, which may have come after the message was taken: to be asked about."""
+DAYS = 30
+"""QuerySendDetails knows the last 30 days (help.aliyun.com 419277)."""
+PAGE = 50
 
 
 class Report(msgspec.Struct):
@@ -39,6 +43,7 @@ class Up(msgspec.Struct):
 
     phone_number: str = ""
     content: str = ""
+    send_time: str = ""
     sequence_id: int | str = 0
 
 
@@ -72,26 +77,42 @@ class AliyunSms:
             return {"biz_id": str(body.get("BizId", ""))}
         if code in BUSY:
             raise Retry(code, 30.0 if code == BUSY[0] else 1.0)
+        if code in UNSURE:
+            raise Unknown(code)
         raise Reject(code, "短信服务商拒绝发送")
 
     async def ask(self, id: str, errand: SendSms) -> Mapping[str, Any] | None:
-        """Whether the provider knows this OutId; None when it certainly does not."""
-        today = datetime.fromtimestamp(self.clock.system(), SHANGHAI)
-        body = await self._call(
-            "QuerySendDetails",
-            f"{id}?",
-            PhoneNumber=self.keyring.open(errand.phone, f"{errand.case}:phone"),
-            SendDate=f"{today:%Y%m%d}",
-            OutId=errand.out_id,
-            CurrentPage="1",
-            PageSize="50",
-        )
-        if body.get("Code") != "OK":
-            raise Retry(str(body.get("Code")))
-        for detail in body.get("SmsSendDetailDTOs", {}).get("SmsSendDetailDTO", []):
-            if detail.get("OutId") == errand.out_id:
-                return {"biz_id": str(detail.get("BizId", ""))}
+        """Whether the provider knows this OutId; None when it certainly does not. The provider is asked by number and
+        day, so every day since the errand was planned is looked through: one call at midnight may belong to either."""
+        today = self.clock.legal().date()
+        planned = date.fromisoformat(errand.day) if errand.day else today - timedelta(days=1)
+        for back in range(min(DAYS, max(0, (today - planned).days)) + 1):
+            found = await self._sent_on(today - timedelta(days=back), id, errand)
+            if found is not None:
+                return found
         return None
+
+    async def _sent_on(self, day: date, id: str, errand: SendSms) -> Mapping[str, Any] | None:
+        page = 0
+        while True:
+            page += 1
+            body = await self._call(
+                "QuerySendDetails",
+                f"{id}?{day}.{page}",
+                PhoneNumber=self.keyring.open(errand.phone, f"{errand.case}:phone"),
+                SendDate=f"{day:%Y%m%d}",
+                OutId=errand.out_id,
+                CurrentPage=str(page),
+                PageSize=str(PAGE),
+            )
+            if body.get("Code") != "OK":
+                raise Retry(str(body.get("Code")))
+            details = body.get("SmsSendDetailDTOs", {}).get("SmsSendDetailDTO", [])
+            for detail in details:
+                if detail.get("OutId") == errand.out_id:
+                    return {"biz_id": str(detail.get("BizId", ""))}
+            if not details or page * PAGE >= int(body.get("TotalCount", 0)):
+                return None
 
     async def _call(self, action: str, nonce: str, **params: str) -> Mapping[str, Any]:
         """Raises Retry when the request certainly did not arrive, Unknown when nobody can say."""
@@ -111,7 +132,9 @@ class AliyunSms:
             body = msgspec.json.decode(text)
         except msgspec.DecodeError:
             raise Unknown(f"HTTP {answer.status}") from None
-        return body if isinstance(body, dict) else {}
+        if not isinstance(body, dict) or "Code" not in body:
+            raise Unknown(f"HTTP {answer.status}")
+        return body
 
     def signed(self, params: Mapping[str, str], nonce: str) -> bytes:
         """The form body: the parameters with the common ones, and Signature = HMAC-SHA1 over the canonical query

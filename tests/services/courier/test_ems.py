@@ -1,0 +1,183 @@
+"""EMS's formats: the envelope, both pushes and their signature, and the runner against the pretend EMS over HTTP.
+
+The pretend EMS has a codec of its own, so that each proves the other; nothing here patches either.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from chassis.clock import Clock
+from chassis.decision import Reject, Retry, Unknown
+from chassis.sealing import Keyring
+from contracts.words import ParcelScan
+from sandbox.city import City, Options
+from sandbox.faults import Fault
+from services.courier.domain.parcel import OrderEms
+from services.courier.partners.ems import EmsOrders, acknowledged, authentic, parsed, sealed
+from services.courier.settings import Settings
+from tests.contracts.samples import CASE
+
+pytestmark = pytest.mark.anyio
+OPEN = "/amp-prod-api/f/amp/api/open"
+KEYRING = Keyring.generate()
+ORDER = OrderEms(
+    case=CASE,
+    name=KEYRING.seal("张三", f"{CASE}:name"),
+    phone=KEYRING.seal("14400000001", f"{CASE}:phone"),
+    address=KEYRING.seal("亳州市谯城区魏武大道1号", f"{CASE}:address"),
+)
+NUMBER = "5f0c2a1e-0000-5000-8000-000000000001"
+TRACE = {"traceNo": "1272448151316", "opTime": "2024-12-27 12:32:28", "opCode": "704", "opName": "妥投", "opDesc": "…"}
+MAIL = {
+    "serialnumber": "1", "mailnum": "LK434266003CN", "procdate": "20130702", "proctime": "000100", "orgfullname": "…",
+    "action": "00", "description": "…", "effect": "1", "properdelivery": "", "notproperdelivery": "",
+}  # fmt: skip
+
+
+def test_the_envelope_agrees_with_the_documented_vector() -> None:
+    text = '{"language":"zh-CN","orderId":"QIAO-20200618-004"}'
+    vector = (
+        "|$4|efB6PnjDpgHG4xfrvYlXonyBuMJoGTynkfasopHvbl2u3nmNeP+rznA3DyRwb"
+        "/2GeZL7I3rL6HKD5+Tv3Uy6x8jIDISbYG8Bg14caH2flYE="
+    )
+    assert sealed(text, "TvaBgrhE46sft3nZlfe7xw==") == vector
+
+
+def test_the_new_push() -> None:
+    other = {**TRACE, "traceNo": "1272448151317", "opCode": "999"}
+    found = parsed(json.dumps([TRACE, other]).encode())
+    assert found["1272448151316"].scans == [("2024-12-27T12:32:28+08:00", "704", ParcelScan.DELIVERED)]
+    assert found["1272448151317"].scans == [("2024-12-27T12:32:28+08:00", "999", ParcelScan.MOVED)]
+
+
+def test_the_legacy_push_and_its_retraction() -> None:
+    mails = [MAIL, {**MAIL, "action": "10"}, {**MAIL, "action": "10", "effect": "0"}]
+    found = parsed(json.dumps({"listexpressmail": mails}).encode())["LK434266003CN"]
+    posted = ("2013-07-02T00:01:00+08:00", "00", ParcelScan.POSTED)
+    delivered = ("2013-07-02T00:01:00+08:00", "10", ParcelScan.DELIVERED)
+    assert (found.scans, found.retracts) == ([posted, delivered], [delivered])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"null", b"{}", b"[1]", b"[{}]", b"\xff\xfe", b'"', b"[" * 100_000, b'[{"x":' + b"[" * 100_000,
+        json.dumps([{**TRACE, "opTime": "yesterday"}]).encode(),
+        json.dumps([{**TRACE, "opTime": "2024-13-27 12:32:28"}]).encode(),
+        json.dumps({"listexpressmail": [{**MAIL, "proctime": None}]}).encode(),
+    ],
+    ids=range(12),
+)  # fmt: skip
+def test_what_cannot_be_read_is_refused_without_repeating_it(body: bytes) -> None:
+    with pytest.raises(Reject) as refused:
+        parsed(body)
+    assert (refused.value.rule, refused.value.status) == ("push_unreadable", 400)
+
+
+def test_the_signature() -> None:
+    body = json.dumps([TRACE]).encode()
+    right = base64.b64encode(hashlib.md5(body + b"key").digest()).decode()
+    assert authentic(body, right, "key")
+    for wrong in (None, "", right.lower(), right + "=", "签名"):
+        assert not authentic(body, wrong, "key")
+    assert not authentic(body + b" ", right, "key")
+
+
+def test_the_answer_names_what_failed() -> None:
+    assert acknowledged([]) == {"response": {"success": "1", "failmailnums": "", "remark": ""}}
+    assert acknowledged(["A1", "B2"])["response"] == {"success": "0", "failmailnums": "A1,B2", "remark": ""}
+
+
+# -------------------------------------------------------------------------------------------------------------- runner
+
+
+@pytest.fixture
+async def city() -> AsyncIterator[City]:
+    found = City(Options(instant=True, ems_traces="", ems_legacy=""))
+    await found.start()
+    yield found
+    await found.stop()
+
+
+@pytest.fixture
+async def ems(city: City) -> AsyncIterator[EmsOrders]:
+    runner = EmsOrders(Settings(ems_url=city.url + OPEN), KEYRING, Clock())
+    yield runner
+    await runner.close()
+
+
+def taken(city: City) -> Any:
+    return city.counts()["ems"]["effects"]["ordered"]
+
+
+async def test_an_order_is_made_and_found_again(city: City, ems: EmsOrders) -> None:
+    assert await ems.ask(NUMBER, ORDER) is None
+    made = await ems.make(NUMBER, ORDER)
+    assert await ems.ask(NUMBER, ORDER) == made
+    assert taken(city)["by"] == {NUMBER: 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "met", "acted"),
+    [("silent", Unknown, 1), ("hang_up", Unknown, 1), ("error500", Unknown, 0), ("refuse", Retry, 0)],
+)
+async def test_what_an_answer_means(city: City, ems: EmsOrders, kind: Any, met: type[Exception], acted: int) -> None:
+    city.faults.add(Fault(partner="ems", kind=kind, count=1, seconds=0.01))
+    with pytest.raises(met):
+        await ems.make(NUMBER, ORDER)
+    assert taken(city)["total"] == acted
+    assert (await ems.ask(NUMBER, ORDER) is not None) == bool(acted), "asking tells whether it was done"
+
+
+async def test_a_wrong_secret_is_refused_with_their_code(city: City) -> None:
+    runner = EmsOrders(Settings(ems_url=city.url + OPEN, ems_secret="MDEyMzQ1Njc4OWFiY2RlZg=="), KEYRING, Clock())
+    with pytest.raises(Reject) as refused:
+        await runner.make(NUMBER, ORDER)
+    await runner.close()
+    assert refused.value.rule == "A0301"
+
+
+async def test_nobody_there_is_tried_again_later() -> None:
+    runner = EmsOrders(Settings(ems_url="http://127.0.0.1:1" + OPEN), KEYRING, Clock())
+    with pytest.raises(Retry):
+        await runner.make(NUMBER, ORDER)
+    await runner.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "met"),
+    [
+        (200, {"success": False, "retCode": "B0001", "retMsg": "系统执行出错"}, Unknown),
+        (500, {"success": False, "retCode": "X"}, Unknown),
+        (200, {"success": False, "retCode": "A0410"}, Reject),
+        (200, [], Unknown),
+        (200, {"success": True, "retBody": "no json"}, Unknown),
+    ],
+)
+async def test_answers_that_the_pretend_ems_never_gives(status: int, body: Any, met: type[Exception]) -> None:
+    async def answer(_: web.BaseRequest) -> web.Response:
+        return web.json_response(body, status=status)
+
+    server = web.ServerRunner(web.Server(answer))
+    await server.setup()
+    await web.TCPSite(server, "127.0.0.1", 0).start()
+    runner = EmsOrders(Settings(ems_url=f"http://127.0.0.1:{server.addresses[0][1]}"), KEYRING, Clock())
+    with pytest.raises(met):
+        await runner.make(NUMBER, ORDER)
+    await runner.close()
+    await server.cleanup()
+
+
+def test_personal_data_is_nowhere_but_in_the_call(tmp_path: Path) -> None:
+    for secret in ("张三", "14400000001", "魏武大道"):
+        assert secret not in repr(ORDER)
+    assert "TvaBgrhE46sft3nZlfe7xw" not in repr(Settings())

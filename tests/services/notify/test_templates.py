@@ -1,0 +1,87 @@
+"""The templates: every turn has its words, every variable its source, and every mistake is named at once.
+
+What is checked is what a city would edit; nothing here sends anything.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from contracts.courier import Delivered, DeliveryFailed, Dispatched
+from services.notify.app import TEMPLATES
+from services.notify.domain.templates import NAMES, TOLD, Template, TemplateError, checked
+from services.notify.settings import Settings
+from tests.contracts.samples import SAMPLES
+
+TEXT = TEMPLATES.read_text(encoding="utf-8")
+APPROVED = checked(yaml.safe_load(TEXT))
+
+
+def changed(name: str, **fields: object) -> Any:
+    given = yaml.safe_load(TEXT)
+    given[name] = {**given[name], **fields}
+    return given
+
+
+def test_all_are_there_each_with_an_id_of_its_own() -> None:
+    assert APPROVED.keys() == NAMES.keys()
+    assert {cls.TYPE for cls in TOLD} <= APPROVED.keys()
+    assert len({template.template for template in APPROVED.values()}) == len(APPROVED)
+    for name, template in APPROVED.items():
+        assert template.template.endswith(f"_{NAMES[name].TYPE.upper()}"), "the id ends in the notice"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_usual_notice_fits_one_message(name: str) -> None:
+    """70 characters with the signature, beyond that 67 a piece (Aliyun). The invitation takes two, for its code."""
+    event = next(event for event in SAMPLES if type(event) is NAMES[name])
+    template = APPROVED[name]
+    params = template.params(event)
+    assert isinstance(params, dict)
+    text = re.sub(r"\$\{(\w+)\}", lambda found: params[found[1]], template.text)
+    assert len(f"【{Settings().sms_sign}】{text}") <= (134 if name == "invited" else 70), text
+
+
+def test_every_mistake_is_named_at_once() -> None:
+    given = yaml.safe_load(TEXT)
+    del given["lapsed"]
+    given["refused"]["variables"]["title"] = "about.colour"
+    given["delivered"]["text"] += "${extra}"
+    given["accepted"]["colour"] = "red"
+    given["overdue"] = given["returned"]
+    with pytest.raises(TemplateError) as wrong:
+        checked(given)
+    for text in (
+        "lapsed: no template",
+        "refused.title: the event has no about.colour",
+        "delivered: text and variables name different things",
+        "accepted.colour: extra_forbidden",
+        "overdue: no event of this type is told",
+    ):
+        assert text in str(wrong.value)
+
+
+@pytest.mark.parametrize("given", [None, [1], 3, {}])
+def test_what_is_no_table_of_templates(given: Any) -> None:
+    with pytest.raises(TemplateError):
+        checked(given)
+
+
+def test_a_version_must_be_given() -> None:
+    with pytest.raises(TemplateError, match=r"accepted\.version"):
+        checked(changed("accepted", version=None))
+
+
+def test_words_are_shown_in_chinese() -> None:
+    ready = next(e for e in SAMPLES if isinstance(e, Dispatched))
+    template = Template(template="T", version=1, legal=False, text="${m}${d}", variables={"m": "method", "d": "at"})
+    assert template.params(ready) == {"m": ready.method.label_zh, "d": f"{ready.at.month}月{ready.at.day}日"}
+
+
+def test_variants_are_of_told_events() -> None:
+    assert {NAMES[name] for name in NAMES} == set(TOLD)
+    assert {Dispatched, Delivered, DeliveryFailed} <= set(TOLD)

@@ -1,0 +1,161 @@
+"""Notify as it runs: an event becomes a message at the pretend provider, its receipt comes home, a reply is heard.
+
+Everything is real but the city; nothing here may look into a document.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from chassis.bus import Record
+from chassis.sealing import load_keyring
+from chassis.settings import ChassisSettings
+from chassis.suite import Suite
+from contracts.event import Event
+from contracts.notify import Notified, Replied
+from contracts.wire import Envelope, decode, encode
+from sandbox.city import City, Options
+from services.notify.app import build
+from tests.chassis.running import read_all, until
+from tests.contracts.samples import ABOUT, CASE
+from tests.services.notify.folding import at
+from tests.services.notify.test_mailbox import Accepted, invited, sample
+
+pytestmark = pytest.mark.anyio
+PHONE = "14400000001"
+PATH = "/notify/webhooks/aliyun/"
+START = at(4, 9, 10)
+
+
+@dataclass
+class Office:
+    suite: Suite
+    city: City
+    http: aiohttp.ClientSession
+    url: str
+
+    async def push(self, path: str, body: Any, secret: str = "sandbox-sms") -> tuple[int, Any]:
+        data = {"data": io.BytesIO(body)} if isinstance(body, bytes) else {"json": body}
+        async with self.http.post(f"{self.url}{PATH}{secret}/{path}", **data) as answer:
+            text = await answer.text()
+            return answer.status, json.loads(text) if answer.content_type.endswith("json") else text
+
+    async def say(self, event: Event) -> None:
+        """Says it of a person whose number is PHONE."""
+        keyring = load_keyring(self.suite.settings)
+        contact = ABOUT.contact.model_copy(
+            update={"tag": keyring.tag(PHONE), "phone": keyring.seal(PHONE, f"{CASE}:phone")}
+        )
+        event = event.model_copy(update={"about": ABOUT.model_copy(update={"contact": contact})})
+        headers, value = encode(Envelope(f"e-{event.TYPE}-{event.at}", "/tongban/intake", 1, event))
+        await self.suite.bus.publish([Record("case", CASE, headers, value)])
+
+    async def said(self, cls: type[Event], count: int = 1) -> list[Any]:
+        """All events of a kind, once there are so many of them."""
+        found: list[Any] = []
+
+        async def enough() -> bool:
+            records = await read_all(self.suite.bus, "case", group=f"look-{self.suite.clock.ticks()}")
+            found[:] = [e for e in (decode(r.headers, r.value).event for r in records) if isinstance(e, cls)]
+            return len(found) >= count
+
+        await until(enough)
+        return found
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[Office]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    callbacks = {name: f"{url}{PATH}sandbox-sms/{word}" for name, word in
+                 (("sms_reports", "reports"), ("sms_replies", "replies"))}  # fmt: skip
+    settings = ChassisSettings(dir=tmp_path, port=port, sandbox=True, partitions=2)
+    city = City(Options(instant=True, **callbacks))
+    await city.start()
+    suite, stop = Suite(settings, {"TONGBAN_NOTIFY_SMS_URL": city.url + "/sms"}, {"notify": build}), asyncio.Event()
+    suite.clock.move(START)
+    running = asyncio.ensure_future(suite.run(stop))
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http:
+        found = Office(suite, city, http, url)
+
+        async def up() -> bool:
+            try:
+                async with http.get(url + "/ready") as answer:
+                    return answer.status == 200
+            except aiohttp.ClientError:
+                return False
+
+        await until(up, running)
+        yield found
+        stop.set()
+        await running
+    await city.stop()
+
+
+async def test_from_the_event_to_the_receipt_and_the_reply(office: Office) -> None:
+    await office.say(sample(Accepted, START))
+    (notified,) = await office.said(Notified)
+    assert (notified.notice, notified.channel, notified.outcome, notified.provider) == (
+        "accepted", "sms", "delivered", "aliyun",
+    )  # fmt: skip
+    (message,) = office.city.sms.of_phone(PHONE)
+    report = {"out_id": message.out_id, "success": False, "err_code": "X", "biz_id": message.biz_id}
+    assert await office.push("reports", [report, report]) == (200, {"code": 0, "msg": "接收成功"})
+    await office.say(invited(START, until=at(5, 9)))
+    assert {n.notice for n in await office.said(Notified, 2)} == {"accepted", "invited"}
+    office.city.sms.answer(PHONE, "５ 非常不满意！")
+    (replied,) = await office.said(Replied)
+    assert (replied.case, replied.grade, replied.text) == (CASE, "very_dissatisfied", None)
+    assert len(await office.said(Notified, 2)) == 2, "a repeated receipt, even another one, changes nothing"
+
+
+async def test_a_reply_counts_once_however_often_it_is_pushed(office: Office) -> None:
+    await office.say(invited(START, until=at(5, 9)))
+    await office.said(Notified)
+    first = {"phone_number": PHONE, "content": "满意", "send_time": "2026-04-09 10:01:00", "sequence_id": 7}
+    nameless = {"phone_number": PHONE, "content": "谢谢", "send_time": "2026-04-09 10:02:00"}
+    other = {**nameless, "content": "2", "send_time": "2026-04-09 10:03:00"}
+    for _ in range(2):
+        assert (await office.push("replies", [first, nameless, other]))[0] == 200
+    found = [(r.grade, r.text is None) for r in await office.said(Replied, 3)]
+    assert sorted(found, key=str) == sorted([("satisfied", True), (None, False), ("satisfied", True)], key=str)
+
+
+async def test_what_is_not_for_us_is_taken_and_does_nothing(office: Office) -> None:
+    strangers = [
+        {"out_id": out} for out in ("", "x", "123", f"{'0' * 32}.{'0' * 24}", "签名", f"{'0' * 32}.{'0' * 25}")
+    ]
+    assert await office.push("reports", strangers) == (200, {"code": 0, "msg": "接收成功"})
+    assert (await office.push("reports", []))[0] == 200
+    assert (await office.push("replies", [{"phone_number": "13900000000", "content": "1"}]))[0] == 200
+
+
+@pytest.mark.parametrize("path", ["reports", "replies"])
+async def test_what_a_push_must_bring(office: Office, path: str) -> None:
+    for secret in ("wrong", "签名", "sandbox-sm", "sandbox-sms "):
+        status, problem = await office.push(path, [], secret)
+        assert (status, problem["rule"]) == (401, "webhook_unknown")
+    for body in (
+        b"",
+        b"{}",
+        b"[1]",
+        b"\xff",
+        b'[{"out_id":1,"phone_number":1}]',
+        b"[" * 90_000,
+        b'[{"x":' + b"[" * 90_000,
+    ):
+        status, problem = await office.push(path, body)
+        assert (status, problem["rule"]) == (400, "push_unreadable"), body[:20]
+    assert (await office.push(path, b"[" + b" " * 1_100_000 + b"]"))[0] == 413

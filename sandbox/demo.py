@@ -124,7 +124,7 @@ async def play(options: argparse.Namespace, directory: Path) -> int:
             print(f"[{time.monotonic() - began:5.1f}s] {text}", flush=True)
 
     began = time.monotonic()
-    world = World(directory, processes=options.processes, port=options.port)
+    world = World(directory, processes=options.processes, port=options.port, bus=options.bus, store=options.store)
     stories = Stories(world, options.seed, say)
     try:
         took = await world.start(START)
@@ -166,6 +166,8 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="keep everything in this folder")
     parser.add_argument("--port", type=int, help="port of the suite")
     parser.add_argument("--processes", action="store_true", help="one process a service")
+    parser.add_argument("--bus", default="", help="kafka://… instead of the embedded bus")
+    parser.add_argument("--store", default="", help="mongodb://… instead of the embedded store")
     parser.add_argument("--stay", action="store_true", help="keep running after the stories")
     options = parser.parse_args()
     if options.keep:

@@ -22,7 +22,7 @@ from typing import Any
 
 import aiohttp
 
-from chassis.bus import Record
+from chassis.bus import Bus, Record
 from chassis.bus.log import LogBus
 from chassis.clock import Clock
 from contracts.event import SHANGHAI
@@ -33,6 +33,7 @@ from sandbox.officers import Office, officer_of
 PORTAL = "demo"
 WEBHOOK = "sandbox-sms"
 PATIENCE = 20.0
+PARTITIONS = 8
 
 
 class WorldError(Exception):
@@ -50,8 +51,17 @@ class World:
     """`start` brings everything up, `stop` ends it in order. `answers` are what the portal has been told, by
     submission; `events` the records of topic `case`, by case."""
 
-    def __init__(self, directory: Path, *, processes: bool = False, port: int | None = None, **city: Any) -> None:
-        self.directory = directory
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        processes: bool = False,
+        port: int | None = None,
+        bus: str = "",
+        store: str = "",
+        **city: Any,
+    ) -> None:
+        self.directory, self.bus_url, self.store_url = directory, bus, store
         self.processes = processes
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -77,10 +87,18 @@ class World:
         await self.until("the suite to be ready", self.ready)
         took = time.monotonic() - began
         await self.http.put(f"{self.url}/clock", json={"to": at.isoformat()})
-        self.bus = LogBus(self.directory / "bus.db", partitions=8, clock=Clock())
+        self.bus = self._bus()
         await self.bus.open()
         self._reading = asyncio.create_task(self._read())
         return took
+
+    def _bus(self) -> Bus:
+        """The portal's own way to the bus."""
+        if self.bus_url:
+            from chassis.bus.kafka import KafkaBus
+
+            return KafkaBus(self.bus_url, partitions=PARTITIONS, replication=1, clock=Clock())
+        return LogBus(self.directory / "bus.db", partitions=PARTITIONS, clock=Clock())
 
     async def launch(self) -> None:
         """Starts the suite's process."""
@@ -99,6 +117,9 @@ class World:
             "TONGBAN_DIR": str(self.directory),
             "TONGBAN_PORT": str(self.port),
             "TONGBAN_SANDBOX": "true",
+            "TONGBAN_BUS": self.bus_url,
+            "TONGBAN_STORE": self.store_url,
+            "TONGBAN_PARTITIONS": str(PARTITIONS),
             "TONGBAN_PORTALS": PORTAL,
             "TONGBAN_PORTAL_KEYS": f"{PORTAL}={digest}:submit+read",
             "TONGBAN_OIDC_ISSUER": city,

@@ -13,7 +13,7 @@ import yaml
 
 from contracts.courier import Delivered, DeliveryFailed, Dispatched
 from services.notify.app import TEMPLATES
-from services.notify.domain.templates import NAMES, TOLD, Template, TemplateError, checked
+from services.notify.domain.templates import NAMES, TOLD, VARIANTS, Template, TemplateError, checked
 from services.notify.settings import Settings
 from tests.contracts.samples import SAMPLES
 
@@ -31,8 +31,8 @@ def test_all_are_there_each_with_an_id_of_its_own() -> None:
     assert APPROVED.keys() == NAMES.keys()
     assert {cls.TYPE for cls in TOLD} <= APPROVED.keys()
     assert len({template.template for template in APPROVED.values()}) == len(APPROVED)
-    for name, template in APPROVED.items():
-        assert template.template.endswith(f"_{NAMES[name].TYPE.upper()}"), "the id ends in the notice"
+    for name, cls in VARIANTS.items():
+        assert APPROVED[name].template.endswith(APPROVED[cls.TYPE].template.removeprefix("SMS_TB"))
 
 
 @pytest.mark.parametrize("name", NAMES)

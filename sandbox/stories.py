@@ -46,6 +46,7 @@ class Case:
 
 AUTO_EMS = ("ACCEPTED", "REVIEWED", "DISPATCHED", "DELIVERED", "INVITED")
 AUTO = ("ACCEPTED", "REVIEWED", "INVITED")
+BY_HAND = ("ACCEPTED", "REVIEWED", "READY_DISPATCHED", "HANDED_DELIVERED", "INVITED")
 
 
 class Stories:
@@ -177,7 +178,7 @@ class Stories:
             )
             await self.review(case, MARKET, ("approver",))
         for _ in range(3):
-            case = await self.by_http("光荣证(一审一核)", "WJ-DS", ("delivered",), AUTO_EMS)
+            case = await self.by_http("光荣证(一审一核)", "WJ-DS", ("delivered",), BY_HAND)
             await self.accept(case, TOWN)
             await self.review(case, TOWN, ("handler", "approver"))
             await self.hand_over(case, TOWN)

@@ -36,8 +36,9 @@ class Load:
         self.phones: dict[str, str] = {}
         self._open: set[str] = set()
         self._made: deque[Record] = deque()
-        self._n = 0
-        self._citizens = Citizens(hash(self.prefix) % 1_000_000)
+        # Telephones of its own, too: several loads may meet in one suite.
+        self._n = int(self.prefix[-4:], 16) * 9_000
+        self._citizens = Citizens(self._n)
 
     @property
     def under_way(self) -> int:
@@ -114,11 +115,14 @@ class Load:
         async def over() -> bool:
             return not self._open and await self.world.idle()
 
-        await self.world.until(over, f"{len(self._open)} lifecycles end", limit)
+        await self.world.until(over, f"{len(self._open)} lifecycles end", limit, self._unfinished)
         for partner, effect in (("sms", "sent"), ("ems", "ordered")):
             twice = self.world.city.counts(partner=partner)[partner]["effects"][effect]["twice"]
             if twice:
                 self.wrong.append(f"{partner}: {len(twice)} effects were doubled")
+
+    def _unfinished(self) -> str:
+        return f"e.g. {sorted(self._open)[:3]}; {len(self.rated)} were rated; {self.world.city.counts(brief=True)}"
 
     async def stretches(self, seconds: float, runs: int) -> list[float]:
         """Lifecycles rated per second in each of `runs` stretches, while the window is fed."""

@@ -29,8 +29,8 @@ WINDOW = 300
 CHUNK = 4000
 OWNER = "an-earlier-process"
 WORD = re.compile(
-    rb"(?<![0-9a-f])(?:[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12})(?![0-9a-f])"
-    rb"|34\d{12}[0-9A-Z]{8,}|12\d{11}"
+    rb"((?<![0-9a-f])(?:[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12})(?![0-9a-f])"
+    rb"|34\d{12}[0-9A-Z]{8,16}|12\d{11})"
 )
 """What is an identity in a document: ids of cases and events, tags of telephones, numbers of cases and waybills."""
 
@@ -88,10 +88,10 @@ async def fill(directory: Path, cases: int, models: Sequence[str], phones: Seque
         await store.open()
         await store.beat(OWNER, 1, Clock().system())
         found = await store.load([(decider.kind, id) for decider in service.deciders for id in ids])
-        rows = [replace(r, lines=tuple(await store.lines(r.kind, r.id, 0, 1000))) for r in found.values()]
+        rows = [Model(replace(r, lines=tuple(await store.lines(r.kind, r.id, 0, 1000)))) for r in found.values()]
         for first in range(0, cases // len(models) * len(rows), CHUNK):
             numbers = range(first, min(first + CHUNK, cases // len(models) * len(rows)))
-            batch = [copied(rows[n % len(rows)], n // len(rows), settings.partitions) for n in numbers]
+            batch = [rows[n % len(rows)].copy(n // len(rows), settings.partitions) for n in numbers]
             if await store.write(batch):
                 raise RuntimeError(f"{service.name}: copies collide")
             written += len(batch)
@@ -99,31 +99,46 @@ async def fill(directory: Path, cases: int, models: Sequence[str], phones: Seque
     return written
 
 
-def copied(model: Row, turn: int, partitions: int) -> Row:
-    """The document under other identities: every id in it is changed in the same way, so that copies of one turn fit
-    together as their models did."""
-    salt = f"{turn:08x}"
+class Model:
+    """A document to be copied under other identities: every id in it is changed in the same way, so that copies of one
+    turn fit together as their models did. It is taken apart once, since there are many copies."""
 
-    def other(match: re.Match[bytes]) -> bytes:
-        word = match[0].decode()
-        if word.startswith("12") and len(word) == 13:
-            return f"9{turn:05d}{word[-7:]}".encode()
-        return (word[:-8] + salt.upper() if word.startswith("34") and len(word) < 32 else salt + word[8:]).encode()
+    def __init__(self, row: Row) -> None:
+        self.row = row
+        self._body = parts(row.body)
+        self._id, self._ix = parts(row.id.encode()), [parts(word.encode()) for word in row.ix]
+        self._lines = [parts(line.encode()) for line in row.lines]
 
-    def text(value: str) -> str:
-        return WORD.sub(other, value.encode()).decode()
+    def copy(self, turn: int, partitions: int) -> Row:
+        row, id = self.row, joined(self._id, turn).decode()
+        return Row(
+            kind=row.kind,
+            id=id,
+            version=1,
+            shard=partition_of(id, partitions),
+            body=joined(self._body, turn),
+            owner=OWNER,
+            batch=0,
+            due=row.due,
+            ix=tuple(joined(word, turn).decode() for word in self._ix),
+            order=row.order,
+            lines=tuple(joined(line, turn).decode() for line in self._lines),
+        )
 
-    id = text(model.id)
-    return Row(
-        kind=model.kind,
-        id=id,
-        version=1,
-        shard=partition_of(id, partitions),
-        body=WORD.sub(other, model.body),
-        owner=OWNER,
-        batch=0,
-        due=model.due,
-        ix=tuple(text(word) for word in model.ix),
-        order=model.order,
-        lines=tuple(text(line) for line in model.lines),
-    )
+
+def parts(text: bytes) -> list[bytes]:
+    """Plain text and identities in turn."""
+    return WORD.split(text)
+
+
+def joined(pieces: list[bytes], turn: int) -> bytes:
+    """The text with the identities of this turn."""
+    salt = b"%08x" % turn
+    changed = pieces.copy()
+    for i in range(1, len(pieces), 2):
+        word = pieces[i]
+        if len(word) == 13:
+            changed[i] = b"9%05d%b" % (turn, word[-7:])
+        else:
+            changed[i] = word[:-8] + salt.upper() if len(word) < 32 else salt + word[8:]
+    return b"".join(changed)

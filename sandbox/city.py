@@ -41,8 +41,8 @@ class Options:
     seed: int = 1
     speed: float = 100.0
     instant: bool = False
-    sms_reports: str = "/notify/webhooks/aliyun/reports"
-    sms_replies: str = "/notify/webhooks/aliyun/replies"
+    sms_reports: str = "/notify/webhooks/aliyun/sandbox-sms/reports"
+    sms_replies: str = "/notify/webhooks/aliyun/sandbox-sms/replies"
     sms_daily: int = 50
     ems_traces: str = "/courier/webhooks/ems/traces"
     ems_legacy: str = "/courier/webhooks/ems/traces"

@@ -36,7 +36,7 @@ WORD = re.compile(
 
 
 async def flat(directory: Path, key: str, stored: int, quick: bool) -> Figure:
-    seconds, rounds = (4.0, 2) if quick else (8.0, 4)
+    seconds, rounds = (4.0, 2) if quick else (12.0, 3)
     full, empty = directory / "full", directory / "empty"
     async with running(Setup(full, mode="one")) as world:
         load = Load(world, "model")

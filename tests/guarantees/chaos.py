@@ -190,7 +190,12 @@ class Chaos:
             self._work.put_nowait((way, (case, token)))
 
     async def _staff(self) -> None:
-        acts = {"window": self._accept, "officer": self._decide, "web": self._rate, "sms": self._reply}
+        acts: dict[str, Callable[[str, Any], Awaitable[None]]] = {
+            "window": self._accept,
+            "officer": self._decide,
+            "web": self._rate,
+            "sms": self._reply,
+        }
         while True:
             kind, about = await self._work.get()
             await acts[kind](*about)

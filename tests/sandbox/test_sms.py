@@ -18,8 +18,8 @@ from tests.sandbox.receiver import Receiver, eventually
 
 pytestmark = pytest.mark.anyio
 
-REPORTS = "/notify/webhooks/aliyun/reports"
-REPLIES = "/notify/webhooks/aliyun/replies"
+REPORTS = "/notify/webhooks/aliyun/sandbox-sms/reports"
+REPLIES = "/notify/webhooks/aliyun/sandbox-sms/replies"
 
 
 def message(out_id: str, phone: str = "14400000001", **more: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from contracts.words import DeliveryMethod
 from services.courier.domain.parcel import OrderEms, Parcel, Scanned
 from services.courier.domain.rules import parcels
 from tests.contracts.samples import ABOUT, CASE
-from tests.services.notify.folding import Folding, at
+from tests.services.folding import Folding, at
 
 WAYBILL = "1104938274016"
 DECIDED = at(9, 30, 17, 20)

@@ -16,7 +16,7 @@ from contracts.courier import Delivered, DeliveryFailed, Dispatched
 from services.courier.domain.evidence import Evidence, weigh
 from services.courier.domain.rules import scans_of
 from tests.services.courier.parcels import A8, POSTED, Sent, Triple, counts, last_word, scan
-from tests.services.notify.folding import at
+from tests.services.folding import at
 
 LATER = at(10, 20)
 CODES = ("203", "702", "704", "705", "954")

@@ -28,7 +28,7 @@ from tests.services.courier.parcels import (
     last_word,
     scan,
 )
-from tests.services.notify.folding import Folding, at
+from tests.services.folding import Folding, at
 
 ISSUER = Caller("officer", "sj-issuer-1", frozenset({"issuer"}), ABOUT.department, ABOUT.area)
 OTHER = Caller("officer", "mz-issuer-1", frozenset({"issuer"}), "民政局", ABOUT.area)

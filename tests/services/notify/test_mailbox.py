@@ -22,7 +22,7 @@ from services.notify.domain import templates
 from services.notify.domain.mailbox import Receipt, Reply, SendSms
 from services.notify.domain.rules import mailboxes, notice_key
 from tests.contracts.samples import ABOUT, CASE, SAMPLES
-from tests.services.notify.folding import Folding, at
+from tests.services.folding import Folding, at
 
 APPROVED = templates.checked(yaml.safe_load(TEMPLATES.read_text(encoding="utf-8")))
 TAG = ABOUT.contact.tag

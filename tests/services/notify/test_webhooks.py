@@ -28,7 +28,7 @@ from sandbox.city import City, Options
 from services.notify.app import build
 from tests.chassis.running import read_all, until
 from tests.contracts.samples import ABOUT, CASE
-from tests.services.notify.folding import at
+from tests.services.folding import at
 from tests.services.notify.test_mailbox import Accepted, invited, sample
 
 pytestmark = pytest.mark.anyio

@@ -26,15 +26,18 @@ PARTITIONS = 4
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """`bus_kind` and `store_kind` run once per chosen backend; the real ones carry the marker `real`."""
+    """`bus_kind` and `store_kind` run once per chosen backend; the real ones carry the marker `real`. What only the
+    embedded backends promise (fixture `embedded`) runs on them alone, whatever was chosen."""
+    only = "embedded" in metafunc.fixturenames
     chosen = set(metafunc.config.getoption("--on").split(","))
     for name, embedded, real in (
         ("bus_kind", "sqlite", ("kafka",)),
         ("store_kind", "sqlite", ("mongo-motor", "mongo-pymongo")),
     ):
         if name in metafunc.fixturenames:
-            kinds = [pytest.param(embedded)] if "sqlite" in chosen else []
-            kinds += [pytest.param(k, marks=pytest.mark.real) for k in real if k.partition("-")[0] in chosen]
+            kinds = [pytest.param(embedded)] if only or "sqlite" in chosen else []
+            if not only:
+                kinds += [pytest.param(k, marks=pytest.mark.real) for k in real if k.partition("-")[0] in chosen]
             metafunc.parametrize(name, kinds)
 
 
@@ -114,11 +117,8 @@ def bus_settings(bus_kind: str, tmp_path: Path, request: pytest.FixtureRequest) 
 
 
 @pytest.fixture
-def embedded(request: pytest.FixtureRequest) -> None:
-    """For promises that only the embedded bus and store can be held to here."""
-    for name in ("bus_kind", "store_kind"):
-        if name in request.fixturenames and request.getfixturevalue(name) != "sqlite":
-            pytest.skip("the embedded backends only")
+def embedded() -> None:
+    """Marks promises that only the embedded bus and store can be held to here; see `pytest_generate_tests`."""
 
 
 Trouble = Callable[[], contextlib.AbstractContextManager[None]]

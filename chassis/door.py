@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
-from uuid import uuid4
 
 from chassis.clock import Clock
 from chassis.decision import Caller, Command, Decider, Reject, State
@@ -59,6 +59,7 @@ class Door:
     def __init__(self, pipeline: Pipeline, clock: Clock) -> None:
         self.clock = clock
         self._pipeline = pipeline
+        self._told = itertools.count()
 
     async def tell(
         self, decider: Decider[S], id: str, command: Command, *, by: Caller, asked: Asked = PLAIN
@@ -72,7 +73,8 @@ class Door:
         if asked.key is not None:
             content = f"{by.kind}/{by.name}/{type(command).__name__}/{command.model_dump_json()}"
             digest = hashlib.sha256(content.encode()).hexdigest()[:16]
-        message = Message(asked.key or uuid4().hex, command.spoken_by(by), digest=digest, version=asked.version)
+        id = asked.key or f"{self._pipeline.owner}/{next(self._told)}"
+        message = Message(id, command.spoken_by(by), digest=digest, version=asked.version)
         doc, fresh = await self._pipeline.tell((decider.kind, id), message, min(asked.wait, MOST_WAIT))
         return Told(doc.state, doc.version, fresh)
 

@@ -24,7 +24,7 @@ test: .venv/.ready-dev ## every test that needs only Python
 
 test-real: .venv/.ready-dev ## the tests on Apache Kafka and a MongoDB server (needs Java 17 and Maven)
 	$(BIN)/python -m tests.real.backends install
-	$(BIN)/python -m pytest -q -m real --on=kafka,mongo
+	$(BIN)/python -m pytest -q -m "real and not soak" --on=kafka,mongo
 
 soak: .venv/.ready-dev ## the long runs: chaos, open-loop load, fuzzing
 	$(BIN)/python -m pytest -q -m soak

@@ -13,6 +13,8 @@ from tests.bench.procs import family, memory_mb
 from tests.bench.report import Figure
 from tests.guarantees.harness import Mode, Setup, running
 
+UNDER_WAY = 100
+
 
 async def footprint(directory: Path, quick: bool) -> list[Figure]:
     lifecycles = 300 if quick else 1500
@@ -40,13 +42,18 @@ async def memory(directory: Path, mode: Mode, field: str, lifecycles: int) -> Fi
         load = Load(world)
         load.make(lifecycles)
         async with load.listening():
-            await load.publish(lifecycles)
+            async with load.feeding(UNDER_WAY):
+                await world.until(lambda: enough(load, lifecycles), f"{lifecycles} lifecycles", 120)
             await load.finish()
         after = {name: round(memory_mb(pid, field), 1) for pid, name in family(suite.pid).items()}
     return Figure(
         f"{field.lower()}_mb",
         [sum(after.values())],
-        {"after": f"{lifecycles} lifecycles at once", "processes": len(after)},
+        {"after": f"{lifecycles} lifecycles, {UNDER_WAY} at a time", "processes": len(after)},
         {"at_rest_mb": round(sum(at_rest.values()), 1), "each": after},
         load.wrong,
     )
+
+
+async def enough(load: Load, lifecycles: int) -> bool:
+    return len(load.rated) >= lifecycles

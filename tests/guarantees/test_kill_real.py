@@ -16,7 +16,7 @@ from tests.guarantees.harness import SERVICES, Setup, running
 from tests.guarantees.test_kill import CHOSEN, SEEDS
 from tests.real.backends import KafkaBroker, MongoServer
 
-pytestmark = [pytest.mark.anyio, pytest.mark.real]
+pytestmark = pytest.mark.anyio
 
 
 async def survive(directory: Path, seed: int, count: int, seconds: float, limit: float) -> None:
@@ -37,6 +37,7 @@ async def survive(directory: Path, seed: int, count: int, seconds: float, limit:
     assert all(chaos.killed[name] for name in (*SERVICES, "broker"))
 
 
+@pytest.mark.real
 @pytest.mark.timeout(400)
 async def test_kill_services_and_broker(tmp_path: Path) -> None:
     await survive(tmp_path, CHOSEN or SEEDS[0], 500, seconds=40, limit=200)

@@ -73,8 +73,8 @@ class Door:
         if asked.key is not None:
             content = f"{by.kind}/{by.name}/{type(command).__name__}/{command.model_dump_json()}"
             digest = hashlib.sha256(content.encode()).hexdigest()[:16]
-        id = asked.key or f"{self._pipeline.owner}/{next(self._told)}"
-        message = Message(id, command.spoken_by(by), digest=digest, version=asked.version)
+        cause = asked.key or f"{self._pipeline.owner}/{next(self._told)}"
+        message = Message(cause, command.spoken_by(by), digest=digest, version=asked.version)
         doc, fresh = await self._pipeline.tell((decider.kind, id), message, min(asked.wait, MOST_WAIT))
         return Told(doc.state, doc.version, fresh)
 

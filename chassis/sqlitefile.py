@@ -21,7 +21,7 @@ CHECKPOINT_ROWS = 4000
 """Changed rows after which the write-ahead log is folded into the file, in a thread of its own."""
 
 
-PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=0", "cache_size=-16000")
+PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=0", "cache_size=-2000")
 
 
 class File:

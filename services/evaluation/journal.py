@@ -6,12 +6,17 @@ Lines hold types, times and digests, never a person; this module must never impo
 from __future__ import annotations
 
 import hashlib
-import json
+import re
 from collections.abc import Sequence
 
 from contracts.event import Event
 
 GENESIS = "0" * 64
+LINE = re.compile(
+    r'(?P<core>\{"n":(?P<n>[1-9][0-9]*),"type":"[a-z0-9_]+","at":"[-+.:0-9TZ]+","by":"[a-z.]+","digest":"[0-9a-f]{64}")'
+    r',"previous":"(?P<previous>[0-9a-f]{64})","hash":"(?P<hash>[0-9a-f]{64})"\}'
+)
+"""A line to its last character, so that nothing can stand in it that its hash does not cover."""
 
 
 def entry(n: int, previous: str, event: Event) -> tuple[str, str]:
@@ -28,20 +33,19 @@ def verify_chain(lines: Sequence[str], head: str | None = None) -> list[str]:
     problems = []
     previous = GENESIS
     for number, line in enumerate(lines, 1):
-        try:
-            body = json.loads(line)
-            core = line[: line.index(',"previous":"')]
-        except ValueError:
+        found = LINE.fullmatch(line)
+        if found is None:
             problems.append(f"line {number} cannot be read")
             previous = ""
             continue
-        if body.get("n") != number:
-            problems.append(f"line {number} says it is line {body.get('n')}")
-        if body.get("previous") != previous:
+        core, n, before, head_of_line = found["core"], found["n"], found["previous"], found["hash"]
+        if n != str(number):
+            problems.append(f"line {number} says it is line {n}")
+        if before != previous:
             problems.append(f"line {number} does not follow the one before")
-        if body.get("hash") != hashlib.sha256(f"{body.get('previous')}{core}".encode()).hexdigest():
+        if head_of_line != hashlib.sha256(f"{before}{core}".encode()).hexdigest():
             problems.append(f"line {number} was changed")
-        previous = str(body.get("hash"))
+        previous = head_of_line
     if head is not None and previous != head:
         problems.append("the journal does not end where the case says")
     return problems

@@ -5,9 +5,9 @@ One tell or one read each; this module must never decide anything.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from chassis.decision import Caller, Decider
 from chassis.door import Asked, Door
@@ -16,6 +16,8 @@ from contracts.event import CaseId
 from services.review.domain.case import OPEN, Approve, Case, Claim, Deny, HandOver, Pass, Return
 
 ROLES = ("handler", "checker", "approver")
+Role = Literal["handler", "checker", "approver"]
+Most = Annotated[int, Query(ge=1, le=200)]
 
 
 def routes(cases: Decider[Case], door: Door) -> APIRouter:
@@ -23,15 +25,22 @@ def routes(cases: Decider[Case], door: Door) -> APIRouter:
 
     @router.get("/work")
     async def work(
-        role: str,
+        role: Role,
         after: str | None = None,
-        limit: int = 50,
+        limit: Most = 50,
         by: Caller = officer(*ROLES, "supervisor"),
         asked: Asked = ASKED,
     ) -> Response:
         """The worklist of a role in the officer's department, most urgent first."""
         word = f"work:{by.department}|{role}"
-        return page(await door.find(cases, word, after, min(max(limit, 1), 200), asked=asked), view)
+        return page(await door.find(cases, word, after, limit, asked=asked), view)
+
+    @router.get("/mine")
+    async def mine(
+        after: str | None = None, limit: Most = 50, by: Caller = officer(*ROLES), asked: Asked = ASKED
+    ) -> Response:
+        """What the officer has claimed or was handed, most urgent first."""
+        return page(await door.find(cases, f"officer:{by.name}", after, limit, asked=asked), view)
 
     @router.get("/cases/{case}")
     async def read(case: CaseId, by: Caller = officer(*ROLES, "supervisor"), asked: Asked = ASKED) -> Response:
@@ -78,8 +87,13 @@ def view(case: Case) -> dict[str, Any]:
         "phase": case.phase,
         "step": case.step["name"] if case.phase == OPEN else None,
         "role": case.step["role"] if case.phase == OPEN else None,
+        "due": case.due or None,
         "holder": case.holder or None,
         "officers": case.officers,
+        "opinions": [
+            {"step": o.step, "officer": o.officer, "action": o.action, "text": o.text, "at": o.at}
+            for o in case.opinions
+        ],
         "steps": [step["name"] for step in case.plan.get("steps", ())],
         "facts": case.facts,
         "promised": case.promised or None,

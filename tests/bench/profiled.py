@@ -24,6 +24,7 @@ class Sampler:
     def __init__(self) -> None:
         self.own: Counter[str] = Counter()
         self.lines: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()
         self.within: Counter[str] = Counter()
         self.total = 0
 
@@ -37,6 +38,8 @@ class Sampler:
         self.total += 1
         self.own[name(frame)] += 1
         self.lines[f"{name(frame)}:{frame.f_lineno}"] += 1
+        if frame.f_back is not None:
+            self.calls[f"{name(frame)}  <-  {name(frame.f_back)}"] += 1
         seen = set()
         while frame is not None:
             seen.add(name(frame))
@@ -46,7 +49,13 @@ class Sampler:
     def report(self) -> str:
         signal.setitimer(signal.ITIMER_PROF, 0)
         parts = [f"{self.total} samples of {EVERY * 1e3:.0f} ms CPU"]
-        for title, counter in (("own time", self.own), ("with what it calls", self.within), ("by line", self.lines)):
+        counted = (
+            ("own time", self.own),
+            ("own time by caller", self.calls),
+            ("with what it calls", self.within),
+            ("by line", self.lines),
+        )
+        for title, counter in counted:
             parts.append(f"\n== {title}")
             parts += [f"{n / max(1, self.total):7.1%}  {what}" for what, n in counter.most_common(60)]
         return "\n".join(parts) + "\n"

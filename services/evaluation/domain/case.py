@@ -6,24 +6,53 @@ Shapes only; this module must never hold a rule.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Annotated, Any, ClassVar
+from datetime import date, datetime
+from typing import Annotated, Any, ClassVar, Self
 
 import msgspec
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
 from chassis.decision import Command, State
-from contracts.words import Channel, Grade
+from contracts.event import Limit
+from contracts.words import Channel, Grade, LimitKind, Unit
 from services.evaluation.journal import GENESIS
+
+KINDS = {kind.value: kind for kind in LimitKind}
+UNITS = {unit.value: unit for unit in Unit}
 
 
 class Running(msgspec.Struct, frozen=True, array_like=True):
-    """One clock: the limit as the event stated it, who is charged with it, and the alarms that have not rung."""
+    """One clock: the limit as the event stated it (kept field by field, for every write carries it), who is charged
+    with it, and the alarms that have not rung."""
 
-    limit: dict[str, Any]
-    holder: str
+    kind: str
+    n: int
+    unit: str
+    start: datetime
+    last_day: date
     overdue_at: datetime
+    provisional: bool
+    holder: str
     rings: dict[str, datetime]
+
+    @classmethod
+    def of(cls, limit: Limit, holder: str, rings: dict[str, datetime]) -> Self:
+        return cls(
+            limit.kind.value, limit.n, limit.unit.value, limit.start, limit.last_day, limit.overdue_at,
+            limit.provisional, holder, rings,
+        )  # fmt: skip
+
+    @property
+    def limit(self) -> Limit:
+        return Limit(
+            kind=KINDS[self.kind],
+            n=self.n,
+            unit=UNITS[self.unit],
+            start=self.start,
+            last_day=self.last_day,
+            overdue_at=self.overdue_at,
+            provisional=self.provisional,
+        )
 
 
 class Rating(msgspec.Struct, frozen=True, array_like=True):
@@ -36,13 +65,17 @@ class Rating(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Case(State, frozen=True, kw_only=True):
-    """`ended` holds when a clock's end was stated, so that a clock whose start comes later than its end never runs."""
+    """Clocks are named by kind, and by number where a case may have several: `check:1`, `step:2`, `delivery:1`.
+
+    `ended` holds when the decision ended a kind of clock, so that one whose start is heard later than its end never
+    runs; `early` are grades heard before what closed the case. `delivered` stays, even if the scan is retracted."""
 
     about: dict[str, Any] = {}
     n: int = 0
     head: str = GENESIS
     clocks: dict[str, Running] = {}
     ended: dict[str, datetime] = {}
+    steps: int = 0
     overdue: tuple[str, ...] = ()
     closed: bool = False
     parcel: bool = False
@@ -51,6 +84,7 @@ class Case(State, frozen=True, kw_only=True):
     promise: Running | None = None
     token: str = ""
     until: datetime | None = None
+    early: tuple[str, ...] = ()
     ratings: tuple[Rating, ...] = ()
     rectifying: bool = False
 
@@ -66,11 +100,18 @@ class Case(State, frozen=True, kw_only=True):
         return tuple(words)
 
 
+def by_a_person(channel: Channel) -> Channel:
+    """A default rating (系统默认) is nobody's answer, so nobody may send one in."""
+    if channel is Channel.DEFAULT:
+        raise ValueError("channel of no person")
+    return channel
+
+
 class Rate(Command):
     """评价, by the link of the invitation."""
 
     CREATES: ClassVar[bool] = False
     token: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
     grade: Grade
-    channel: Channel
+    channel: Annotated[Channel, AfterValidator(by_a_person)]
     text: Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)] | None = None

@@ -13,11 +13,8 @@ from msgspec.structs import replace
 from chassis.workdays import Calendar
 from contracts.evaluation import Overdue, Warned
 from contracts.event import About, Event, Limit
-from contracts.words import Level, LimitKind
+from contracts.words import Level
 from services.evaluation.domain.case import Case, Running
-
-SILENT = (LimitKind.CORRECTION, LimitKind.ORIGINALS)
-"""Citizens' clocks: they are reminded, and nobody is overdue."""
 
 
 class Clocks:
@@ -33,26 +30,31 @@ class Clocks:
         if limit is None or key in self.case.clocks:
             return
         running = self.running(limit, holder, deems=deems)
-        if key in self.case.ended:
-            self._late(key, running, self.case.ended[key])
+        ended = self.case.ended.get(key.partition(":")[0])
+        if ended is not None:
+            self._late(key, running, ended)
             return
         self.case = replace(self.case, clocks={**self.case.clocks, key: running})
 
     def running(self, limit: Limit, holder: str, *, deems: bool = False) -> Running:
         rings = dict(self.calendar.alarms(limit, after=self.now))
-        if deems or limit.kind in SILENT:
-            rings.pop("overdue", None)
-        return Running(limit.model_dump(mode="json"), holder, limit.overdue_at, rings)
+        if deems or limit.kind.of_citizen:
+            rings.pop("overdue", None)  # citizens' clocks remind, and nobody is overdue
+        return Running.of(limit, holder, rings)
 
-    def stop(self, key: str, at: datetime, *, final: bool = True) -> None:
-        """The clock's end happened at `at`, however late we hear of it."""
-        running = self.case.clocks.get(key)
-        if running is not None:
-            left = {k: clock for k, clock in self.case.clocks.items() if k != key}
-            self.case = replace(self.case, clocks=left)
-            self._late(key, running, at)
-        if final and key not in self.case.ended:
-            self.case = replace(self.case, ended={**self.case.ended, key: at})
+    def stop(self, at: datetime, *kinds: str) -> None:
+        """The end of all clocks of these kinds (or of one by its full name) happened at `at`, however late we hear
+        of it."""
+        for key, running in self.case.clocks.items():
+            if key in kinds or key.partition(":")[0] in kinds:
+                left = {k: clock for k, clock in self.case.clocks.items() if k != key}
+                self.case = replace(self.case, clocks=left)
+                self._late(key, running, at)
+
+    def end(self, at: datetime, *kinds: str) -> None:
+        """As `stop`, and none of these kinds ever runs again."""
+        self.stop(at, *kinds)
+        self.case = replace(self.case, ended={**dict.fromkeys(kinds, at), **self.case.ended})
 
     def _late(self, key: str, running: Running, at: datetime) -> None:
         if "overdue" in running.rings and at >= running.overdue_at:
@@ -62,9 +64,8 @@ class Clocks:
         if key in self.case.overdue:
             return
         self.case = replace(self.case, overdue=(*self.case.overdue, key))
-        limit = Limit.model_validate(running.limit)
         self.say.append(
-            Overdue(at=self.now, case=self.case.id, about=about(self.case), limit=limit, holder=running.holder)
+            Overdue(at=self.now, case=self.case.id, about=about(self.case), limit=running.limit, holder=running.holder)
         )
 
     def ring(self, level: str, key: str) -> None:
@@ -77,14 +78,13 @@ class Clocks:
         if level == "overdue":
             self._overdue(key, running)
             return
-        limit = Limit.model_validate(running.limit)
         self.say.append(
             Warned(
                 at=self.now,
                 case=self.case.id,
                 about=about(self.case),
                 level=Level.REMINDER if level == "reminder" else Level.WARNING,
-                limit=limit,
+                limit=running.limit,
                 holder=running.holder,
             )
         )

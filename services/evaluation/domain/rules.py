@@ -5,6 +5,7 @@ State, message and now give a decision; this module must never wait for anything
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +18,7 @@ from chassis.sealing import Keyring
 from chassis.workdays import Calendar
 from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered, Returned
 from contracts.evaluation import Invited, Rated, Rectifying
-from contracts.event import CaseEvent, Event, Limit
+from contracts.event import CaseEvent, Event
 from contracts.intake import (
     Accepted,
     Corrected,
@@ -30,7 +31,7 @@ from contracts.intake import (
 )
 from contracts.notify import Notified, Replied
 from contracts.review import Issued, Reviewed, Stepped
-from contracts.words import Channel, DeliveryMethod, Grade, LimitKind, Unit
+from contracts.words import Channel, DeliveryMethod, Direction, Grade, LimitKind, Unit
 from services.evaluation.domain.case import Case, Rate, Rating
 from services.evaluation.domain.clocks import Clocks, about
 from services.evaluation.journal import entry
@@ -88,8 +89,8 @@ class Rules:
             Reviewed: self._reviewed,
             Dispatched: self._dispatched,
             DeliveryFailed: self._delivery_failed,
-            Delivered: self._delivered,
-            Returned: self._returned,
+            Delivered: self._parcel_ended,
+            Returned: self._parcel_ended,
         }
 
     def heard(self, state: Case, event: CaseEvent, now: datetime) -> Decision[Case]:
@@ -125,37 +126,35 @@ class Rules:
         work.start("check:0", event.check, WINDOW, deems=event.deems)
 
     def _correction_requested(self, work: Clocks, event: CorrectionRequested) -> None:
-        work.stop(f"check:{event.round - 1}", event.at)
+        work.stop(event.at, "check")
         work.start(f"correction:{event.round}", event.correction, "申请人")
 
     def _corrected(self, work: Clocks, event: Corrected) -> None:
         rounds = [int(key.partition(":")[2]) for key in work.case.clocks if key.startswith("correction:")]
         number = max(rounds, default=1)
-        work.stop(f"correction:{number}", event.at)
+        work.stop(event.at, "correction")
         work.start(f"check:{number}", event.check, WINDOW, deems=event.deems)
 
     def _accepted(self, work: Clocks, event: Accepted) -> None:
-        self._stop_intake(work, event.at)
-        holder = WINDOW if event.deemed else event.about.department
-        work.start("legal", event.legal, holder)
-        work.start("promised", event.promised, holder)
+        """The window is charged with what was over before a silent acceptance handed the case on; the rest is the
+        department's."""
+        work.stop(event.at, "check", "correction")
+        for key, limit in (("legal", event.legal), ("promised", event.promised)):
+            over = event.deemed and limit is not None and limit.overdue_at <= event.at
+            work.start(key, limit, WINDOW if over else event.about.department)
 
     def _closed_early(self, work: Clocks, event: CaseEvent) -> None:
-        self._stop_intake(work, event.at)
+        work.stop(event.at, "check", "correction")
         work.case = replace(work.case, closed=True)
-
-    def _stop_intake(self, work: Clocks, at: datetime) -> None:
-        for key in [key for key in work.case.clocks if key.partition(":")[0] in ("check", "correction")]:
-            work.stop(key, at)
 
     def _stepped(self, work: Clocks, event: Stepped) -> None:
         if event.due is not None:
-            work.stop("step", event.at, final=False)
-            work.start("step", event.due, event.unit)
+            work.stop(event.at, "step")
+            work.case = replace(work.case, steps=work.case.steps + 1)
+            work.start(f"step:{work.case.steps}", event.due, event.unit)
 
     def _reviewed(self, work: Clocks, event: Reviewed) -> None:
-        for key in ("step", "legal", "promised"):
-            work.stop(key, event.decided_on)
+        work.end(event.decided_on, "step", "legal", "promised")
         parcel = event.outcome == "approved" and event.delivery is DeliveryMethod.EMS
         work.case = replace(work.case, closed=True, parcel=parcel)
 
@@ -163,31 +162,28 @@ class Rules:
         if event.promise is None:
             return
         promise = work.running(event.promise, COURIER)
-        work.case = replace(work.case, promise=promise)
-        work.start("delivery", event.promise, COURIER)
+        work.case = replace(work.case, promise=promise, attempted=False)
+        work.start(f"delivery:{event.parcel}", event.promise, COURIER)
 
     def _delivery_failed(self, work: Clocks, event: DeliveryFailed) -> None:
+        """A retracted delivery lets the promise run on from its first start; a refusal is an attempt, too."""
+        key, promise = f"delivery:{event.parcel}", work.case.promise
         if event.retracts:
-            work.case = replace(work.case, delivered=False)
-            if work.case.promise is not None and not work.case.attempted:
-                limit = Limit.model_validate(work.case.promise.limit)
-                work.start("delivery", limit, COURIER)
-        elif event.cause == "attempt" and self.policy.timely_attempt:
+            if promise is not None and not work.case.attempted:
+                work.start(key, promise.limit, COURIER)
+        elif event.cause in ("attempt", "refused") and self.policy.timely_attempt:
             work.case = replace(work.case, attempted=True)
-            work.stop("delivery", event.scanned_at, final=False)
+            work.stop(event.scanned_at, key)
 
-    def _delivered(self, work: Clocks, event: Delivered) -> None:
-        work.stop("delivery", event.scanned_at, final=False)
-        work.case = replace(work.case, delivered=True)
-
-    def _returned(self, work: Clocks, event: Returned) -> None:
-        work.stop("delivery", event.scanned_at, final=False)
-        work.case = replace(work.case, delivered=True)
+    def _parcel_ended(self, work: Clocks, event: Delivered | Returned) -> None:
+        work.stop(event.scanned_at, f"delivery:{event.parcel}")
+        if event.direction is Direction.OUT:
+            work.case = replace(work.case, delivered=True)
 
     # ------------------------------------------------------------------------------------------ invitation and rating
 
     def _invite(self, work: Clocks) -> None:
-        """Once the case is closed, and what it promised to bring has come."""
+        """Once the case is closed, and what it promised to bring has come (or come back)."""
         case = work.case
         if case.token or not case.closed or (case.parcel and not case.delivered):
             return
@@ -195,10 +191,12 @@ class Rules:
         until = work.now + timedelta(days=self.policy.invitation_days)
         work.case = replace(case, token=token, until=until)
         work.say.append(Invited(at=work.now, case=case.id, about=about(case), token=token, until=until))
+        for grade in case.early:
+            self._rated(work, GRADES[grade], Channel.SMS, "")
 
     def rate(self, state: Case, command: Rate, now: datetime) -> Decision[Case]:
         """Rules `invitation_unknown`, `invitation_expired`, `rated_twice`."""
-        if not state.token or command.token != state.token:
+        if not state.token or not hmac.compare_digest(command.token, state.token):
             raise Reject("invitation_unknown", "评价链接无效", "token", 404)
         assert state.until is not None
         if now >= state.until:
@@ -211,9 +209,12 @@ class Rules:
         return self._written(work, None)
 
     def _replied(self, work: Clocks, event: Replied) -> None:
-        """A reply by SMS rates like any other channel; one too many changes nothing."""
+        """A reply by SMS rates like any other channel; one too many changes nothing. One that overtook what closed the
+        case counts once that is here."""
         case = work.case
-        if case.token and len(case.ratings) < 2 and case.until is not None and work.now < case.until:
+        if not case.token and len(case.early) < 2:
+            work.case = replace(case, early=(*case.early, event.grade or ""))
+        elif case.token and len(case.ratings) < 2 and case.until is not None and work.now < case.until:
             self._rated(work, GRADES[event.grade or ""], Channel.SMS, "")
 
     def _rated(self, work: Clocks, grade: Grade, channel: Channel, text: str) -> None:

@@ -5,8 +5,10 @@ Shapes only; this module must never hold a rule.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
+import msgspec
 from pydantic import StringConstraints
 
 from chassis.decision import Command, Errand, State
@@ -17,8 +19,19 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max
 BLANK, ASKING, OPEN, DECIDED, WITHDRAWN = "", "asking", "open", "decided", "withdrawn"
 
 
+class Opinion(msgspec.Struct, frozen=True, array_like=True):
+    """What an officer wrote when passing, returning or deciding a step (办理意见)."""
+
+    step: str
+    officer: str
+    action: str
+    text: str
+    at: datetime
+
+
 class Case(State, frozen=True, kw_only=True):
-    """`at` is the index of the step the case is in; `officers` who took each step; `holder` who has claimed it now."""
+    """`at` is the index of the step the case is in; `officers` who has passed each step, in any round; `holder` who has
+    claimed it now, `giver` who handed it over to a holder that has not taken it up yet; `due` the step's last day."""
 
     phase: str = BLANK
     about: dict[str, Any] = {}
@@ -27,7 +40,10 @@ class Case(State, frozen=True, kw_only=True):
     waiting: tuple[str, ...] = ()
     at: int = 0
     holder: str = ""
-    officers: dict[str, str] = {}
+    giver: str = ""
+    due: str = ""
+    officers: dict[str, tuple[str, ...]] = {}
+    opinions: tuple[Opinion, ...] = ()
     promised: str = ""
     legal: str = ""
     same_city: bool = True

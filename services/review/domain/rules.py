@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from chassis.decision import Answer, Command, Decider, Decision, Reject
 from chassis.workdays import Calendar
-from contracts.event import AutoRule, Event, Step
+from contracts.event import AutoRule, Event, Limit, Step
 from contracts.intake import Accepted, WithdrawalForwarded
 from contracts.review import Issued, Reason, Reviewed, Stepped
 from contracts.words import LimitKind, Unit
@@ -30,6 +30,7 @@ from services.review.domain.case import (
     Claim,
     Deny,
     HandOver,
+    Opinion,
     Pass,
     Return,
 )
@@ -38,6 +39,9 @@ APPEAL = (
     "如不服本决定, 可自收到本决定书之日起六十日内依法申请行政复议, 或者自收到之日起六个月内依法向人民法院提起行政诉讼。"
 )
 """行政复议法20, 行政诉讼法46."""
+
+POSTS = {"handler": "承办", "checker": "审核", "approver": "批准"}
+"""What officers call the roles of steps."""
 
 Action = Literal["opened", "claimed", "passed", "returned", "handed_over", "declined"]
 
@@ -123,24 +127,23 @@ class Rules:
     # ------------------------------------------------------------------------------------------------ officers' steps
 
     def claim(self, state: Case, command: Claim, now: datetime) -> Decision[Case]:
-        """Rules `not_in_step`, `wrong_department`, `wrong_role`, `four_eyes`, `already_claimed`."""
+        """Rules `not_in_step`, `wrong_department`, `wrong_role`, `four_eyes`, `already_claimed`. Who has handed a step
+        over may take it back until the other takes it up: a wrong staff id must not lock a case."""
         step = self._step(state, command)
         officer = command.by.name
         if state.holder == officer:
-            return Decision(state)
-        if state.holder:
+            return Decision(replace(state, giver="") if state.giver else state)
+        if state.holder and state.giver != officer:
             raise Reject("already_claimed", "该环节已由其他工作人员领办")
-        for earlier in step.distinct:
-            if state.officers.get(earlier) == officer:
-                raise Reject("four_eyes", f"已办理“{earlier}”环节的人员不得办理本环节")
-        state = replace(state, holder=officer)
+        self._apart(state, step, officer)
+        state = replace(state, holder=officer, giver="")
         return Decision(state, say=(self._stepped(state, "claimed", now),))
 
     def passed(self, state: Case, command: Pass, now: datetime) -> Decision[Case]:
         self._held(state, command)
         if state.last:
             raise Reject("last_step", "最后环节应当作出批准或者不予许可的决定")
-        return self._to(self._signed(state), state.at + 1, "passed", now)
+        return self._to(self._signed(state, command, "passed", command.opinion, now), state.at + 1, "passed", now)
 
     def returned(self, state: Case, command: Return, now: datetime) -> Decision[Case]:
         self._held(state, command)
@@ -148,25 +151,28 @@ class Rules:
         wanted = command.step or (names[-1] if names else "")
         if wanted not in names:
             raise Reject("step_unknown", "只能退回到已经过的环节", "step", 422)
-        return self._to(state, names.index(wanted), "returned", now)
+        noted = self._noted(state, command, "returned", command.reason, now)
+        return self._to(noted, names.index(wanted), "returned", now)
 
     def handed_over(self, state: Case, command: HandOver, now: datetime) -> Decision[Case]:
+        """To another officer; clock S starts again (domain 2.2)."""
         step = self._held(state, command)
-        for earlier in step.distinct:
-            if state.officers.get(earlier) == command.officer:
-                raise Reject("four_eyes", f"已办理“{earlier}”环节的人员不得办理本环节", "officer")
-        state = replace(state, holder=command.officer)
-        return Decision(state, say=(self._stepped(state, "handed_over", now),))
+        if command.officer == state.holder:
+            return Decision(state)
+        self._apart(state, step, command.officer, "officer")
+        return self._in_step(replace(state, holder=command.officer, giver=state.holder), "handed_over", now)
 
     def approve(self, state: Case, command: Approve, now: datetime) -> Decision[Case]:
         self._final(state, command)
-        return self._decided(self._signed(state), "approved", now, officer=command.by.name)
+        signed = self._signed(state, command, "approved", command.opinion, now)
+        return self._decided(signed, "approved", now, officer=command.by.name)
 
     def deny(self, state: Case, command: Deny, now: datetime) -> Decision[Case]:
         self._final(state, command)
         appeal = command.appeal or APPEAL
+        signed = self._signed(state, command, "denied", None, now)
         return self._decided(
-            self._signed(state), "denied", now, officer=command.by.name,
+            signed, "denied", now, officer=command.by.name,
             reason=command.reason, basis=command.basis, appeal=appeal,
         )  # fmt: skip
 
@@ -182,8 +188,14 @@ class Rules:
         if command.by.department != state.about["department"]:
             raise Reject("wrong_department", "该办件不属于您所在的部门", status=403)
         if step.role not in command.by.roles:
-            raise Reject("wrong_role", f"本环节须由 {step.role} 岗位办理", status=403)
+            raise Reject("wrong_role", f"本环节须由{POSTS[step.role]}岗位办理", status=403)
         return step
+
+    def _apart(self, state: Case, step: Step, officer: str, field: str | None = None) -> None:
+        """四眼原则: nobody who has passed a named earlier step, in whatever round, acts in this one."""
+        for earlier in step.distinct:
+            if officer in state.officers.get(earlier, ()):
+                raise Reject("four_eyes", f"已办理“{earlier}”环节的人员不得办理本环节", field)
 
     def _held(self, state: Case, command: Command) -> Step:
         step = self._step(state, command)
@@ -198,20 +210,33 @@ class Rules:
 
     # ------------------------------------------------------------------------------------------------ what is decided
 
-    def _signed(self, state: Case) -> Case:
-        return replace(state, officers={**state.officers, state.step["name"]: state.holder})
+    def _signed(self, state: Case, command: Command, action: str, text: str | None, now: datetime) -> Case:
+        name = state.step["name"]
+        before = tuple(officer for officer in state.officers.get(name, ()) if officer != state.holder)
+        state = replace(state, officers={**state.officers, name: (*before, state.holder)})
+        return self._noted(state, command, action, text, now)
+
+    def _noted(self, state: Case, command: Command, action: str, text: str | None, now: datetime) -> Case:
+        if not text:
+            return state
+        opinion = Opinion(state.step["name"], command.by.name, action, text, now)
+        return replace(state, opinions=(*state.opinions, opinion))
 
     def _open(self, state: Case, now: datetime) -> Decision[Case]:
         return self._to(replace(state, phase=OPEN), 0, "opened", now)
 
     def _to(self, state: Case, at: int, action: Action, now: datetime) -> Decision[Case]:
-        state = replace(state, at=at, holder="")
-        return Decision(state, say=(self._stepped(state, action, now),))
+        return self._in_step(replace(state, at=at, holder="", giver=""), action, now)
 
-    def _stepped(self, state: Case, action: Action, now: datetime, name: str = "") -> Stepped:
-        due = None
-        if action in ("opened", "passed", "returned") and state.step.get("days") is not None:
-            due = self.calendar.limit(LimitKind.STEP, now, state.step["days"], Unit.WORKDAY)
+    def _in_step(self, state: Case, action: Action, now: datetime) -> Decision[Case]:
+        """Clock S starts, if the step has one."""
+        days, due = state.step.get("days"), None
+        if days is not None:
+            due = self.calendar.limit(LimitKind.STEP, now, days, Unit.WORKDAY)
+        state = replace(state, due=due.last_day.isoformat() if due else "")
+        return Decision(state, say=(self._stepped(state, action, now, due=due),))
+
+    def _stepped(self, state: Case, action: Action, now: datetime, name: str = "", due: Limit | None = None) -> Stepped:
         return Stepped(
             at=now,
             case=state.id,
@@ -239,7 +264,8 @@ class Rules:
     ) -> Decision[Case]:
         plan = state.planned()
         phase = WITHDRAWN if outcome == "withdrawn" else DECIDED
-        state = replace(state, phase=phase, outcome=outcome, reason=grounds.get("reason", ""), holder="")
+        reason = grounds.get("reason", "")
+        state = replace(state, phase=phase, outcome=outcome, reason=reason, holder="", giver="", due="")
         reviewed = Reviewed(
             at=now,
             case=state.id,
@@ -276,8 +302,8 @@ def judged(rule: AutoRule, facts: Mapping[str, Any]) -> Reason:
     fact = facts.get(rule.fact)
     met: bool | None = None
     try:
-        if fact is None:
-            met = None
+        if fact is None or (isinstance(fact, bool) is not isinstance(rule.value, bool) and rule.op != "in"):
+            met = None  # to Python, true is one
         elif rule.op == ">=":
             met = fact >= rule.value
         elif rule.op == "<=":
@@ -292,6 +318,7 @@ def judged(rule: AutoRule, facts: Mapping[str, Any]) -> Reason:
 
 
 def certificate_number(state: Case, now: datetime) -> str:
-    """证照编号: area, year and twelve digits that follow from the case alone, so that a repetition gives the same."""
-    digits = int(hashlib.sha256(f"certificate/{state.id}".encode()).hexdigest(), 16) % 10**12
-    return f"{state.about['area']}{now.year}{digits:012d}"
+    """证照编号: area, year and sixteen digits that follow from the case alone, so that a repetition gives the same.
+    Among a million of one area and year two are equal with a probability of 0.005 %."""
+    digits = int(hashlib.sha256(f"certificate/{state.id}".encode()).hexdigest(), 16) % 10**16
+    return f"{state.about['area']}{now.year}{digits:016d}"

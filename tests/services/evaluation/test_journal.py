@@ -1,0 +1,85 @@
+"""The journal as a file: every change of a byte and every missing line is found, and `tongban verify` says so.
+
+It must never ask a running service.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts.event import Event
+from services.evaluation.commands import verify
+from services.evaluation.journal import GENESIS, entry, verify_chain
+from tests.services.evaluation.test_clocks import story
+from tests.services.samples import ABOUT
+
+
+def chain() -> tuple[list[str], str]:
+    lines, head = [], GENESIS
+    said: list[Event] = [event for events in story().values() for event in events]
+    for n, event in enumerate(said, 1):
+        line, head = entry(n, head, event)
+        lines.append(line)
+    return lines, head
+
+
+LINES, HEAD = chain()
+
+
+def test_a_whole_journal_is_whole_and_names_nobody() -> None:
+    assert verify_chain(LINES, HEAD) == []
+    assert verify_chain([], GENESIS) == []
+    for secret in (ABOUT.contact.phone, ABOUT.contact.name, ABOUT.number, ABOUT.submission):
+        assert not any(secret in line for line in LINES)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_every_changed_character_is_found(data: st.DataObject) -> None:
+    which = data.draw(st.integers(0, len(LINES) - 1))
+    line = LINES[which]
+    place = data.draw(st.integers(0, len(line)))
+    sign = data.draw(st.sampled_from('0123456789abcdef",:{} \\n'))
+    changed = line[:place] + sign + line[place + data.draw(st.integers(0, 1)) :]
+    if changed != line:
+        assert verify_chain([*LINES[:which], changed, *LINES[which + 1 :]], HEAD) != []
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(0, len(LINES) - 1), max_size=len(LINES) + 2))
+def test_every_missing_repeated_or_moved_line_is_found(order: list[int]) -> None:
+    whole = order == list(range(len(LINES)))
+    assert (verify_chain([LINES[i] for i in order], HEAD) == []) is whole
+
+
+@pytest.mark.parametrize("line", ["", "[]", "3", "null", '{"n":1}', LINES[0] + " ", LINES[0][:-1] + ',"x":1}'])
+def test_a_line_of_another_shape_is_found(line: str) -> None:
+    assert verify_chain([line], None) != []
+
+
+def saved(path: Path, lines: list[str], head: str) -> str:
+    path.write_text(json.dumps({"case": "x", "head": head, "lines": [json.loads(line) for line in lines]}))
+    return str(path)
+
+
+def test_the_command_checks_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = saved(tmp_path / "good.json", LINES, HEAD)
+    cut = saved(tmp_path / "cut.json", LINES[:-1], HEAD)
+    assert verify([good]) == 0
+    assert verify([good, cut, "--json"]) == 1
+    said: dict[str, Any] = json.loads(capsys.readouterr().out.split("\n", 1)[1])
+    assert said == {good: [], cut: ["the journal does not end where the case says"]}
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"3", b'{"lines": 3, "head": ""}', b'{"lines": []}', b"\xff"])
+def test_what_is_no_journal_is_said_to_be_none(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "x.json"
+    file.write_bytes(content)
+    assert verify([str(file)]) == 1
+    assert verify([str(tmp_path / "missing.json")]) == 1

@@ -79,7 +79,9 @@ async def test_kafkas_own_tools_say_a_submission_and_read_the_answers(
     assert answers[0]["key"] == "console-000001"
     assert {e["type"] for e in answers} >= {"tongban.received.v1", "tongban.progressed.v1"}
     types = [e["type"].split(".")[1] for e in events]
-    assert types[:4] == ["received", "accepted", "reviewed", "issued"]
+    # Each effect behind its cause; a receipt of the provider may come anywhere behind the notice it tells of.
+    causal = ["received", "accepted", "reviewed", "issued"]
+    assert [name for name in types if name in causal] == causal
     for event in events:
         assert event["key"] == event["subject"] == case
         assert event["data"]["about"]["submission"] == "console-000001"

@@ -87,7 +87,6 @@ class Suite:
         self.officers = Officers(settings.oidc_issuer, settings.oidc_audience, self.clock)
         self.app = self._application()
         self.started = asyncio.Event()
-        self._server: Server | None = None
 
     def _application(self) -> FastAPI:
         app = application(
@@ -143,9 +142,9 @@ class Suite:
             self.app, host=self.settings.host, port=self.port, log_level="warning", access_log=False,
             lifespan="off", http="httptools", ws="none", timeout_graceful_shutdown=5, backlog=512,
         )  # fmt: skip
-        self._server = Server(config)
-        running = [asyncio.ensure_future(line.run()) for line in self.lines]
-        running.append(asyncio.ensure_future(self._server.serve()))
+        server = Server(config)
+        serving = asyncio.ensure_future(server.serve())
+        running = [serving, *(asyncio.ensure_future(line.run()) for line in self.lines)]
         ending = asyncio.ensure_future(stop.wait())
         gc.collect()
         gc.freeze()
@@ -154,6 +153,9 @@ class Suite:
         await asyncio.wait([*running, ending], return_when=asyncio.FIRST_COMPLETED)
         failed = [task.exception() for task in running if task.done() and not task.cancelled()]
         try:
+            # Whoever is being answered still needs pipeline and store, so the server ends before them.
+            server.should_exit = True
+            await asyncio.wait([serving])
             if not any(failed):
                 await self._drain()
         finally:
@@ -175,8 +177,6 @@ class Suite:
             await line.open()
 
     async def _drain(self) -> None:
-        assert self._server is not None
-        self._server.should_exit = True
         async with asyncio.timeout(20):
             await asyncio.gather(*(line.drain() for line in self.lines))
 

@@ -203,7 +203,9 @@ class Chaos:
     async def _accept(self, case: str, said: Said) -> None:
         department = said.field("about")["department"]
         path = f"/intake/cases/{case}/accept"
-        await self.world.officer("window", department, "intake", path, {}, f"accept-{case}")
+        heard = await self.world.officer("window", department, "intake", path, {}, f"accept-{case}")
+        if not heard.ok:
+            self.witness.faults.append(f"accept of {case}: {heard.status} {heard.body}")
 
     async def _decide(self, case: str, said: Said) -> None:
         """Claims the step and passes it on, or approves when it is the last one."""
@@ -266,7 +268,10 @@ class Chaos:
             if not self.witness.has(case, "rated")
         }
         counts = {name: partner["pushes"] for name, partner in self.world.city.counts(brief=True).items()}
-        lines = [f"{case} {item}: {' '.join(types)}" for case, (item, types) in list(seen.items())[:12]]
+        lines = [
+            f"{case} {item}: {' '.join(types)} {self.submissions[case].answers or self.submissions[case].refused}"
+            for case, (item, types) in list(seen.items())[:12]
+        ]
         head = [self.summary(), f"{len(seen)} are not rated; pushes {counts}; {self._work.qsize()} errands wait"]
         return "\n".join([*head, *lines, *self.witness.faults[:12]])
 

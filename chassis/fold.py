@@ -97,7 +97,7 @@ class Folder(Generic[S]):
         outbox = [out for out in body.outbox if out.batch > acked] if row.batch > acked else []
         return Doc(
             row.id, row.version, body.state, body.seen, body.said, body.lines, outbox, body.errands,
-            row.due, row.lease, carry=bool(outbox),
+            row.due, row.lease, carry=row.batch > acked,
         )  # fmt: skip
 
     def row(self, folded: Folded[S], owner: str, batch: int) -> Row:

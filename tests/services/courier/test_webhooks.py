@@ -5,25 +5,19 @@ Everything is real but the city; nothing here may look into a document.
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from chassis.bus import Record
 from chassis.sealing import load_keyring
-from chassis.settings import ChassisSettings
-from chassis.suite import Suite
 from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered
-from contracts.event import Event
-from contracts.wire import Envelope, decode, encode
+from contracts.wire import Envelope, encode
 from contracts.words import DeliveryMethod
 from sandbox import ems_codec
 from sandbox.city import City, Options
@@ -32,9 +26,10 @@ from sandbox.faults import Fault
 from sandbox.officers import BY_ID
 from sandbox.officers import Office as Desk
 from services.courier.app import build
-from tests.chassis.running import read_all, until
+from tests.chassis.running import until
 from tests.contracts.samples import ABOUT, CASE
 from tests.services.courier.parcels import DECIDED, issued
+from tests.services.standing import Standing, free_url, standing
 
 pytestmark = pytest.mark.anyio
 PATH = "/courier/webhooks/ems/traces"
@@ -43,12 +38,7 @@ PERSON = ("张三", "144000", "魏武大道")
 
 
 @dataclass
-class Office:
-    suite: Suite
-    city: City
-    http: aiohttp.ClientSession
-    url: str
-
+class Office(Standing):
     def desk(self, staff: str) -> Desk:
         return Desk(self.http, self.url, self.city.url, BY_ID[staff])
 
@@ -72,47 +62,14 @@ class Office:
         headers, value = encode(Envelope("e-issued", "/tongban/review", 1, event))
         await self.suite.bus.publish([Record("case", CASE, headers, value)])
 
-    async def said(self, cls: type[Event], count: int = 1) -> list[Any]:
-        """All that was said, once there are so many of a kind."""
-        found: list[Any] = []
-
-        async def enough() -> bool:
-            records = await read_all(self.suite.bus, "case", group=f"look-{self.suite.clock.ticks()}")
-            found[:] = [decode(r.headers, r.value).event for r in records]
-            return sum(isinstance(e, cls) for e in found) >= count
-
-        await until(enough)
-        return found
-
 
 @pytest.fixture
 async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
+    url = free_url()
+    env = {"TONGBAN_COURIER_EMS_URL": "{city}/amp-prod-api/f/amp/api/open"}
     city = City(Options(instant=True, suite=url))
-    await city.start()
-    settings = ChassisSettings(dir=tmp_path, port=port, sandbox=True, partitions=2, oidc_issuer=city.url)
-    env = {"TONGBAN_COURIER_EMS_URL": city.url + "/amp-prod-api/f/amp/api/open"}
-    suite, stop = Suite(settings, env, {"courier": build}), asyncio.Event()
-    suite.clock.move(DECIDED)
-    running = asyncio.ensure_future(suite.run(stop))
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http:
-        found = Office(suite, city, http, url)
-
-        async def up() -> bool:
-            try:
-                async with http.get(url + "/ready") as answer:
-                    return answer.status == 200
-            except aiohttp.ClientError:
-                return False
-
-        await until(up, running)
+    async with standing(Office, tmp_path, ("courier", build), city, url, DECIDED, env) as found:
         yield found
-        stop.set()
-        await running
-    await city.stop()
 
 
 def kinds(events: list[Any]) -> list[str]:
@@ -121,7 +78,7 @@ def kinds(events: list[Any]) -> list[str]:
 
 async def test_from_the_result_to_its_delivery(office: Office) -> None:
     await office.issue()
-    events = await office.said(Delivered)
+    events = await office.heard(Delivered)
     assert kinds(events) == ["ordered", "dispatched", "delivered"]
     ordered = next(e for e in events if isinstance(e, Ordered))
     orders = office.city.counts()["ems"]["effects"]["ordered"]
@@ -149,14 +106,14 @@ async def test_every_script_of_the_pretend_ems(office: Office, mobile: str, expe
     await office.issue(mobile)
     last = Delivered if expected[-1] == "delivered" else DeliveryFailed
     # All scans of a script may come in one push: what was delivered, retracted and delivered again in it is delivered.
-    await office.said(last, 1)
+    await office.heard(last, 1)
 
     async def settled() -> bool:
         counts = office.city.counts()["ems"]["pushes"]
         return not sum(counts[channel]["waiting"] for channel in ("traces", "legacy"))
 
     await until(settled)
-    found = kinds(await office.said(last, 1))[1:]
+    found = kinds(await office.heard(last, 1))[1:]
     assert found[0] == "dispatched"
     assert found[-1] == expected[-1]
     assert found in (expected, ["dispatched", "delivered"]) if mobile.endswith("9103") else found == expected
@@ -165,7 +122,7 @@ async def test_every_script_of_the_pretend_ems(office: Office, mobile: str, expe
 async def test_a_silent_partner_is_asked_before_anything_is_ordered_again(office: Office) -> None:
     office.city.faults.add(Fault(partner="ems", kind="hang_up", count=1, only="020003"))
     await office.issue()
-    assert kinds(await office.said(Delivered)) == ["ordered", "dispatched", "delivered"]
+    assert kinds(await office.heard(Delivered)) == ["ordered", "dispatched", "delivered"]
     orders = office.city.counts()["ems"]["effects"]["ordered"]
     assert (orders["total"], orders["twice"]) == (1, {})
 
@@ -174,21 +131,21 @@ async def test_a_push_before_the_orders_answer_is_kept(office: Office) -> None:
     """The line is cut after EMS took the order, so its scans come before anybody knows the waybill."""
     office.city.faults.add(Fault(partner="ems", kind="hang_up", count=3))
     await office.issue()
-    events = await office.said(Delivered)
+    events = await office.heard(Delivered)
     assert kinds(events) == ["ordered", "dispatched", "delivered"]
     assert len([e for e in events if isinstance(e, Dispatched)]) == 1
 
 
 async def test_handing_over_at_the_window(office: Office) -> None:
     await office.issue(delivery=DeliveryMethod.WINDOW)
-    await office.said(Dispatched)
+    await office.heard(Dispatched)
     path = f"{CASE_PATH}/hand-over"
     assert (await office.desk("mz-issuer-1").call("POST", path, {})).status == 403
     done = await office.desk("sj-issuer-1").call("POST", path, {})
     assert (done.status, done.body["phase"]) == (200, "handed_over")
     again = await office.desk("sj-issuer-1").call("POST", path, {})
     assert (again.status, again.body["rule"]) == (409, "not_at_window")
-    assert kinds(await office.said(Delivered)) == ["dispatched", "delivered"]
+    assert kinds(await office.heard(Delivered)) == ["dispatched", "delivered"]
 
 
 async def test_what_a_push_must_bring(office: Office) -> None:

@@ -5,19 +5,14 @@ Portals and officers are callers like any other; nothing here may look into a do
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from chassis.auth import new_key
-from chassis.settings import ChassisSettings
-from chassis.suite import Suite
 from contracts.event import case_id
 from sandbox.citizens import as_record
 from sandbox.city import City, Options
@@ -25,19 +20,15 @@ from sandbox.officers import BY_ID, Office
 from services.intake.app import build
 from tests.chassis.running import read_all, until
 from tests.services.intake.counter import at, body
+from tests.services.standing import Standing, free_url, standing
 
 pytestmark = pytest.mark.anyio
 KEYS = {name: new_key(name) for name in ("demo", "other")}
 
 
 @dataclass
-class Town:
+class Town(Standing):
     """The suite with intake alone, and somebody at the counter."""
-
-    suite: Suite
-    http: aiohttp.ClientSession
-    url: str
-    issuer: str
 
     async def call(self, method: str, path: str, json: Any = None, **headers: str) -> tuple[int, Any, Any]:
         async with self.http.request(method, self.url + path, json=json, headers=headers) as answer:
@@ -50,42 +41,16 @@ class Town:
         return await self.portal("POST", "/intake/submissions", given, **{"Idempotency-Key": key, **headers})
 
     def office(self, staff: str) -> Office:
-        return Office(self.http, self.url, self.issuer, BY_ID[staff])
+        return Office(self.http, self.url, self.city.url, BY_ID[staff])
 
 
 @pytest.fixture
 async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    city = City(Options(instant=True), legal=lambda: at(4, 1, 9))
-    await city.start()
-    settings = ChassisSettings(
-        dir=tmp_path,
-        port=port,
-        sandbox=True,
-        partitions=2,
-        portals=("demo", "other"),
-        portal_keys=",".join(entry for _, entry in KEYS.values()),
-        oidc_issuer=city.url,
-    )
-    suite, stop = Suite(settings, {}, {"intake": build}), asyncio.Event()
-    running = asyncio.ensure_future(suite.run(stop))
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http:
-        found = Town(suite, http, f"http://127.0.0.1:{port}", city.url)
-
-        async def up() -> bool:
-            try:
-                return (await found.call("GET", "/ready"))[0] == 200
-            except aiohttp.ClientError:
-                return False
-
-        await until(up, running)
-        await found.call("PUT", "/clock", {"to": at(4, 1, 9).isoformat()})
+    now = at(4, 1, 9)
+    city, keys = City(Options(instant=True), legal=lambda: now), ",".join(entry for _, entry in KEYS.values())
+    portals = {"portals": ("demo", "other"), "portal_keys": keys}
+    async with standing(Town, tmp_path, ("intake", build), city, free_url(), now, {}, **portals) as found:
         yield found
-        stop.set()
-        await running
-    await city.stop()
 
 
 async def test_apply_read_and_look_up(town: Town) -> None:

@@ -5,31 +5,26 @@ Everything is real but the city; nothing here may look into a document.
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from chassis.bus import Record
 from chassis.sealing import load_keyring
-from chassis.settings import ChassisSettings
-from chassis.suite import Suite
 from contracts.event import Event
 from contracts.notify import Notified, Replied
-from contracts.wire import Envelope, decode, encode
+from contracts.wire import Envelope, encode
 from sandbox.city import City, Options
 from services.notify.app import build
-from tests.chassis.running import read_all, until
 from tests.contracts.samples import ABOUT, CASE
 from tests.services.folding import at
 from tests.services.notify.test_mailbox import Accepted, invited, sample
+from tests.services.standing import Standing, free_url, standing
 
 pytestmark = pytest.mark.anyio
 PHONE = "14400000001"
@@ -38,12 +33,7 @@ START = at(4, 9, 10)
 
 
 @dataclass
-class Office:
-    suite: Suite
-    city: City
-    http: aiohttp.ClientSession
-    url: str
-
+class Office(Standing):
     async def push(self, path: str, body: Any, secret: str = "sandbox-sms") -> tuple[int, Any]:
         data = {"data": io.BytesIO(body)} if isinstance(body, bytes) else {"json": body}
         async with self.http.post(f"{self.url}{PATH}{secret}/{path}", **data) as answer:
@@ -60,48 +50,16 @@ class Office:
         headers, value = encode(Envelope(f"e-{event.TYPE}-{event.at}", "/tongban/intake", 1, event))
         await self.suite.bus.publish([Record("case", CASE, headers, value)])
 
-    async def said(self, cls: type[Event], count: int = 1) -> list[Any]:
-        """All events of a kind, once there are so many of them."""
-        found: list[Any] = []
-
-        async def enough() -> bool:
-            records = await read_all(self.suite.bus, "case", group=f"look-{self.suite.clock.ticks()}")
-            found[:] = [e for e in (decode(r.headers, r.value).event for r in records) if isinstance(e, cls)]
-            return len(found) >= count
-
-        await until(enough)
-        return found
-
 
 @pytest.fixture
 async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
+    url = free_url()
     callbacks = {name: f"{url}{PATH}sandbox-sms/{word}" for name, word in
                  (("sms_reports", "reports"), ("sms_replies", "replies"))}  # fmt: skip
-    settings = ChassisSettings(dir=tmp_path, port=port, sandbox=True, partitions=2)
     city = City(Options(instant=True, **callbacks))
-    await city.start()
-    suite, stop = Suite(settings, {"TONGBAN_NOTIFY_SMS_URL": city.url + "/sms"}, {"notify": build}), asyncio.Event()
-    suite.clock.move(START)
-    running = asyncio.ensure_future(suite.run(stop))
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http:
-        found = Office(suite, city, http, url)
-
-        async def up() -> bool:
-            try:
-                async with http.get(url + "/ready") as answer:
-                    return answer.status == 200
-            except aiohttp.ClientError:
-                return False
-
-        await until(up, running)
+    env = {"TONGBAN_NOTIFY_SMS_URL": "{city}/sms"}
+    async with standing(Office, tmp_path, ("notify", build), city, url, START, env) as found:
         yield found
-        stop.set()
-        await running
-    await city.stop()
 
 
 async def test_from_the_event_to_the_receipt_and_the_reply(office: Office) -> None:

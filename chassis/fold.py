@@ -6,7 +6,7 @@ One `Folder` serves one Decider; this module must never import a bus or store dr
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar, Union
 
@@ -44,8 +44,7 @@ class Defer:
 TOUCH = Touch()
 
 
-@dataclass(slots=True)
-class Message:
+class Message(msgspec.Struct):
     """One message on its way to one document. `digest` tells commands with the same id but another content apart."""
 
     id: str
@@ -56,8 +55,7 @@ class Message:
     context: Any = None
 
 
-@dataclass(slots=True)
-class Folded(Generic[S]):
+class Folded(msgspec.Struct, Generic[S]):
     """The outcome of one fold. `doc` is None when nothing is to be written; `results` answers each message with the
     exception it met or None; `fresh` are messages applied now rather than known already."""
 
@@ -65,8 +63,8 @@ class Folded(Generic[S]):
     view: Doc[S]
     results: list[Exception | None]
     fresh: list[bool]
-    say: list[Outgoing] = field(default_factory=list)
-    run: list[Open] = field(default_factory=list)
+    say: list[Outgoing] = []
+    run: list[Open] = []
     append: tuple[str, ...] = ()
     carry: bool = False
 

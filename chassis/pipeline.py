@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -258,6 +258,7 @@ class Pipeline:
     ) -> None:
         """What was written becomes true: events go to the publisher, errands to their runners, answers to askers."""
         say: list[Record] = []
+        counts: Counter[str] = Counter()
         for ref, result in folded.items():
             if ref in lost:
                 continue
@@ -273,17 +274,19 @@ class Pipeline:
                 elif ref in self._waiting:
                     self._asks.extend(self._waiting.pop(ref))
                     self._wake.set()
-            self._answer(ref, work[ref], result)
+            self._answer(ref, work[ref], result, counts)
+        for outcome, count in counts.items():
+            self._applied[outcome].inc(count)
         self.publisher.publish(say, number)
         self.changed.set()
         self.changed = asyncio.Event()
 
-    def _answer(self, ref: Ref, messages: Sequence[Message], result: Folded[Any]) -> None:
+    def _answer(self, ref: Ref, messages: Sequence[Message], result: Folded[Any], counts: Counter[str]) -> None:
         for message, error, fresh in zip(messages, result.results, result.fresh, strict=True):
-            outcome = ("applied" if fresh else "known") if error is None else "bug"
-            if isinstance(error, Reject):
-                outcome = "rejected"
-            self._applied[outcome].inc()
+            if error is None:
+                counts["applied" if fresh else "known"] += 1
+            else:
+                counts["rejected" if isinstance(error, Reject) else "bug"] += 1
             ask = message.context
             if isinstance(ask, Ask) and not ask.future.done():
                 missing = isinstance(error, Reject) and error.rule == "not_found" and result.view.version == 0
@@ -304,6 +307,8 @@ class Pipeline:
 
     def _count_dead(self, batch: Batch, poison: Mapping[int, Poison]) -> None:
         """Dead letters in a row, over the records that this service hears."""
+        if not poison and not self.dead_in_a_row:
+            return
         for index, record in enumerate(batch.records):
             if index in poison:
                 metrics.DEAD.labels(self.service).inc()

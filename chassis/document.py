@@ -54,8 +54,7 @@ class Body(msgspec.Struct, Generic[S], array_like=True):
 
 class Doc(msgspec.Struct, Generic[S]):
     """A document in memory. Never changed in place: a fold makes a new one, and the write decides which is true.
-    `carry` says that its outbox may be unpublished and is to be said again with the next write; one that says nothing
-    is written too, for its old stamp would have every sweep look at it for ever."""
+    `carry` says that its outbox may be unpublished and is to be said again with the next write."""
 
     id: str
     version: int

@@ -99,7 +99,8 @@ class Folder(Generic[S]):
         )  # fmt: skip
 
     def row(self, folded: Folded[S], owner: str, batch: int) -> Row:
-        """The row to write; fixes the batch of the events said now."""
+        """The row to write; fixes the batch of the events said now. A document with nothing to say carries no stamp, so
+        that the sweep for the events of the dead never looks at it."""
         doc = folded.doc
         assert doc is not None
         for out in doc.outbox if folded.carry else folded.say:
@@ -112,7 +113,7 @@ class Folder(Generic[S]):
             shard=partition_of(doc.id, self.partitions),
             body=self._encoder.encode(Body(state, doc.seen, doc.said, doc.lines, doc.outbox, doc.errands)),
             owner=owner,
-            batch=batch,
+            batch=batch if doc.outbox else 0,
             due=doc.due,
             lease=doc.lease,
             ix=state.lookups(),

@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS swept (days INTEGER PRIMARY KEY, seq INTEGER NOT NULL
 """
 MOST_ROWS = 512
 """Records of one INSERT; SQLite takes 32,766 values in a statement."""
-RING = 6000
+RING = 1500
 """Records kept in memory for all subscriptions of the process; who is further behind reads the file."""
 RING_BYTES = 16_000_000
 SWEEP = 0.2

@@ -110,7 +110,7 @@ class Line:
     async def _sweep(self) -> None:
         """Looks for alarms that are due, leases that have ended and events that the dead left unpublished. Each look
         takes one page and goes on at once while pages are full."""
-        looks: tuple[Callable[[Collection[int]], Awaitable[list[Ref]]], ...] = (self._due, self._leased, self._stamped)
+        looks: tuple[Callable[[Collection[int]], Awaitable[list[Ref]]], ...] = (self._ripe, self._leased, self._stamped)
         while True:
             self._looked = self.clock.system()
             began = self.clock.ticks()
@@ -130,6 +130,10 @@ class Line:
             if not full:
                 # Where a look is dear (a store that scans), it is taken less often.
                 await self.clock.sleep(max(SWEEP, 10 * took))
+
+    async def _ripe(self, shards: Collection[int]) -> list[Ref]:
+        """Alarms ring once everything that waited on the bus when the partitions were taken has been read."""
+        return await self._due(shards) if self.pipeline.caught_up else []
 
     async def _due(self, shards: Collection[int]) -> list[Ref]:
         return await self.store.due(shards, self.clock.legal().timestamp(), PAGE)

@@ -80,6 +80,8 @@ class Pipeline:
         self.dead_in_a_row = 0
         self.parked: set[str] = set()
         self.shards: frozenset[int] = frozenset()
+        self.caught_up = False
+        self._behind: int | None = None
         self.changed = asyncio.Event()
         self._asks: deque[Ask] = deque()
         self._messages: deque[tuple[Ref, Message]] = deque()
@@ -130,6 +132,8 @@ class Pipeline:
         while True:
             records = await self.subscription.fetch(self.most, 0.5)
             self._shard()
+            if not self.caught_up:
+                await self._catch_up(len(records))
             while self.stopped:
                 await self.clock.sleep(0.5)
             if records:
@@ -137,6 +141,14 @@ class Pipeline:
                 self._taken.clear()
                 self._wake.set()
                 await self._taken.wait()
+
+    async def _catch_up(self, fetched: int) -> None:
+        """Counts off what waited when the partitions were taken; more may come all the time."""
+        assert self.subscription is not None
+        if self._behind is None:
+            self._behind = sum((await self.subscription.lag()).values())
+        self._behind -= fetched
+        self.caught_up = bool(self.shards) and self._behind <= 0
 
     async def work(self) -> None:
         """Folds batches until cancelled."""
@@ -225,7 +237,7 @@ class Pipeline:
             began = self.clock.ticks()
             found = False
             for ref, messages in pending.items():
-                result = self.folders[ref[0]].fold(self.documents.cache[ref], messages, now, system)
+                result = self.folders[ref[0]].fold(self.documents.cache[ref], messages, now, system, self.caught_up)
                 folded[ref] = result
                 for message, error in zip(messages, result.results, strict=True):
                     if isinstance(message.context, int) and is_poison(error):
@@ -339,6 +351,8 @@ class Pipeline:
     # -- partitions ----------------------------------------------------------------------------------------------
 
     async def _assigned(self, partitions: frozenset[Partition]) -> None:
+        """What waits on partitions that are new to this process may have ended a clock in time: alarms wait for it."""
+        self.caught_up, self._behind = False, None
         self._shard()
 
     async def _revoked(self, partitions: frozenset[Partition]) -> None:

@@ -38,7 +38,15 @@ class Stalled(Exception):
 class Line:
     """A running service. `run` works until cancelled; `drain` ends it in order."""
 
-    def __init__(self, service: Service, store: Store, bus: Bus, clock: Clock, settings: ChassisSettings) -> None:
+    def __init__(
+        self,
+        service: Service,
+        store: Store,
+        bus: Bus,
+        clock: Clock,
+        settings: ChassisSettings,
+        tag: Callable[[str], str],
+    ) -> None:
         self.service, self.store, self.bus, self.clock, self.settings = service, store, bus, clock, settings
         self.name = service.name
         self.owner = f"{service.name}-{os.getpid()}-{uuid4().hex[:8]}"
@@ -65,7 +73,7 @@ class Line:
             lease=settings.lease,
         )
         self.pipeline.run = self.errands.run
-        self.door = Door(self.pipeline, clock)
+        self.door = Door(self.pipeline, clock, tag)
         self.topics = topics(service, settings.portals)
         self._fetching: asyncio.Task[None] | None = None
         self._looked = clock.system()

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 import msgspec
 from msgspec.structs import replace
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from chassis.decision import Caller, Command, Decider, Decision, Reject, State
 from contracts.event import Problem
@@ -33,6 +33,16 @@ class Draft(Command):
 
     CREATES: ClassVar[bool] = True
     item: dict[str, Any]
+
+    @field_validator("item")
+    @classmethod
+    def _writable(cls, value: dict[str, Any]) -> dict[str, Any]:
+        """Half a character, or a depth without end, is JSON and yet cannot be kept."""
+        try:
+            msgspec.json.encode(value)
+        except (ValueError, RecursionError):
+            raise ValueError("not writable") from None
+        return value
 
 
 class Abolish(Command):

@@ -91,6 +91,13 @@ class Replicas:
         office = Office(self.http, self.url(at), self.city.url, BY_ID[staff])
         return await office.call(method, path, body, **more)
 
+    async def officer_says(self, staff: str, path: str, text: str) -> Heard:
+        """A PUT whose body need not be JSON."""
+        office = Office(self.http, self.url(0), self.city.url, BY_ID[staff])
+        headers = {"Authorization": f"Bearer {await office.token()}", "Content-Type": "application/json"}
+        async with self.http.put(self.url(0) + path, data=text.encode(), headers=headers) as answer:
+            return Heard(answer.status, await answer.json(content_type=None))
+
     async def submit(self, submission: str, given: Any, at: int = 0) -> Heard:
         headers = {"X-Api-Key": KEY, "Idempotency-Key": submission}
         return await self.ask("POST", "/intake/submissions", given, at, **headers)

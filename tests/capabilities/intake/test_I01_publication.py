@@ -119,6 +119,9 @@ async def test_every_problem_of_a_broken_item_at_once(town: Replicas) -> None:
     assert (await town.publication(CODE)).status == 404, "nothing was kept"
     for body in ([], "text", 3):
         assert (await town.officer(EDITOR, "PUT", f"/intake/items/{CODE}/draft", body)).status == 422
+    for text in ('{"title": "\\ud800"}', '{"a":' * 5000 + "1" + "}" * 5000, '{"code": NaN', '{"version": NaN}'):
+        heard = await town.officer_says(EDITOR, f"/intake/items/{CODE}/draft", text)
+        assert heard.status in (400, 422), text[:20]
     hollow = await town.officer(EDITOR, "PUT", f"/intake/items/{CODE}/draft", {})
     assert {rule for rule, _ in errors(hollow)} == {"missing"}
 

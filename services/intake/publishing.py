@@ -95,13 +95,20 @@ def routes(publications: Decider[Publication], catalog: Living, door: Door) -> A
         """历次版本: every version of an item with its days, abolished ones with what took their place."""
         return answer(history(catalog, code))
 
+    @router.get("/items/{code}/versions/{number}")
+    async def version(code: Code, number: Annotated[int, Path(ge=1)]) -> Response:
+        """One version whole, as a case that was submitted under it sees it, or as it will be."""
+        return answer(edition(catalog, code, number))
+
     @router.get("/lists")
     async def lists(day: Day = None, known: Known = None) -> Response:
         """清单目录."""
         return tagged(catalog, "", day or today(door), known, lambda name, day: overview(catalog, day))
 
     @router.get("/lists/{name}")
-    async def one(name: Annotated[str, Path(max_length=40)], day: Day = None, known: Known = None) -> Response:
+    async def one(
+        name: Annotated[str, Path(pattern=r"^[a-z-]{1,40}$")], day: Day = None, known: Known = None
+    ) -> Response:
         """One list as of a day, made of the catalogue: what is not on it is not done. 304 for a known ETag."""
         return tagged(catalog, name, day or today(door), known, lambda name, day: listed(catalog, name, day))
 
@@ -161,3 +168,11 @@ def history(catalog: Living, code: str) -> dict[str, Any]:
         raise Reject("item_unknown", "事项目录中没有此事项", "code", 404)
     versions = [{"version": i.version, "effective": i.effective, "until": i.until, "title": i.title} for i in found]
     return {"code": code, "successor": catalog.successor(code), "versions": versions}
+
+
+def edition(catalog: Living, code: str, number: int) -> dict[str, Any]:
+    """Raises Reject item_unknown (404)."""
+    for item in catalog.versions(code):
+        if item.version == number:
+            return item.model_dump(mode="json")
+    raise Reject("item_unknown", "事项目录中没有此事项的这一版本", "number", 404)

@@ -56,6 +56,8 @@ async def test_one_drafts_another_publishes_and_cases_keep_their_version(town: R
     assert (await town.officer(PUBLISHER, "GET", "/intake/drafts")).body["items"] == []
     await town.learnt(CODE, 2)
     assert (await town.ask("GET", f"/intake/items/{CODE}")).body["version"] == 1, "tomorrow, not today"
+    assert (await town.ask("GET", f"/intake/items/{CODE}/versions/2")).body["title"] == item["title"]
+    assert (await town.ask("GET", f"/intake/items/{CODE}/versions/3")).status == 404
 
     town.kill()
     await town.restart()

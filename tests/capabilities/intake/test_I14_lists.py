@@ -90,6 +90,8 @@ async def test_lists_as_of_a_day(town: Replicas) -> None:
     assert (wrong.status, wrong.body["field"]) == (422, "day")
     unknown = await town.ask("GET", "/intake/lists/secrets")
     assert (unknown.status, unknown.body["rule"]) == (404, "list_unknown")
+    odd = await town.ask("GET", "/intake/lists/%0d%0aX:y")
+    assert (odd.status, odd.body["field"]) == (422, "name")
     assert (await town.ask("GET", "/intake/items/XX-NONE/versions")).status == 404
 
 

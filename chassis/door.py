@@ -102,8 +102,8 @@ class Door:
             rows = await self._pipeline.store.find(decider.kind, lookup, start, most + 1)
             docs = [self._pipeline.folders[decider.kind].load(row, 0) for row in rows[:most]]
             last = rows[most - 1] if len(rows) > most else None
-            cursor = _cursor(last.order, last.id) if last is not None else None
-            return Page([Told(doc.state, doc.version) for doc in docs], cursor) if docs else None
+            following = cursor(last.order, last.id) if last is not None else None
+            return Page([Told(doc.state, doc.version) for doc in docs], following) if docs else None
 
         return await self._until(look, asked.wait) or Page([], None)
 
@@ -122,7 +122,8 @@ class Door:
             await self.clock.wait(changed, min(left, 0.25))
 
 
-def _cursor(order: str, id: str) -> str:
+def cursor(order: str, id: str) -> str:
+    """The mark with which a page begins behind the document of this order and id."""
     return base64.urlsafe_b64encode(json.dumps([order, id]).encode()).decode()
 
 

@@ -34,7 +34,8 @@ log = logging.getLogger("tongban")
 PROBLEM = "application/problem+json"
 KEY = re.compile(r"[\x21-\x7e]{1,128}")
 TITLES = {400: "请求有误", 401: "未登录", 403: "没有权限", 404: "没有找到", 405: "方法不允许", 409: "与当前状态冲突"}
-TITLES |= {412: "内容已有变化", 413: "内容过大", 415: "内容类型不支持", 422: "内容不符合规定", 503: "暂时不可用"}
+TITLES |= {412: "内容已有变化", 413: "内容过大", 415: "内容类型不支持", 422: "内容不符合规定"}
+TITLES |= {428: "须注明所见版本", 503: "暂时不可用"}
 
 
 def problem(status: int, problems: tuple[Problem, ...], headers: dict[str, str] | None = None) -> Response:

@@ -14,6 +14,7 @@ from uuid import uuid4
 from chassis import metrics
 from chassis.bus import Bus, BusDown
 from chassis.clock import Clock
+from chassis.document import describe
 from chassis.door import Door
 from chassis.errands import Errands
 from chassis.parking import recall
@@ -29,6 +30,8 @@ SWEEP = 0.2
 SILENT = 3.0
 """Seconds without a beat after which an owner is taken for dead and its unpublished events are said again."""
 PAGE = 300
+LEARN = 1.0
+"""Seconds between two looks for what other processes of the service have written for all."""
 
 
 class Stalled(Exception):
@@ -77,10 +80,13 @@ class Line:
         self.topics = topics(service, settings.portals)
         self._fetching: asyncio.Task[None] | None = None
         self._looked = clock.system()
+        self._learnt = True
 
     async def open(self) -> None:
         await self.store.open()
         await recall(self.pipeline)
+        if self.service.learn is not None:
+            await self.service.learn(self.door)
 
     async def run(self) -> None:
         """All loops, until cancelled; the first failure ends them all."""
@@ -92,6 +98,8 @@ class Line:
             self._fetching = group.create_task(self._fetch())
             group.create_task(self._sweep())
             group.create_task(self._watch())
+            if self.service.learn is not None:
+                group.create_task(self._learn(self.service.learn))
 
     async def _fetch(self) -> None:
         while True:
@@ -152,6 +160,16 @@ class Line:
     async def _stamped(self, shards: Collection[int]) -> list[Ref]:
         return await self.store.stamped(shards, self.clock.system() - SILENT, PAGE)
 
+    async def _learn(self, learn: Callable[[Door], Awaitable[None]]) -> None:
+        while True:
+            await self.clock.sleep(LEARN)
+            try:
+                await learn(self.door)
+                self._learnt = True
+            except Exception as error:  # noqa: BLE001  (what was learnt before still holds)
+                self._learnt = False
+                log.error("learning: %s", describe(error), extra={"service": self.name})
+
     async def lag(self) -> int:
         subscription = self.pipeline.subscription
         lag = sum((await subscription.lag()).values()) if subscription is not None else 0
@@ -190,8 +208,10 @@ class Line:
             "outbox_age": round(self.pipeline.publisher.age, 1),
             "stopped": self.pipeline.stopped,
             "parked": len(self.pipeline.parked),
+            "learnt": self._learnt,
         }
-        ok = bool(self.pipeline.shards) and self.pipeline.publisher.age < 30 and not self.pipeline.stopped
+        well = not self.pipeline.stopped and self._learnt
+        ok = bool(self.pipeline.shards) and self.pipeline.publisher.age < 30 and well
         return {"ok": ok, **state}
 
     def live(self) -> bool:

@@ -5,7 +5,7 @@ It is data only; this module must never start, connect or import anything that r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +23,15 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Service:
     """What the chassis plugs into bus, store and clock. `routes` gets the door and returns the service's own router,
-    mounted under `/<name>`; `close` are awaited at shutdown (HTTP sessions of runners)."""
+    mounted under `/<name>`; `learn` fetches what every process must know although only one writes it: awaited
+    before the first message (a failure ends the start) and about every second after (a failure makes it unready);
+    `close` are awaited at shutdown (HTTP sessions of runners)."""
 
     name: str
     deciders: tuple[Decider[Any], ...]
     errands: Mapping[type[Errand], Runner] = field(default_factory=dict)
     routes: Callable[[Door], APIRouter] | None = None
+    learn: Callable[[Door], Awaitable[None]] | None = None
     close: tuple[Callable[[], Any], ...] = ()
 
 

@@ -58,8 +58,12 @@ OFFICERS: tuple[Officer, ...] = (
     Officer("zx-callback-1", "政务服务中心回访员", ("callback",), "政务服务中心"),
     Officer("jc-supervisor-1", "电子监察员", ("supervisor",), "监察中心"),
     Officer("yw-operator-1", "系统运行值班员", ("operator",), "数据资源管理局"),
+    Officer("sx-editor-1", "事项编辑员", ("item_editor",), "数据资源管理局"),
+    Officer("sx-editor-2", "事项编辑员兼发布员", ("item_editor", "item_publisher"), "数据资源管理局"),
+    Officer("sx-publisher-1", "事项发布员", ("item_publisher",), "数据资源管理局"),
 )
-"""Every department has one officer of each post and two handlers (AB岗); supervisor and operator belong to none."""
+"""Every department has one officer of each post and two handlers (AB岗); supervisor, operator and the
+persons who edit and publish items belong to none. `sx-editor-2` may do both, and yet never both with one item."""
 
 BY_ID = {officer.id: officer for officer in OFFICERS}
 

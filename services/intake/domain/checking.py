@@ -11,7 +11,8 @@ from datetime import date
 from typing import Any
 
 from contracts.event import Json, Plan, Problem
-from contracts.item import FormField, Item
+from contracts.item import Item
+from contracts.item_parts import FormField
 from contracts.numbers import born_on, check_identity, check_mobile, check_uscc
 from contracts.portal import Applicant, Delivery, Material
 from contracts.words import AcceptanceRule, DeliveryMethod

@@ -11,7 +11,8 @@ from datetime import date
 from typing import Any, Final
 
 from chassis.decision import Reject
-from contracts.item import Item, Term
+from contracts.item import Item
+from contracts.item_parts import Term
 from contracts.words import DeliveryMethod, ItemKind
 from services.intake.domain.living import Living
 
@@ -97,7 +98,7 @@ def public_services(items: Sequence[Item]) -> list[Line]:
 def intermediaries(items: Sequence[Item]) -> list[Line]:
     """中介服务清单: the items for which somebody outside the authorities must be paid for a report or survey. Nothing
     may be asked that no item declares, so the list of a catalogue that declares none is empty."""
-    found = by_department(item for item in items if getattr(item, "intermediaries", ()))
+    found = by_department(item for item in items if item.intermediaries)
     return [{**head(item), **item.model_dump(mode="json", include={"intermediaries"})} for item in found]
 
 
@@ -111,7 +112,7 @@ def instant(items: Sequence[Item]) -> list[Line]:
 
 def bundles(items: Sequence[Item]) -> list[Line]:
     """一件事一次办清单: what is applied for once, with the items it consists of."""
-    found = by_department(item for item in items if item.kind is ItemKind.BUNDLE or bool(getattr(item, "children", ())))
+    found = by_department(item for item in items if item.kind is ItemKind.BUNDLE or item.children)
     return [
         {
             "children": [],

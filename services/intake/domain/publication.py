@@ -15,7 +15,8 @@ from pydantic import Field, field_validator
 
 from chassis.decision import Caller, Command, Decider, Decision, Reject, State
 from contracts.event import Problem
-from contracts.item import Code, Item, Paragraph, examine
+from contracts.item import Item, examine
+from contracts.item_parts import Code, Paragraph
 from services.intake.domain.living import Living
 
 LEAD: Final = timedelta(minutes=1)

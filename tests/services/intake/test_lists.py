@@ -28,6 +28,8 @@ def one(name: str, *items: Item, day: date = DAY) -> list[dict[str, Any]]:
 def made(kind: str = "other_power", **changes: Any) -> Item:
     """An item of a kind whose acceptance is nobody's law."""
     rule = {"rule": "licence", "days": 5} if kind == "licence" else {"rule": "guide", "days": 5}
+    if kind == "bundle":
+        changes = {"procedure": "bundle", "steps": [], "children": [{"item": "SJ-YYZZ"}], **changes}
     return parsed(kind=kind, check=rule, **changes)
 
 
@@ -98,7 +100,7 @@ def test_lists_without_lines_are_empty_and_say_why() -> None:
 
 def test_an_item_that_consists_of_others_is_a_bundle() -> None:
     (line,) = one("bundles", made("bundle"))
-    assert line["children"] == []
+    assert line["children"] == [{"item": "SJ-YYZZ", "after": []}]
 
 
 def test_the_overview_counts_what_the_lists_hold() -> None:

@@ -57,7 +57,8 @@ class Command(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     CREATES: ClassVar[bool] = False
-    _by: Caller = PrivateAttr(default=NOBODY)
+    # By a factory, as a default would be copied deeply for every command.
+    _by: Caller = PrivateAttr(default_factory=lambda: NOBODY)
 
     @property
     def by(self) -> Caller:

@@ -6,7 +6,6 @@ Shapes and names only; this module must never fold, write or wait.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -53,11 +52,9 @@ class Body(msgspec.Struct, Generic[S], array_like=True):
     errands: list[Open]
 
 
-@dataclass(slots=True)
-class Doc(Generic[S]):
+class Doc(msgspec.Struct, Generic[S]):
     """A document in memory. Never changed in place: a fold makes a new one, and the write decides which is true.
-    `carry` says that its outbox may be unpublished and is to be said again with the next write; one that says nothing
-    is written too, for its old stamp would have every sweep look at it for ever."""
+    `carry` says that its outbox may be unpublished and is to be said again with the next write."""
 
     id: str
     version: int

@@ -14,7 +14,7 @@ from chassis.fold import Folder
 from chassis.publisher import Publisher
 from chassis.store import Ref, Store
 
-CACHE = 600
+CACHE = 500
 """Documents kept decoded; compare-and-swap tells when one is stale."""
 
 

@@ -5,8 +5,8 @@ One `Folder` serves one Decider; this module must never import a bus or store dr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar, Union
 
@@ -44,8 +44,7 @@ class Defer:
 TOUCH = Touch()
 
 
-@dataclass(slots=True)
-class Message:
+class Message(msgspec.Struct):
     """One message on its way to one document. `digest` tells commands with the same id but another content apart."""
 
     id: str
@@ -56,8 +55,7 @@ class Message:
     context: Any = None
 
 
-@dataclass(slots=True)
-class Folded(Generic[S]):
+class Folded(msgspec.Struct, Generic[S]):
     """The outcome of one fold. `doc` is None when nothing is to be written; `results` answers each message with the
     exception it met or None; `fresh` are messages applied now rather than known already."""
 
@@ -65,8 +63,8 @@ class Folded(Generic[S]):
     view: Doc[S]
     results: list[Exception | None]
     fresh: list[bool]
-    say: list[Outgoing] = field(default_factory=list)
-    run: list[Open] = field(default_factory=list)
+    say: list[Outgoing] = []
+    run: list[Open] = []
     append: tuple[str, ...] = ()
     carry: bool = False
 
@@ -101,7 +99,8 @@ class Folder(Generic[S]):
         )  # fmt: skip
 
     def row(self, folded: Folded[S], owner: str, batch: int) -> Row:
-        """The row to write; fixes the batch of the events said now."""
+        """The row to write; fixes the batch of the events said now. A document with nothing to say carries no stamp, so
+        that the sweep for the events of the dead never looks at it."""
         doc = folded.doc
         assert doc is not None
         for out in doc.outbox if folded.carry else folded.say:
@@ -114,7 +113,7 @@ class Folder(Generic[S]):
             shard=partition_of(doc.id, self.partitions),
             body=self._encoder.encode(Body(state, doc.seen, doc.said, doc.lines, doc.outbox, doc.errands)),
             owner=owner,
-            batch=batch,
+            batch=batch if doc.outbox else 0,
             due=doc.due,
             lease=doc.lease,
             ix=state.lookups(),
@@ -123,15 +122,17 @@ class Folder(Generic[S]):
             lines=folded.append,
         )
 
-    def fold(self, doc: Doc[S], messages: Sequence[Message], now: datetime, system: float) -> Folded[S]:
-        """Applies messages in order. Each due alarm rings before the first of them, and before the document is put
-        away. A message that is rejected changes nothing; the others still count."""
+    def fold(
+        self, doc: Doc[S], messages: Sequence[Message], now: datetime, system: float, ripe: bool = True
+    ) -> Folded[S]:
+        """Applies messages in order. Before each of them rings what was due when it happened, and at the end what is
+        due now, unless the service is still catching up (not `ripe`): then what ended a clock in time may be waiting
+        on the bus. A message that is rejected changes nothing; the others still count."""
         work = _Work(self, doc, now, system)
-        if doc.due is not None and doc.due <= now.timestamp():
-            work.ring()
         for message in messages:
+            work.ring(_edge(message, now, ripe))
             work.apply(message)
-        work.ring()
+        work.ring(now if ripe else None)
         work.claim()
         return work.folded()
 
@@ -147,6 +148,14 @@ class Folder(Generic[S]):
             return [Outgoing(0, event.topic, event.key, dict(event.headers), event.value)]
         headers, value = encode(Envelope(id, self._source, sequence, event, cause, trace))
         return [Outgoing(0, topic, key, headers, value) for topic, key in event.routes()]
+
+
+def _edge(message: Message, now: datetime, ripe: bool) -> datetime | None:
+    """Up to when alarms ring before this message: what a service has said happened when it says so, even if it is heard
+    late; everything else, a portal's word too, happens when it arrives."""
+    if isinstance(message.body, Event) and message.body.PUBLISHER != "portal":
+        return min(now, message.body.at)
+    return now if ripe or isinstance(message.body, Command) else None
 
 
 class _Work(Generic[S]):
@@ -166,24 +175,32 @@ class _Work(Generic[S]):
         self.changed = doc.carry
         self.moved = False
         self.muted = False
+        self._alarms: tuple[S, Mapping[str, datetime]] | None = None
 
-    def ring(self) -> None:
-        """Rings every due alarm in the order of time."""
-        if self.muted:
+    def alarms(self) -> Mapping[str, datetime]:
+        """Of the state as it is now."""
+        if self._alarms is None or self._alarms[0] is not self.state:
+            self._alarms = self.state, self.state.alarms()
+        return self._alarms[1]
+
+    def ring(self, edge: datetime | None) -> None:
+        """Rings every alarm due up to `edge`, in the order of time."""
+        if self.muted or edge is None:
             return
-        edge = self.now
+        if self.state is self.doc.state and (self.doc.due is None or self.doc.due > edge.timestamp()):
+            return
         for _ in range(MOST_RINGS):
-            due = sorted((at, name) for name, at in self.state.alarms().items() if at <= edge)
+            due = [(at, name) for name, at in self.alarms().items() if at <= edge]
             if not due:
                 return
-            at, name = due[0]
+            at, name = min(due)
             alarm = Alarm(name, at)
             try:
                 self._decide(alarm, at, f"{name}@{at.isoformat()}", "")
             except Exception as error:  # noqa: BLE001  (a faulty rule must not stop the other documents)
                 self._mute(name, error)
                 return
-            if self.state.alarms().get(name) == at:
+            if self.alarms().get(name) == at:
                 self._mute(name, Bug("it fired and is still due"))
                 return
         self._mute("?", Bug("alarms ring without end"))
@@ -303,7 +320,7 @@ class _Work(Generic[S]):
         doc = self.doc
         if not self.changed:
             return Folded(None, doc, self.results, self.fresh)
-        alarms = {} if self.muted else self.state.alarms()
+        alarms = {} if self.muted else self.alarms()
         new = Doc(
             id=doc.id,
             version=doc.version + 1,

@@ -41,7 +41,15 @@ class Stalled(Exception):
 class Line:
     """A running service. `run` works until cancelled; `drain` ends it in order."""
 
-    def __init__(self, service: Service, store: Store, bus: Bus, clock: Clock, settings: ChassisSettings) -> None:
+    def __init__(
+        self,
+        service: Service,
+        store: Store,
+        bus: Bus,
+        clock: Clock,
+        settings: ChassisSettings,
+        tag: Callable[[str], str],
+    ) -> None:
         self.service, self.store, self.bus, self.clock, self.settings = service, store, bus, clock, settings
         self.name = service.name
         self.owner = f"{service.name}-{os.getpid()}-{uuid4().hex[:8]}"
@@ -68,7 +76,7 @@ class Line:
             lease=settings.lease,
         )
         self.pipeline.run = self.errands.run
-        self.door = Door(self.pipeline, clock)
+        self.door = Door(self.pipeline, clock, tag)
         self.topics = topics(service, settings.portals)
         self._fetching: asyncio.Task[None] | None = None
         self._looked = clock.system()
@@ -118,7 +126,7 @@ class Line:
     async def _sweep(self) -> None:
         """Looks for alarms that are due, leases that have ended and events that the dead left unpublished. Each look
         takes one page and goes on at once while pages are full."""
-        looks: tuple[Callable[[Collection[int]], Awaitable[list[Ref]]], ...] = (self._due, self._leased, self._stamped)
+        looks: tuple[Callable[[Collection[int]], Awaitable[list[Ref]]], ...] = (self._ripe, self._leased, self._stamped)
         while True:
             self._looked = self.clock.system()
             began = self.clock.ticks()
@@ -138,6 +146,10 @@ class Line:
             if not full:
                 # Where a look is dear (a store that scans), it is taken less often.
                 await self.clock.sleep(max(SWEEP, 10 * took))
+
+    async def _ripe(self, shards: Collection[int]) -> list[Ref]:
+        """Alarms ring once everything that waited on the bus when the partitions were taken has been read."""
+        return await self._due(shards) if self.pipeline.caught_up else []
 
     async def _due(self, shards: Collection[int]) -> list[Ref]:
         return await self.store.due(shards, self.clock.legal().timestamp(), PAGE)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -80,6 +80,8 @@ class Pipeline:
         self.dead_in_a_row = 0
         self.parked: set[str] = set()
         self.shards: frozenset[int] = frozenset()
+        self.caught_up = False
+        self._behind: int | None = None
         self.changed = asyncio.Event()
         self._asks: deque[Ask] = deque()
         self._messages: deque[tuple[Ref, Message]] = deque()
@@ -130,6 +132,8 @@ class Pipeline:
         while True:
             records = await self.subscription.fetch(self.most, 0.5)
             self._shard()
+            if not self.caught_up:
+                await self._catch_up(len(records))
             while self.stopped:
                 await self.clock.sleep(0.5)
             if records:
@@ -137,6 +141,14 @@ class Pipeline:
                 self._taken.clear()
                 self._wake.set()
                 await self._taken.wait()
+
+    async def _catch_up(self, fetched: int) -> None:
+        """Counts off what waited when the partitions were taken; more may come all the time."""
+        assert self.subscription is not None
+        if self._behind is None:
+            self._behind = sum((await self.subscription.lag()).values())
+        self._behind -= fetched
+        self.caught_up = bool(self.shards) and self._behind <= 0
 
     async def work(self) -> None:
         """Folds batches until cancelled."""
@@ -225,7 +237,7 @@ class Pipeline:
             began = self.clock.ticks()
             found = False
             for ref, messages in pending.items():
-                result = self.folders[ref[0]].fold(self.documents.cache[ref], messages, now, system)
+                result = self.folders[ref[0]].fold(self.documents.cache[ref], messages, now, system, self.caught_up)
                 folded[ref] = result
                 for message, error in zip(messages, result.results, strict=True):
                     if isinstance(message.context, int) and is_poison(error):
@@ -258,6 +270,7 @@ class Pipeline:
     ) -> None:
         """What was written becomes true: events go to the publisher, errands to their runners, answers to askers."""
         say: list[Record] = []
+        counts: Counter[str] = Counter()
         for ref, result in folded.items():
             if ref in lost:
                 continue
@@ -273,17 +286,19 @@ class Pipeline:
                 elif ref in self._waiting:
                     self._asks.extend(self._waiting.pop(ref))
                     self._wake.set()
-            self._answer(ref, work[ref], result)
+            self._answer(ref, work[ref], result, counts)
+        for outcome, count in counts.items():
+            self._applied[outcome].inc(count)
         self.publisher.publish(say, number)
         self.changed.set()
         self.changed = asyncio.Event()
 
-    def _answer(self, ref: Ref, messages: Sequence[Message], result: Folded[Any]) -> None:
+    def _answer(self, ref: Ref, messages: Sequence[Message], result: Folded[Any], counts: Counter[str]) -> None:
         for message, error, fresh in zip(messages, result.results, result.fresh, strict=True):
-            outcome = ("applied" if fresh else "known") if error is None else "bug"
-            if isinstance(error, Reject):
-                outcome = "rejected"
-            self._applied[outcome].inc()
+            if error is None:
+                counts["applied" if fresh else "known"] += 1
+            else:
+                counts["rejected" if isinstance(error, Reject) else "bug"] += 1
             ask = message.context
             if isinstance(ask, Ask) and not ask.future.done():
                 missing = isinstance(error, Reject) and error.rule == "not_found" and result.view.version == 0
@@ -304,6 +319,8 @@ class Pipeline:
 
     def _count_dead(self, batch: Batch, poison: Mapping[int, Poison]) -> None:
         """Dead letters in a row, over the records that this service hears."""
+        if not poison and not self.dead_in_a_row:
+            return
         for index, record in enumerate(batch.records):
             if index in poison:
                 metrics.DEAD.labels(self.service).inc()
@@ -334,6 +351,8 @@ class Pipeline:
     # -- partitions ----------------------------------------------------------------------------------------------
 
     async def _assigned(self, partitions: frozenset[Partition]) -> None:
+        """What waits on partitions that are new to this process may have ended a clock in time: alarms wait for it."""
+        self.caught_up, self._behind = False, None
         self._shard()
 
     async def _revoked(self, partitions: frozenset[Partition]) -> None:

@@ -10,47 +10,47 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 BUSY = 10.0
 """Seconds that a write waits in its thread for a stranger (an sqlite3 shell) to give the lock up."""
-CHECKPOINT_ROWS = 4000
-"""Changed rows after which the write-ahead log is folded into the file, in a thread of its own."""
 
-
-PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=0", "cache_size=-2000")
+PRAGMAS = ("journal_mode=WAL", "cache_size=-2000")
 
 
 class File:
-    """A writing connection behind a lock, and a reading one. WAL, FULL: what is committed survives power loss.
+    """A writing connection behind a lock, and a reading one. WAL; what is committed survives power loss, or with
+    `lasting=False` only the death of processes.
 
     A worker thread per statement would have to win the interpreter lock back from a busy loop every time (up to 5 ms
-    each), so only COMMIT, the wait for another process's transaction and checkpoints leave the loop. Processes queue
-    at `flock` of a file beside it, which wakes the next one at once; SQLite's own waiting polls up to every 100 ms.
+    each), so only COMMIT and the wait for another process's transaction leave the loop. Processes queue at `flock` of
+    a file beside it, which wakes the next one at once; SQLite's own waiting polls up to every 100 ms. Whoever commits
+    folds the write-ahead log into the file when it has grown, still in its turn: before 3.51.3 a checkpoint beside
+    another connection's write could lose a commit (sqlite.org/wal.html, "the WAL-reset bug").
     """
 
-    def __init__(self, path: Path, schema: str) -> None:
+    def __init__(self, path: Path, schema: str, *, lasting: bool = True) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
+        self._pragmas = (*PRAGMAS, f"synchronous={'FULL' if lasting else 'NORMAL'}")
         self._turn = os.open(path.with_name(path.name + "-turn"), os.O_RDWR | os.O_CREAT, 0o600)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=path.name)
-        self._folder = ThreadPoolExecutor(1, thread_name_prefix=f"{path.name}-wal")
         self._lock = asyncio.Lock()
         self._writer = self._connect()
+        self._patience = BUSY
         self._writer.executescript(schema)
         self.reader = self._connect()
-        self._behind = self._connect()
-        self._folded = 0
-        self._folding: asyncio.Task[None] | None = None
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self.path, isolation_level=None, check_same_thread=False, timeout=BUSY, cached_statements=256
         )
-        for pragma in PRAGMAS:
+        for pragma in self._pragmas:
             connection.execute(f"PRAGMA {pragma}").fetchall()
         return connection
 
@@ -61,51 +61,61 @@ class File:
             try:
                 await self._begin()
                 yield self._writer
-                await self._aside(self._thread, self._writer, "COMMIT")
+                await self._aside(self._commit)
             except BaseException:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
                 raise
             finally:
                 fcntl.flock(self._turn, fcntl.LOCK_UN)
-        if self._writer.total_changes - self._folded > CHECKPOINT_ROWS and self._folding is None:
-            self._folded = self._writer.total_changes
-            self._folding = asyncio.create_task(self._fold())
+
+    async def append(self, sql: str, args: Sequence[object]) -> int:
+        """One statement as a transaction of its own, without a step on the loop while other processes wait for their
+        turn; returns the last row id. Raises sqlite3.Error."""
+        async with self._lock:
+            return await self._aside(self._alone, sql, args)
+
+    def _alone(self, sql: str, args: Sequence[object]) -> int:
+        fcntl.flock(self._turn, fcntl.LOCK_EX)
+        try:
+            self._patient(BUSY)
+            cursor = self._writer.execute(sql, args)
+            cursor.close()
+            return cursor.lastrowid or 0
+        finally:
+            fcntl.flock(self._turn, fcntl.LOCK_UN)
+
+    def _commit(self) -> None:
+        """Its cursor ends in the thread: one left to the garbage collector would block every later COMMIT. The turn is
+        given up here, so that nobody waits for this process's loop."""
+        self._writer.execute("COMMIT").close()
+        fcntl.flock(self._turn, fcntl.LOCK_UN)
 
     async def _begin(self) -> None:
         try:
             fcntl.flock(self._turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            await self._in(self._thread, fcntl.flock, self._turn, fcntl.LOCK_EX)
-        self._writer.execute("PRAGMA busy_timeout=0").fetchall()
+            await self._aside(fcntl.flock, self._turn, fcntl.LOCK_EX)
+        self._patient(0)
         cursor = self._writer.cursor()
         try:
             cursor.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError:
             cursor.close()  # a refused statement counts as in progress, and would refuse the COMMIT, until it is closed
-            self._writer.execute(f"PRAGMA busy_timeout={int(BUSY * 1000)}").fetchall()
-            await self._aside(self._thread, self._writer, "BEGIN IMMEDIATE")
+            self._patient(BUSY)
+            await self._aside(lambda: self._writer.execute("BEGIN IMMEDIATE").close())
 
-    async def _fold(self) -> None:
-        """First beside the writers; then the little that came meanwhile while they wait, as the log starts over only
-        when all of it has been folded."""
-        try:
-            with contextlib.suppress(sqlite3.Error):
-                await self._aside(self._folder, self._behind, "PRAGMA wal_checkpoint(PASSIVE)")
-                async with self._lock:
-                    await self._aside(self._folder, self._behind, "PRAGMA wal_checkpoint(PASSIVE)")
-        finally:
-            self._folding = None
+    def _patient(self, seconds: float) -> None:
+        """How long SQLite itself waits for a lock: not at all on the loop."""
+        if seconds != self._patience:
+            self._writer.execute(f"PRAGMA busy_timeout={int(seconds * 1000)}").fetchall()
+            self._patience = seconds
 
-    async def _aside(self, thread: ThreadPoolExecutor, connection: sqlite3.Connection, sql: str) -> None:
-        """One statement in a thread. Its cursor ends there: one left to the garbage collector blocks every COMMIT."""
-        await self._in(thread, lambda: connection.execute(sql).fetchall())
-
-    async def _in(self, thread: ThreadPoolExecutor, function: Any, *args: Any) -> None:
+    async def _aside(self, function: Callable[..., T], *args: Any) -> T:
         """In the thread, and to its end even if the caller is cancelled: the connection is the thread's until then."""
-        future = asyncio.get_running_loop().run_in_executor(thread, function, *args)
+        future = asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
         try:
-            await asyncio.shield(future)
+            return await asyncio.shield(future)
         except asyncio.CancelledError:
             while not future.done():
                 with contextlib.suppress(asyncio.CancelledError):
@@ -113,11 +123,8 @@ class File:
             raise
 
     async def close(self) -> None:
-        if self._folding is not None:
-            await asyncio.wait([self._folding])
         async with self._lock:
-            for thread in (self._thread, self._folder):
-                thread.shutdown(wait=True)
-            for connection in (self._behind, self.reader, self._writer):
-                connection.close()
+            self._thread.shutdown(wait=True)
+            self.reader.close()
+            self._writer.close()
             os.close(self._turn)

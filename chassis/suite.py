@@ -79,10 +79,12 @@ class Suite:
         settings.dir.mkdir(parents=True, exist_ok=True)
         self.clock = Clock(settings.dir / "clock" if settings.sandbox else None)
         self.bus = open_bus(settings, self.clock)
-        parts = Parts(self.clock, Calendar.load(settings.calendar), load_keyring(settings), env)
+        keyring = load_keyring(settings)
+        parts = Parts(self.clock, Calendar.load(settings.calendar), keyring, env)
         services = [build(parts) for build in builds.values()]
         self.lines = [
-            Line(s, open_store(settings, s.name, self.clock), self.bus, self.clock, settings) for s in services
+            Line(s, open_store(settings, s.name, self.clock), self.bus, self.clock, settings, keyring.tag)
+            for s in services
         ]
         self.officers = Officers(settings.oidc_issuer, settings.oidc_audience, self.clock)
         self.app = self._application()

@@ -8,13 +8,17 @@ from __future__ import annotations
 import re
 import unicodedata
 from enum import StrEnum
-from typing import Self, TypeVar
+from operator import attrgetter
+from typing import TYPE_CHECKING, Self, TypeVar
 
 
 class Word(StrEnum):
     """A word of a closed list; its value travels in events, `label_zh` is what a citizen reads."""
 
     label_zh: str
+    if not TYPE_CHECKING:
+        # Of itself a member computes its value in Python on every access; every event encoded asks for several.
+        value = property(attrgetter("_value_"))
 
     def __new__(cls, value: str, label_zh: str) -> Self:
         word = str.__new__(cls, value)

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import random
 import secrets
 import signal
 import socket
@@ -22,7 +23,7 @@ from typing import Any
 
 import aiohttp
 
-from chassis.bus import Bus, Record
+from chassis.bus import Bus, Partition, Record, Subscription
 from chassis.bus.log import LogBus
 from chassis.clock import Clock
 from contracts.event import SHANGHAI
@@ -34,22 +35,31 @@ PORTAL = "demo"
 WEBHOOK = "sandbox-sms"
 PATIENCE = 20.0
 PARTITIONS = 8
+PORTS = 10
+"""Ports in a row that must be free where every service has its own process, behind the front door's."""
+
+ROOT = Path(__file__).resolve().parents[1]
+"""Where the suite is installed; its process starts in the folder of its data, so that nobody's `.env` is read."""
 
 
 class WorldError(Exception):
     """Something that was waited for did not happen; the text says what, and ends with the suite's last words."""
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_ports(count: int) -> int:
+    """The first of `count` free ports in a row, below the range from which the kernel lends. Raises WorldError."""
+    for first in random.SystemRandom().sample(range(20_000, 32_000 - count), 200):
+        with contextlib.suppress(OSError):
+            for port in range(first, first + count):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+            return first
+    raise WorldError(f"no {count} free ports in a row on 127.0.0.1")
 
 
 class World:
     """`start` brings everything up, `stop` ends it in order. `answers` are what the portal has been told, by
-    submission; `events` the records of topic `case`, by case."""
+    submission; `events` the records of topic `case`, by case: to wait for, never to judge by."""
 
     def __init__(
         self,
@@ -61,9 +71,9 @@ class World:
         store: str = "",
         **city: Any,
     ) -> None:
-        self.directory, self.bus_url, self.store_url = directory, bus, store
+        self.directory, self.bus_url, self.store_url = directory.resolve(), bus, store
         self.processes = processes
-        self.port = port or free_port()
+        self.port = port or free_ports(PORTS if processes else 1)
         self.url = f"http://127.0.0.1:{self.port}"
         self.key = secrets.token_urlsafe(24)
         reports = {f"sms_{kind}": f"/notify/webhooks/aliyun/{WEBHOOK}/{kind}" for kind in ("reports", "replies")}
@@ -73,24 +83,81 @@ class World:
         self._offices: dict[tuple[str, str], Office] = {}
         self._child: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._heard: Subscription | None = None
+        self._done: dict[Partition, int] = {}
+        self._opened = contextlib.AsyncExitStack()
         self._submissions = 0
 
     # -- life ----------------------------------------------------------------------------------------------------
 
     async def start(self, at: datetime) -> float:
-        """Seconds until the suite was ready. The legal clock starts at `at`."""
+        """Seconds until the suite was ready. The legal clock starts at `at`. Raises WorldError, and then everything
+        that had been started has ended again."""
+        try:
+            return await self._start(at)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self, at: datetime) -> float:
         self.directory.mkdir(parents=True, exist_ok=True)
-        await self.city.start()
-        self.http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=40))
+        if any(self.directory.iterdir()):
+            raise WorldError(
+                f"{self.directory} is not empty: a world begins with nothing, and its clock never goes back"
+            )
+        self._opened.push_async_callback(self.city.stop)
+        try:
+            await self.city.start()
+        except OSError as error:
+            raise WorldError(f"the pretend city cannot listen: {error.strerror}") from None
+        # The suite closes a connection after five idle seconds; it must not do so under a request on its way.
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=3)
+        self.http = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=40))
+        self._opened.push_async_callback(self.http.close)
         began = time.monotonic()
+        self._opened.push_async_callback(self._end)
         await self.launch()
         await self.until("the suite to be ready", self.ready)
         took = time.monotonic() - began
-        await self.http.put(f"{self.url}/clock", json={"to": at.isoformat()})
+        await self._set_clock(at)
         self.bus = self._bus()
+        self._opened.push_async_callback(self.bus.close)
         await self.bus.open()
+        self._opened.push_async_callback(self._stop_reading)
         self._reading = asyncio.create_task(self._read())
         return took
+
+    async def stop(self) -> int:
+        """Ends everything that was started, latest first; the suite's exit code, -9 if it had to be killed. May be
+        called twice."""
+        await self._opened.aclose()
+        return self.code if self.code is not None else 0
+
+    async def _stop_reading(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+
+    async def _end(self) -> None:
+        """The suite's own SIGTERM: it drains. Only what does not end in time is killed, and that is a failure."""
+        if self._child is None or self._child.returncode is not None:
+            return
+        self._child.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(self._child.wait(), 40)
+        except TimeoutError:
+            self._child.kill()
+            await self._child.wait()
+
+    @property
+    def code(self) -> int | None:
+        """The suite's exit code, None while it runs."""
+        return None if self._child is None else self._child.returncode
+
+    async def gone(self) -> int:
+        """Waits for the suite to end by itself."""
+        assert self._child is not None
+        return await self._child.wait()
 
     def _bus(self) -> Bus:
         """The portal's own way to the bus."""
@@ -105,15 +172,19 @@ class World:
         extra = ["--processes"] if self.processes else []
         with (self.directory / "suite.log").open("ab") as log:
             self._child = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "chassis.cli", "serve", *extra, env=self.environment(), stderr=log
-            )
+                sys.executable, "-m", "chassis.cli", "serve", *extra,
+                cwd=self.directory, env=self.environment(), stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+            )  # fmt: skip
 
     def environment(self) -> dict[str, str]:
-        """The suite's settings."""
+        """The suite's settings; nothing of this process's own ones gets through."""
         city = self.city.url
         digest = hashlib.sha256(self.key.encode()).hexdigest()
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("TONGBAN_")}
+        paths = [str(ROOT), *filter(None, [kept.get("PYTHONPATH", "")])]
         return {
-            **os.environ,
+            **kept,
+            "PYTHONPATH": os.pathsep.join(paths),
             "TONGBAN_DIR": str(self.directory),
             "TONGBAN_PORT": str(self.port),
             "TONGBAN_SANDBOX": "true",
@@ -130,39 +201,34 @@ class World:
         }
 
     async def ready(self) -> bool:
-        if self._child is not None and self._child.returncode is not None:
-            raise WorldError(f"the suite ended with {self._child.returncode}\n{self.last_words()}")
         with contextlib.suppress(aiohttp.ClientError, TimeoutError):
             async with self.http.get(f"{self.url}/ready") as answer:
                 return answer.status == 200
         return False
-
-    async def stop(self) -> int:
-        """Ends everything; the suite's exit code."""
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
-            await self.bus.close()
-        code = -1
-        if self._child is not None and self._child.returncode is None:
-            self._child.send_signal(signal.SIGTERM)
-            code = await asyncio.wait_for(self._child.wait(), 40)
-        await self.http.close()
-        await self.city.stop()
-        return code
 
     def last_words(self) -> str:
         log = self.directory / "suite.log"
         return "\n".join(log.read_text("utf-8", "replace").splitlines()[-15:]) if log.exists() else ""
 
     async def until(self, what: str, condition: Callable[[], Awaitable[bool]], patience: float = PATIENCE) -> None:
-        """Waits for a condition. Raises WorldError saying what did not come."""
+        """Waits for a condition. Raises WorldError saying what did not come, at once when it no longer can."""
         try:
             async with asyncio.timeout(patience):
-                while not await condition():  # noqa: ASYNC110  (it lies in other processes)
+                while not await condition():
+                    self._alive(what)
                     await asyncio.sleep(0.02)
         except TimeoutError:
             raise WorldError(f"waited {patience:.0f} s for {what}\n{self.last_words()}") from None
+        except aiohttp.ClientError as error:
+            self._alive(what)
+            raise WorldError(f"waited for {what}: {type(error).__name__}\n{self.last_words()}") from None
+
+    def _alive(self, what: str) -> None:
+        if self.code is not None:
+            raise WorldError(f"waited for {what}, but the suite ended with {self.code}\n{self.last_words()}")
+        if self._reading is not None and self._reading.done():
+            error = None if self._reading.cancelled() else self._reading.exception()
+            raise WorldError(f"waited for {what}, but the portal no longer reads: {type(error).__name__}")
 
     # -- the portal ----------------------------------------------------------------------------------------------
 
@@ -171,9 +237,10 @@ class World:
             return None
 
         topics = [f"answers.{PORTAL}", "case"]
-        subscription = await self.bus.subscribe(f"portal-{PORTAL}", topics, nothing, nothing)
+        self._heard = await self.bus.subscribe(f"portal-{PORTAL}", topics, nothing, nothing)
         while True:
-            for record in await subscription.fetch(1000, 0.1):
+            for record in await self._heard.fetch(1000, 0.1):
+                self._done[record.topic, record.partition] = record.offset + 1
                 try:
                     envelope = decode(record.headers, record.value)
                 except Undecodable:
@@ -181,6 +248,12 @@ class World:
                 into = self.events if record.topic == "case" else self.answers
                 if all(known.id != envelope.id for known in into[record.key]):
                     into[record.key].append(envelope)
+
+    async def _all_heard(self) -> bool:
+        if self._heard is None or not self._heard.assigned:
+            return False
+        await self._heard.commit(dict(self._done))
+        return not any((await self._heard.lag()).values())
 
     def submission_id(self) -> str:
         self._submissions += 1
@@ -197,6 +270,12 @@ class World:
         path = f"{self.url}/intake/cases/{case}/{verb}"
         async with self.http.post(path, json=body, headers={"X-Api-Key": self.key}) as answer:
             return answer.status, await answer.json(content_type=None)
+
+    async def receipt(self, case: str) -> dict[str, Any]:
+        """The case as its portal may see it: `GET /intake/cases/{case}`."""
+        async with self.http.get(f"{self.url}/intake/cases/{case}", headers={"X-Api-Key": self.key}) as answer:
+            body: dict[str, Any] = await answer.json(content_type=None)
+            return body
 
     async def publish(self, *records: Record) -> None:
         await self.bus.publish(records)
@@ -216,6 +295,15 @@ class World:
             body: dict[str, Any] = await answer.json(content_type=None)
             return body
 
+    async def trace(self, case: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What the supervisor sees: the case with its clocks, and its journal."""
+        office = self.office("supervisor")
+        seen = [await office.call("GET", f"/evaluation/cases/{case}{part}") for part in ("", "/journal")]
+        for heard in seen:
+            if not heard.ok:
+                raise WorldError(f"the supervisor was answered {heard.status}\n{self.last_words()}")
+        return seen[0].body, seen[1].body
+
     async def messages(self, phone: str) -> list[dict[str, Any]]:
         """Text messages that this number has really got, as the provider remembers them."""
         async with self.http.get(f"{self.city.url}/sms/messages", params={"phone": phone}) as answer:
@@ -225,7 +313,9 @@ class World:
 
     async def reply(self, phone: str, content: str) -> None:
         """A citizen answers the newest message."""
-        await self.http.post(f"{self.city.url}/sms/replies", json={"phone_number": phone, "content": content})
+        said = {"phone_number": phone, "content": content}
+        async with self.http.post(f"{self.city.url}/sms/replies", json=said) as answer:
+            answer.raise_for_status()
 
     async def rate(self, body: Mapping[str, Any]) -> int:
         """A rating by the code of an invitation: the HTTP status."""
@@ -246,8 +336,16 @@ class World:
             body: dict[str, Any] = await answer.json(content_type=None)
             return body
 
+    async def _set_clock(self, to: datetime) -> None:
+        async with self.http.put(f"{self.url}/clock", json={"to": to.isoformat()}) as answer:
+            if answer.status != 200:
+                raise WorldError(f"the legal clock did not move to {to:%Y-%m-%d %H:%M}: {answer.status}")
+        async with self.http.post(f"{self.city.url}/clock/refresh") as answer:
+            answer.raise_for_status()
+
     async def quiet(self, patience: float = 60.0) -> dict[str, Any]:
-        """Waits until nothing is under way: twice in a row neither in the suite nor at its partners."""
+        """Waits until nothing is under way, seen three times in a row, neither in the suite nor at its partners, and
+        the portal has heard everything; the clock as it shows itself then."""
         calm = 0
         state: dict[str, Any] = {}
 
@@ -256,7 +354,7 @@ class World:
             state = await self.clock()
             counts = self.city.counts(brief=True)
             pushing = sum(push["waiting"] for partner in counts.values() for push in partner["pushes"].values())
-            calm = calm + 1 if state.get("idle") and not pushing else 0
+            calm = calm + 1 if state.get("idle") and not pushing and await self._all_heard() else 0
             return calm >= 3
 
         await self.until("everything to come to rest", still, patience)
@@ -264,15 +362,19 @@ class World:
 
     async def move(self, to: datetime) -> list[datetime]:
         """Moves the legal clock, stopping at every alarm on the way, and only while nothing is under way; returns the
-        stops."""
+        stops. Raises WorldError for an alarm whose time has come and that stays."""
         stops: list[datetime] = []
+        late: list[datetime] = []
         while True:
             state = await self.quiet()
             now = datetime.fromisoformat(state["legal"])
             if now >= to:
                 return stops
             due = datetime.fromisoformat(state["next"]).astimezone(SHANGHAI) if state["next"] else to
-            step = min(max(due, now), to)
-            stops.append(step)
-            await self.http.put(f"{self.url}/clock", json={"to": step.isoformat()})
-            await self.http.post(f"{self.city.url}/clock/refresh")
+            if due > now:
+                stops.append(min(due, to))
+                await self._set_clock(stops[-1])
+                continue
+            late.append(due)
+            if late.count(due) > 3:
+                raise WorldError(f"the alarm of {due:%Y-%m-%d %H:%M:%S} was due and did not ring\n{self.last_words()}")

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 Partition = tuple[str, int]
 Moved = Callable[[frozenset[Partition]], Awaitable[None]]
 
 
-@dataclass(slots=True)
-class Record:
+class Record(msgspec.Struct):
     """One record. `offset` and `partition` are -1 until the bus has given them; `headers` are text, `value` bytes
     that may be anything at all."""
 
@@ -25,7 +25,7 @@ class Record:
     value: bytes
     partition: int = -1
     offset: int = -1
-    memo: object = field(default=None, compare=False, repr=False)
+    memo: object = None
     """The decoded envelope, so that five services in one process decode once."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import bisect
 import contextlib
+import functools
 import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,23 +19,21 @@ from chassis.bus import BusDown, Moved, Record, partition_of
 from chassis.bus.members import MEMBERS, Subscription
 from chassis.clock import Clock
 from chassis.sqlitefile import File
-from contracts.event import kept_days
+from contracts.event import KEEP_DAYS, kept_days
 
 _HEADERS = msgspec.json.Encoder()
 _READ_HEADERS = msgspec.json.Decoder(dict[str, str])
 
-SCHEMA = (
-    """
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS log (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, part INTEGER NOT NULL, key TEXT NOT NULL,
     headers BLOB NOT NULL, value BLOB NOT NULL, at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS topic (name TEXT PRIMARY KEY, partitions INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS bell (port INTEGER PRIMARY KEY, beat REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS swept (days INTEGER PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
 """
-    + MEMBERS
-)
-RING = 6000
+MOST_ROWS = 512
+"""Records of one INSERT; SQLite takes 32,766 values in a statement."""
+RING = 1500
 """Records kept in memory for all subscriptions of the process; who is further behind reads the file."""
 RING_BYTES = 16_000_000
 SWEEP = 0.2
@@ -53,6 +52,7 @@ class LogBus:
         self.path, self.partitions, self.clock = path, partitions, clock
         self.news = asyncio.Event()
         self._file: File | None = None
+        self._members: File | None = None
         self._pending: list[tuple[list[tuple[Record, bytes]], asyncio.Future[None]]] = []
         self._flushing: asyncio.Task[None] | None = None
         self._ring: list[Record] = []
@@ -72,6 +72,9 @@ class LogBus:
             return
         try:
             self._file = File(self.path, SCHEMA)
+            # Who is there and how far he has read: losing the newest of it only means reading again, so nothing waits
+            # for the disk, nor for those who append to the log.
+            self._members = File(self.path.with_name(f"{self.path.stem}-members.db"), MEMBERS, lasting=False)
             self._tail = self.newest()
         except sqlite3.Error as error:
             raise BusDown(str(error)) from None
@@ -85,15 +88,22 @@ class LogBus:
         if self._bell is not None:
             self._bell.close()
             self._bell = None
-        if self._file is not None:
-            file, self._file = self._file, None
-            await file.close()
+        files, self._file, self._members = (self._file, self._members), None, None
+        for file in files:
+            if file is not None:
+                await file.close()
 
     @property
     def file(self) -> File:
         if self._file is None:
             raise BusDown("the bus is closed")
         return self._file
+
+    @property
+    def members(self) -> File:
+        if self._members is None:
+            raise BusDown("the bus is closed")
+        return self._members
 
     def read(self, sql: str, args: Sequence[object] = ()) -> list[tuple[int, ...]]:
         """Rows. Raises BusDown."""
@@ -151,24 +161,32 @@ class LogBus:
     async def _append(self, records: Sequence[tuple[Record, bytes]]) -> list[Record]:
         """Writes them in order; returns them as readers will see them."""
         now = self.clock.system()
-        async with self.file.write() as db:
-            if unknown := {record.topic for record, _ in records} - self._partitions.keys():
+        if unknown := {record.topic for record, _ in records} - self._partitions.keys():
+            async with self.file.write() as db:
                 created = [(name, self.partitions) for name in unknown]
                 db.executemany("INSERT OR IGNORE INTO topic VALUES (?, ?)", created)
-            counts = dict(db.execute("SELECT name, partitions FROM topic")) if unknown else self._partitions
-            rows = [
-                (r.topic, partition_of(r.key, counts[r.topic]), r.key, headers, r.value, now) for r, headers in records
+            self._partitions = self.counts()
+        counts = self._partitions
+        said: list[Record] = []
+        for start in range(0, len(records), MOST_ROWS):
+            part = records[start : start + MOST_ROWS]
+            places = [partition_of(record.key, counts[record.topic]) for record, _ in part]
+            args: list[object] = []
+            for (r, headers), place in zip(part, places, strict=True):
+                args += (r.topic, place, r.key, headers, r.value, now)
+            size = 1 << (len(part) - 1).bit_length()
+            args += [None] * (size * 6 - len(args))
+            last = await self.file.append(_insert(size), args)
+            first = last - len(part) + 1
+            said += [
+                Record(r.topic, r.key, r.headers, r.value, place, seq)
+                for seq, ((r, _), place) in enumerate(zip(part, places, strict=True), first)
             ]
-            db.executemany("INSERT INTO log (topic, part, key, headers, value, at) VALUES (?, ?, ?, ?, ?, ?)", rows)
-            last: int = db.execute("SELECT last_insert_rowid()").fetchone()[0]
-        # A topic never changes its count, but one that was created here is there only once that is durable.
-        self._partitions = counts
-        said = enumerate(zip(records, rows, strict=True), last - len(records) + 1)
-        return [Record(r.topic, r.key, r.headers, r.value, row[1], seq) for seq, ((r, _), row) in said]
+        return said
 
     def _keep(self, said: Sequence[Record]) -> None:
         """What this process said itself goes straight into the ring, unless another process spoke in between."""
-        if self._tail != said[0].offset - 1:
+        if self._tail != said[0].offset - 1 or said[-1].offset - said[0].offset != len(said) - 1:
             self._fresh = True
             return
         self._extend(said)
@@ -250,24 +268,26 @@ class LogBus:
         self._tended = now
         port: int = self._bell.get_extra_info("sockname")[1]
         try:
-            async with self.file.write() as db:
+            async with self.members.write() as db:
                 db.execute("INSERT OR REPLACE INTO bell VALUES (?, ?)", (port, now))
                 db.execute("DELETE FROM bell WHERE beat < ?", (now - BELL_LIVES,))
                 self._bells = [p for (p,) in db.execute("SELECT port FROM bell WHERE port <> ?", (port,))]
-                swept = self._forget(db, now)
+            oldest = self.read("SELECT at FROM log ORDER BY seq LIMIT 1")
+            if oldest and oldest[0][0] < now - min(KEEP_DAYS.values()) * 86_400:
+                async with self.file.write() as db:
+                    self._forget(db, now)
         except sqlite3.Error as error:
             raise BusDown(str(error)) from None
+        swept: dict[int, int] = dict(self.read("SELECT days, seq FROM swept"))  # type: ignore[arg-type]
         if self._ring and self._ring[0].offset <= max(swept.values(), default=0):
-            self._ring = [r for r in self._ring if r.offset > swept.get(r.topic, 0)]
+            self._ring = [r for r in self._ring if r.offset > swept.get(kept_days(r.topic), 0)]
             self._bytes = sum(len(r.value) for r in self._ring)
 
     @staticmethod
-    def _forget(db: sqlite3.Connection, now: float) -> dict[str, int]:
-        """Drops what has been kept long enough, and returns up to where each topic has been swept. Every kind of
-        retention goes through the log by itself, a slice a time: what is kept for months stands between what is kept
-        for days."""
+    def _forget(db: sqlite3.Connection, now: float) -> None:
+        """Drops what has been kept long enough, and notes up to where. Every kind of retention goes through the log by
+        itself, a slice a time: what is kept for months stands between what is kept for days."""
         topics = [name for (name,) in db.execute("SELECT name FROM topic")]
-        swept: dict[str, int] = {}
         for days in {kept_days(name) for name in topics}:
             mine = {name for name in topics if kept_days(name) == days}
             found = db.execute("SELECT seq FROM swept WHERE days = ?", (days,)).fetchone()
@@ -285,8 +305,13 @@ class LogBus:
             if seen > start:
                 db.executemany("DELETE FROM log WHERE seq = ?", old)
                 db.execute("INSERT OR REPLACE INTO swept VALUES (?, ?)", (days, seen))
-            swept.update(dict.fromkeys(mine, seen))
-        return swept
+
+
+@functools.cache
+def _insert(size: int) -> str:
+    """Sizes are powers of two, filled up with rows of NULL: few statements to keep prepared."""
+    rows = ", ".join(["(?, ?, ?, ?, ?, ?)"] * size)
+    return f"INSERT INTO log (topic, part, key, headers, value, at) SELECT * FROM (VALUES {rows}) WHERE column1 NOTNULL"  # noqa: S608
 
 
 def _checked(record: Record) -> bytes:

@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS member (
 CREATE TABLE IF NOT EXISTS done (
     grp TEXT NOT NULL, topic TEXT NOT NULL, part INTEGER NOT NULL, seq INTEGER NOT NULL,
     PRIMARY KEY (grp, topic, part)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bell (port INTEGER PRIMARY KEY, beat REAL NOT NULL) WITHOUT ROWID;
 """
 LEASE = 3.0
 """Seconds without a beat after which a member's partitions are given to others."""
@@ -127,7 +128,7 @@ class Subscription:
         if unsaved:
             rows = [(self._group, topic, part, seq) for (topic, part), seq in unsaved.items()]
             try:
-                async with self._bus.file.write() as db:
+                async with self._bus.members.write() as db:
                     # A member whose lease ended has lost its partitions, even before it notices.
                     if self._known(db):
                         db.executemany("INSERT OR REPLACE INTO done VALUES (?, ?, ?, ?)", rows)
@@ -192,7 +193,7 @@ class Subscription:
         """Says what this member holds; returns what it should hold, and what nobody else living holds. A member that
         others have struck off, because its lease had ended, is lost and holds nothing."""
         try:
-            async with self._bus.file.write() as db:
+            async with self._bus.members.write() as db:
                 self._lost = bool(holds) and not self._known(db)
                 self._write_member(db, now, frozenset() if self._lost else holds)
                 db.execute("DELETE FROM member WHERE beat < ?", (now - LEASE,))
@@ -216,7 +217,7 @@ class Subscription:
     async def _take(self, gain: frozenset[Partition], now: float) -> None:
         """Takes partitions, unless somebody took one in between, and goes on where the group has read to."""
         try:
-            async with self._bus.file.write() as db:
+            async with self._bus.members.write() as db:
                 sql = "SELECT holds FROM member WHERE grp = ? AND id <> ?"
                 for (text,) in db.execute(sql, (self._group, self._id)).fetchall():
                     gain -= _partitions(text)
@@ -239,7 +240,7 @@ class Subscription:
         await self._save()
         self._drop(self._held)
         try:
-            async with self._bus.file.write() as db:
+            async with self._bus.members.write() as db:
                 db.execute("DELETE FROM member WHERE grp = ? AND id = ?", (self._group, self._id))
         except sqlite3.Error as error:
             raise BusDown(str(error)) from None

@@ -6,15 +6,15 @@ It declares shapes only; this module must never import a driver (they live in `c
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 Ref = tuple[str, str]
 """(kind, id) of a document."""
 
 
-@dataclass(slots=True)
-class Row:
+class Row(msgspec.Struct):
     """One document as stored. `version` counts from 1; a write of version n succeeds only over n-1 (or over nothing,
     for 1). `owner` and `batch` are the stamp: events of this write are published once `batch` <= that owner's
     acknowledged mark. `due` is legal and `lease` system time, both in epoch seconds. `lines` are appended with it,

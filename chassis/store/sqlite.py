@@ -30,6 +30,11 @@ CREATE TABLE IF NOT EXISTS line (
 CREATE TABLE IF NOT EXISTS owner (key INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, acked INTEGER, beat REAL);
 """
 FIELDS = "kind, id, version, shard, due, lease, owner, batch, ord, ix, body"
+INSERT = f"INSERT OR IGNORE INTO doc ({FIELDS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"  # noqa: S608
+UPDATE = (
+    "UPDATE doc SET version=?3, due=?5, lease=?6, owner=?7, batch=?8, ord=?9, ix=?10, body=?11"
+    " WHERE id=?2 AND kind=?1 AND version=?12"
+)
 CHUNK = 200
 KNOWN = 20_000
 """Documents of whose look-ups a hash is remembered, so that unchanged ones cost nothing when written again."""
@@ -101,29 +106,40 @@ class SqliteStore:
 
     async def write(self, rows: Sequence[Row]) -> set[Ref]:
         losers: set[Ref] = set()
-        marks: list[tuple[Ref, int]] = []
+        # Read before the rows are overwritten, as it tells which look-ups go.
         try:
             async with self.file.write() as db:
-                for row in rows:
-                    ref = (row.kind, row.id)
-                    mark = hash((row.version, row.order, row.ix))
-                    # Read before the row is overwritten, as it tells which look-ups go.
-                    before = None if row.version == 1 else self._looks_before(db, row)
-                    if not self._put(db, row):
-                        losers.add(ref)
+                before = [None if row.version == 1 else self._looks_before(db, row) for row in rows]
+                if not self._put_all(db, rows):
+                    losers = {(row.kind, row.id) for row in rows if not self._put(db, row)}
+                lines: list[tuple[str, int, str]] = []
+                for row, looks in zip(rows, before, strict=True):
+                    if losers and (row.kind, row.id) in losers:
                         continue
-                    if row.version == 1 or before is not None:
-                        self._put_looks(db, row, *(before or ("", ())))
+                    if row.version == 1 or looks is not None:
+                        self._put_looks(db, row, *(looks or ("", ())))
                     if row.lines:
                         doc = f"{row.kind}/{row.id}"
-                        lines = [(doc, row.line + i, text) for i, text in enumerate(row.lines)]
-                        db.executemany("INSERT OR REPLACE INTO line VALUES (?, ?, ?)", lines)
-                    marks.append((ref, mark))
+                        lines += [(doc, row.line + i, text) for i, text in enumerate(row.lines)]
+                db.executemany("INSERT OR REPLACE INTO line VALUES (?, ?, ?)", lines)
         except sqlite3.Error as error:
             raise StoreDown(str(error)) from None
-        for ref, mark in marks:
-            self._remember(ref, mark)
+        for row in rows:
+            if (row.kind, row.id) not in losers:
+                self._remember((row.kind, row.id), hash((row.version, row.order, row.ix)))
         return losers
+
+    def _put_all(self, db: sqlite3.Connection, rows: Sequence[Row]) -> bool:
+        """All rows in two statements; False, and nothing written, when one of them lost."""
+        fresh = [self._values(db, row) for row in rows if row.version == 1]
+        later = [(*self._values(db, row), row.version - 1) for row in rows if row.version != 1]
+        before = db.total_changes
+        db.execute("SAVEPOINT every")
+        db.executemany(INSERT, fresh)
+        db.executemany(UPDATE, later)
+        won = db.total_changes - before == len(rows)
+        db.execute("RELEASE every" if won else "ROLLBACK TO every")
+        return won
 
     def _looks_before(self, db: sqlite3.Connection, row: Row) -> tuple[str, tuple[str, ...]] | None:
         """Order and look-ups of the version that this row follows; None when they are known to be the same."""
@@ -134,21 +150,16 @@ class SqliteStore:
         return None if found is None else (found[0], _words(found[1]))
 
     def _put(self, db: sqlite3.Connection, row: Row) -> bool:
+        values = self._values(db, row)
+        done = db.execute(INSERT, values) if row.version == 1 else db.execute(UPDATE, (*values, row.version - 1))
+        return done.rowcount == 1
+
+    def _values(self, db: sqlite3.Connection, row: Row) -> tuple[object, ...]:
         owner = self._owners.get(row.owner) or self._enrol(db, row.owner)
         ix = json.dumps(row.ix) if row.ix else ""
-        if row.version == 1:
-            done = db.execute(
-                f"INSERT OR IGNORE INTO doc ({FIELDS}) VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-                (row.kind, row.id, row.shard, row.due, row.lease, owner, row.batch, row.order, ix, row.body),
-            )
-        else:
-            key = (row.id, row.kind, row.version - 1)
-            done = db.execute(
-                "UPDATE doc SET version=?, due=?, lease=?, owner=?, batch=?, ord=?, ix=?, body=?"
-                " WHERE id=? AND kind=? AND version=?",
-                (row.version, row.due, row.lease, owner, row.batch, row.order, ix, row.body, *key),
-            )
-        return done.rowcount == 1
+        return (
+            *(row.kind, row.id, row.version, row.shard, row.due, row.lease, owner, row.batch, row.order, ix, row.body),
+        )
 
     def _put_looks(self, db: sqlite3.Connection, row: Row, order: str, words: Sequence[str]) -> None:
         old = {(f"{row.kind}/{word}", order, row.id) for word in words}

@@ -5,11 +5,12 @@ One tell or one read each; this module must never decide anything.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 
-from chassis.decision import Caller, Decider
+from chassis.decision import Caller, Decider, Reject
 from chassis.door import Asked, Door
 from chassis.http import ASKED, officer, page, reply
 from contracts.event import CaseId
@@ -44,7 +45,8 @@ def routes(cases: Decider[Case], door: Door) -> APIRouter:
 
     @router.get("/cases/{case}")
     async def read(case: CaseId, by: Caller = officer(*ROLES, "supervisor"), asked: Asked = ASKED) -> Response:
-        return reply(await door.read(cases, case, asked=asked), view)
+        """One case, for the department that decides it and for supervisors, who see all."""
+        return reply(await door.read(cases, case, asked=asked), view_for(by))
 
     @router.post("/cases/{case}/claim")
     async def claim(case: CaseId, command: Claim, by: Caller = officer(*ROLES), asked: Asked = ASKED) -> Response:
@@ -73,6 +75,17 @@ def routes(cases: Decider[Case], door: Door) -> APIRouter:
         return reply(await door.tell(cases, case, command, by=by, asked=asked), view)
 
     return router
+
+
+def view_for(by: Caller) -> Callable[[Case], dict[str, Any]]:
+    """Raises Reject other_department (403)."""
+
+    def seen(case: Case) -> dict[str, Any]:
+        if "supervisor" not in by.roles and by.department != case.about.get("department"):
+            raise Reject("other_department", "该办件不属于您所在的部门", status=403)
+        return view(case)
+
+    return seen
 
 
 def view(case: Case) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from chassis.bus.kafka import KafkaBus
 from chassis.clock import Clock
 from chassis.line import Line
+from chassis.sealing import Keyring
 from chassis.settings import ChassisSettings
 from chassis.store.mongo import MongoStore
 from tests.bench.baseline_faststream import Run
@@ -71,7 +72,7 @@ async def ours(directory: Path, kafka: KafkaBroker, mongo: MongoServer, turn: in
     bus = KafkaBus(kafka.url, partitions=PARTITIONS, replication=1, clock=clock)
     store = MongoStore(mongo.url, f"ours_{turn}")
     settings = ChassisSettings(dir=directory, partitions=PARTITIONS)
-    line = Line(replace(service(), name=f"bench{turn}"), store, bus, clock, settings)
+    line = Line(replace(service(), name=f"bench{turn}"), store, bus, clock, settings, Keyring.generate().tag)
     await bus.open()
     await bus.ensure({f"{line.name}.dead": PARTITIONS})
     await line.open()

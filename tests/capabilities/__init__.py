@@ -1,1 +1,4 @@
-"""A file per requirement row, driven through public doors only. Nothing here may look inside a service."""
+"""A file per row of the requirements: what a person can do through HTTP, events and the command line.
+
+Nothing here may look into a service, a store or a document.
+"""

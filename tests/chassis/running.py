@@ -13,11 +13,13 @@ from pathlib import Path
 from chassis.bus import Bus, Record
 from chassis.clock import Clock
 from chassis.line import Line
+from chassis.sealing import Keyring
 from chassis.service import Service
 from chassis.settings import ChassisSettings
 from chassis.store import Store
 
 LIMIT = 30.0
+KEYRING = Keyring.generate()
 
 
 def settings(directory: Path, **changes: object) -> ChassisSettings:
@@ -30,7 +32,7 @@ async def running(
 ) -> AsyncIterator[Line]:
     """A line that works while the block runs, and drains after it."""
     await bus.open()
-    line = Line(service, store, bus, clock, settings)
+    line = Line(service, store, bus, clock, settings, KEYRING.tag)
     await bus.ensure(dict.fromkeys([*line.topics, f"{service.name}.dead"], settings.partitions))
     await line.open()
     task = asyncio.ensure_future(line.run())

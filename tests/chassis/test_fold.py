@@ -69,6 +69,25 @@ def test_alarms_ring_before_what_comes_later() -> None:
     assert result.say[0].headers["ce_time"] == (NOW + timedelta(hours=1)).isoformat(), "it rings at its own moment"
 
 
+def test_what_happened_in_time_and_is_heard_late_counts_before_the_alarm() -> None:
+    f = folder()
+    doc = stored(f, f.fold(f.blank(CASE), [place(1)], NOW, SYSTEM), acked=1)
+    late, timely = NOW + timedelta(hours=2), Message("e9", Placed(at=NOW + timedelta(minutes=5), case=CASE, n=1))
+    result = f.fold(doc, [timely], late, SYSTEM)
+    assert [o.headers["ce_type"] for o in result.say] == ["tongban.toy_counted.v1", "tongban.toy_rang.v1"]
+
+
+def test_while_catching_up_only_a_person_makes_alarms_ring() -> None:
+    f = folder()
+    doc = stored(f, f.fold(f.blank(CASE), [place(1)], NOW, SYSTEM), acked=1)
+    late = NOW + timedelta(hours=2)
+    assert f.fold(doc, [Message("t", TOUCH)], late, SYSTEM, ripe=False).say == []
+    heard = f.fold(doc, [place(1, "e9")], late, SYSTEM, ripe=False)
+    assert [o.headers["ce_type"] for o in heard.say] == ["tongban.toy_counted.v1"]
+    asked = f.fold(doc, [Message("c", Bump(by_how_much=1))], late, SYSTEM, ripe=False)
+    assert asked.say[0].headers["ce_type"] == "tongban.toy_rang.v1"
+
+
 def test_an_alarm_that_stays_due_is_a_bug_and_a_dead_letter() -> None:
     class Stuck(State):
         at: datetime | None = None
@@ -114,17 +133,16 @@ def test_a_touch_publishes_what_the_dead_left_and_else_writes_nothing() -> None:
     assert f.fold(stored(f, first, acked=1), [Message("t", TOUCH)], NOW, SYSTEM).doc is None
 
 
-def test_what_the_dead_wrote_without_saying_anything_gets_a_living_stamp() -> None:
-    """Else every sweep finds it again, and a page of such documents hides those whose events are really lost."""
+def test_what_has_nothing_left_to_say_carries_no_stamp() -> None:
+    """Else every sweep would find it once its owner is dead, and a page of such documents hide those whose events are
+    really lost."""
     f = folder()
     doc = stored(f, f.fold(f.blank(CASE), [place(1)], NOW, SYSTEM), acked=1)
     silent = f.fold(doc, [place(1, "e2")], NOW, SYSTEM)
     assert silent.doc is not None
+    assert f.row(silent, "b", 3).batch == 3
     silent.doc.outbox = []
-    taken = f.fold(stored(f, silent, acked=1, batch=2), [Message("t", TOUCH)], NOW, SYSTEM)
-    assert taken.doc is not None, "written again, so that its owner lives"
-    row = f.row(taken, "b", 3)
-    assert (row.owner, row.batch, f.load(row, 0).outbox) == ("b", 3, [])
+    assert f.row(silent, "b", 3).batch == 0
 
 
 def test_an_errand_is_claimed_by_its_plan_and_taken_over_after_its_lease() -> None:

@@ -9,12 +9,12 @@ import asyncio
 import itertools
 import random
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from chassis.clock import Clock
 from chassis.store import Ref, Row, Store, StoreDown

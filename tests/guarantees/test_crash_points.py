@@ -24,7 +24,7 @@ from chassis.line import Line
 from chassis.store.sqlite import SqliteStore
 from contracts.event import SHANGHAI
 from contracts.wire import decode
-from tests.chassis.running import read_all, until
+from tests.chassis.running import KEYRING, read_all, until
 from tests.chassis.running import settings as chassis_settings
 from tests.chassis.toy import Bump, Counted, FastClock, Heard, Partner, Pinged, placed, service
 from tests.guarantees.crashing import Crash, Dying, DyingRunner, Fuse
@@ -66,7 +66,7 @@ async def life(directory: Path, partner: Partner, fuse: Fuse | None, expected: i
             Dying(store, fuse, STORE, "store"),
             DyingRunner(partner, fuse),
         )
-    line = Line(service(runner), store, bus, clock, chassis_settings(directory))  # type: ignore[arg-type]
+    line = Line(service(runner), store, bus, clock, chassis_settings(directory), KEYRING.tag)  # type: ignore[arg-type]
     task: asyncio.Future[None] | None = None
     try:
         await line.open()
@@ -179,7 +179,9 @@ def test_commands_answered_are_kept(tmp_path: Path) -> None:
         await bus.open()
         await bus.ensure({"case": 4, "toy.dead": 4})
         await bus.publish([record(0, 1, "p0")])
-        line = Line(service(partner), SqliteStore(tmp_path / "toy.db"), bus, clock, chassis_settings(tmp_path))
+        line = Line(
+            service(partner), SqliteStore(tmp_path / "toy.db"), bus, clock, chassis_settings(tmp_path), KEYRING.tag
+        )
         await line.open()
         task = asyncio.ensure_future(line.run())
         command = Bump(by_how_much=7).spoken_by(OFFICER)

@@ -1,1 +1,4 @@
-"""The capabilities of intake over HTTP, row by row. Nothing here may look inside a service."""
+"""What intake can do, seen from outside.
+
+Nothing here may look into a service, a store or a document.
+"""

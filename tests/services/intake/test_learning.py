@@ -15,13 +15,14 @@ from msgspec.structs import replace
 from chassis.bus.log import LogBus
 from chassis.clock import Clock
 from chassis.document import Doc
+from chassis.fold import Folded
 from chassis.line import Line
 from chassis.service import Service
 from chassis.store.sqlite import SqliteStore
 from services.intake.domain.living import Living
 from services.intake.domain.publication import Unreadable, publications
 from services.intake.learning import OVERLAP, PAGE, Learning
-from tests.chassis.running import settings
+from tests.chassis.running import KEYRING, settings
 from tests.services.folding import at
 from tests.services.intake.drafting import NOW, Paper, known
 
@@ -40,7 +41,7 @@ class Pupil:
         bus = LogBus(directory / "bus.db", partitions=4, clock=self.clock)
         self.store = SqliteStore(directory / "intake.db")
         service = Service("intake", deciders=(decider,), learn=self.learning)
-        self.line = Line(service, self.store, bus, self.clock, settings(directory))
+        self.line = Line(service, self.store, bus, self.clock, settings(directory), KEYRING.tag)
 
     async def learn(self) -> None:
         await self.learning(self.line.door)
@@ -54,9 +55,8 @@ class Pupil:
         return paper
 
     async def write(self, paper: Paper) -> None:
-        doc = Doc(paper.doc.id, 0, paper.state, {}, 0, 0, [], [], None, None, carry=True)
-        folded = paper.folder.fold(doc, [], NOW, 0.0)
-        assert await self.store.write([paper.folder.row(folded, "other", 1)]) == set()
+        doc = Doc(paper.doc.id, 1, paper.state, {}, 0, 0, [], [], None, None)
+        assert await self.store.write([paper.folder.row(Folded(doc, doc, [], []), "other", 1)]) == set()
 
     def knows(self, code: str) -> bool:
         return self.catalog.knows(code)

@@ -121,6 +121,14 @@ async def test_three_officers_decide_over_http(town: Hall) -> None:
     }
 
 
+async def test_officers_see_the_cases_of_their_own_department(town: Hall) -> None:
+    await ask(town)
+    await town.said(Issued)
+    assert (await town.office("sj-handler-1").call("GET", PATH)).ok
+    other = await town.office("mz-handler-1").call("GET", PATH)
+    assert (other.status, other.body["rule"], "facts" in other.body) == (403, "other_department", False)
+
+
 async def test_a_case_that_nobody_knows(town: Hall) -> None:
     heard = await town.office("sj-handler-1").decide(CASE, "claim")
     assert (heard.status, heard.body["rule"]) == (404, "not_found")

@@ -1,0 +1,27 @@
+"""What tests of capabilities share: departments, how a case is handed in, what a journal says.
+
+It acts through public doors only; it must never look into a service.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sandbox.citizens import Citizens
+from sandbox.world import World
+
+MARKET = "市场监督管理局"
+
+
+async def handed_in(world: World, citizens: Citizens, item: str, n: int = 1) -> tuple[str, str, str]:
+    """An application of this item, whole, by HTTP: case, number, telephone."""
+    body = citizens.submission(item, n)
+    status, answer = await world.apply(body, world.submission_id())
+    assert status == 201, answer["rule"]
+    return answer["case"], answer["number"], body["applicant"]["phone"]
+
+
+def moments(journal: dict[str, Any], kind: str) -> list[datetime]:
+    """When the journal has entries of one type."""
+    return [datetime.fromisoformat(line["at"]) for line in journal["lines"] if line["type"] == kind]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import calendar
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from functools import cache
 from pathlib import Path
@@ -48,6 +48,10 @@ MOVING_HOLIDAYS: Final = (
 )
 """The days that follow moon and sun, in years whose calendar has not been announced. 春节 is four days long, from
 除夕 on."""
+
+
+Pauses = Sequence[tuple[date, date | None]]
+"""(from, to) in the order of time."""
 
 
 class CalendarError(ValueError):
@@ -148,12 +152,15 @@ class Calendar:
 
     # ------------------------------------------------------------------------------------------------------ limits
 
-    def limit(self, kind: LimitKind, start: date | datetime, n: int, unit: Unit) -> Limit:
+    def limit(self, kind: LimitKind, start: date | datetime, n: int, unit: Unit, pauses: Pauses = ()) -> Limit:
         """The limit of `n` units from `start` on; a plain date is its 00:00 in Shanghai.
 
         The day of the event is not counted; N = 0 ends on the same day, or on the next working day; natural days and
         months roll to a working day; it is overdue at 00:00 of the calendar day after the last one, holiday or not.
-        Hours run to the second, day and night. Raises ValueError for a naive datetime, n < 0, or unit `date`.
+        Hours run to the second, day and night. Days after the beginning of a pause up to and including its end are not
+        counted, nor rolled to; one that begins on the last day or later changes nothing; one without an end makes
+        `last_day` OPEN_END. Raises ValueError for a naive datetime, n < 0, a pause that ends before it begins, or unit
+        `date`.
         """
         begin = _moment(start)
         if n < 0:
@@ -162,67 +169,56 @@ class Calendar:
             return _hours(kind, begin, n)
         if unit is Unit.DATE:
             raise ValueError("a named date is no count: use fixed()")
-        first = begin.date()
-        if unit is Unit.WORKDAY:
-            last = self.add_workdays(first, n) if n else self.rolled(first)
-        else:
-            last = self.rolled(_natural_end(first, n, unit))
-        return self._limit(kind, begin, n, unit, last)
+        return self._limit(kind, begin, n, unit, self._last(begin.date(), n, unit, pauses)[1])
+
+    def _last(self, first: date, n: int, unit: Unit, pauses: Pauses) -> tuple[date, date]:
+        """The last counted day before it rolls, and the day it rolls to."""
+        end = self.add_workdays(first, n) if unit is Unit.WORKDAY else _natural_end(first, n, unit)
+        rolled = self._rolled(end, ())
+        for i, (since, until) in enumerate(pauses, 1):
+            if until is not None and until < since:
+                raise ValueError("a pause cannot end before it begins")
+            if rolled <= since:
+                continue
+            if until is None:
+                return OPEN_END, OPEN_END
+            begin = max(since, first)
+            if until > begin and end > begin:
+                if unit is Unit.WORKDAY:
+                    end = self.add_workdays(end, self.workdays_between(begin, until))
+                else:
+                    end += until - begin
+            rolled = self._rolled(end, pauses[:i])
+        return end, rolled
+
+    def _rolled(self, day: date, pauses: Pauses) -> date:
+        """`day`, or the first working day after it that lies in no pause."""
+        while True:
+            day = self.rolled(day)
+            inside = next((until for since, until in pauses if until is not None and since < day <= until), None)
+            if inside is None:
+                return day
+            day = inside + timedelta(1)
 
     def fixed(self, kind: LimitKind, start: date | datetime, day: date) -> Limit:
         """A limit that ends on a named day, such as a date somebody committed to; it does not roll."""
         return self._limit(kind, _moment(start), 0, Unit.DATE, day)
 
-    def paused(self, limit: Limit, from_date: date, to_date: date | None) -> Limit:
-        """The same limit with a pause after `from_date` up to and including `to_date` (domain rule 5).
-
-        `from_date` itself counts, counting resumes after `to_date`; natural days and months stand still likewise and
-        roll once at the end. Without `to_date` the end is open: `last_day` is OPEN_END and no alarm rings; resume by
-        calling again with the limit as it was before the pause. A pause that begins on the last day or later changes
-        nothing, nor does any pause to hours or a named date. Raises ValueError when the pause ends before it begins.
-        """
-        if to_date is not None and to_date < from_date:
-            raise ValueError("a pause cannot end before it begins")
-        if limit.unit in (Unit.HOUR, Unit.DATE) or limit.last_day <= from_date:
-            return limit
-        if to_date is None:
-            return limit.model_copy(update={"last_day": OPEN_END, "overdue_at": _midnight_after(OPEN_END)})
-        begin = max(from_date, limit.start.date())
-        if to_date <= begin:
-            return limit
-        if limit.unit is Unit.WORKDAY:
-            last = self.add_workdays(limit.last_day, self.workdays_between(begin, to_date))
-        else:
-            last = self.rolled(self._unrolled(limit) + (to_date - begin))
-        return self._limit(limit.kind, limit.start, limit.n, limit.unit, last)
-
-    def extended(self, limit: Limit, d: int) -> Limit:
-        """The same limit with `d` more of its own unit (domain rule 6). Raises ValueError for d < 1, for a paused
-        limit (resume it first), and for hours and named dates, which no procedure extends."""
-        if d < 1:
-            raise ValueError("an extension is at least one day")
-        if limit.unit in (Unit.HOUR, Unit.DATE) or limit.last_day == OPEN_END:
-            raise ValueError("this limit cannot be extended")
-        if limit.unit is Unit.WORKDAY:
-            last = self.add_workdays(limit.last_day, d)
-        else:
-            last = self.rolled(_natural_end(self._unrolled(limit), d, limit.unit))
-        return self._limit(limit.kind, limit.start, limit.n + d, limit.unit, last)
-
-    def alarms(self, limit: Limit, after: datetime | None = None) -> dict[str, datetime]:
+    def alarms(self, limit: Limit, after: datetime | None = None, pauses: Pauses = ()) -> dict[str, datetime]:
         """When `limit` rings (domain rule 7), by name: `reminder`, `warning`, `overdue`.
 
         Reminders and warnings at or before `after` are left out, `overdue` never is: pass the moment at which the
         clock was created, resumed or extended, `limit.start` when none is given. A paused limit has no alarms. Days
-        are counted back from the last one, so that they are right after a pause as well.
+        are counted back from the last one, so that they are right after a pause as well; `pauses` are those that the
+        limit has had.
         """
         if limit.last_day == OPEN_END:
             return {}
         begin = limit.start if after is None else max(after, limit.start)
-        moments = {name: moment for name, moment in self._early(limit).items() if moment > begin}
+        moments = {name: moment for name, moment in self._early(limit, pauses).items() if moment > begin}
         return {**moments, "overdue": limit.overdue_at}
 
-    def _early(self, limit: Limit) -> dict[str, datetime]:
+    def _early(self, limit: Limit, pauses: Pauses) -> dict[str, datetime]:
         last = limit.last_day
         if limit.unit is Unit.HOUR:
             return {"warning": limit.start + (limit.overdue_at - limit.start) * 3 / 4}
@@ -236,7 +232,8 @@ class Calendar:
         if limit.unit is Unit.WORKDAY:
             count = limit.n
         else:
-            last, first = self._unrolled(limit), limit.start.date()
+            first = limit.start.date()
+            last = self._last(first, limit.n, limit.unit, pauses)[0]
             count = (_natural_end(first, limit.n, limit.unit) - first).days
         if count == 1:
             return {"warning": _at(limit.last_day, 14)}
@@ -250,14 +247,10 @@ class Calendar:
             moments["reminder"] = _at(day_of((count + 1) // 2), 9)
         return moments
 
-    def _unrolled(self, limit: Limit) -> date:
-        """The last natural day before it rolled to a working day. It follows from start and n unless a pause lies
-        between; after that the day it rolled to stands for it, a few days at most in the office's favour."""
-        end = _natural_end(limit.start.date(), limit.n, limit.unit)
-        return end if self.rolled(end) == limit.last_day else limit.last_day
-
     def _limit(self, kind: LimitKind, start: datetime, n: int, unit: Unit, last: date) -> Limit:
-        self._place(last)
+        paused = last == OPEN_END
+        if not paused:
+            self._place(last)
         return Limit(
             kind=kind,
             n=n,
@@ -265,7 +258,9 @@ class Calendar:
             start=start,
             last_day=last,
             overdue_at=_midnight_after(last),
-            provisional=unit is not Unit.DATE and not self._known.issuperset(range(start.year, last.year + 1)),
+            provisional=not paused
+            and unit is not Unit.DATE
+            and not self._known.issuperset(range(start.year, last.year + 1)),
         )
 
 

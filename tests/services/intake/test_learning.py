@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from chassis.bus.log import LogBus
 from chassis.clock import Clock
 from chassis.document import Doc
+from chassis.fold import Folded
 from chassis.line import Line
 from chassis.service import Service
 from chassis.store.sqlite import SqliteStore
@@ -54,9 +55,8 @@ class Pupil:
         return paper
 
     async def write(self, paper: Paper) -> None:
-        doc = Doc(paper.doc.id, 0, paper.state, {}, 0, 0, [], [], None, None, carry=True)
-        folded = paper.folder.fold(doc, [], NOW, 0.0)
-        assert await self.store.write([paper.folder.row(folded, "other", 1)]) == set()
+        doc = Doc(paper.doc.id, 1, paper.state, {}, 0, 0, [], [], None, None)
+        assert await self.store.write([paper.folder.row(Folded(doc, doc, [], []), "other", 1)]) == set()
 
     def knows(self, code: str) -> bool:
         return self.catalog.knows(code)

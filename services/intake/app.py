@@ -11,6 +11,7 @@ from chassis.door import Door
 from chassis.service import Parts, Service
 from services.intake import api, catalog, publishing
 from services.intake.domain.cases import cases
+from services.intake.domain.city import Judge
 from services.intake.domain.founding import Founding
 from services.intake.domain.living import Living
 from services.intake.domain.progress import pages
@@ -22,11 +23,12 @@ from services.intake.settings import Settings
 def build(parts: Parts) -> Service:
     """Raises CatalogError or SettingsError, naming everything that is wrong."""
     settings = Settings.read(parts.env)
-    items = Living(catalog.load(settings.catalog))
+    found, city = catalog.load(settings.catalog)
+    items = Living(found)
     founding = Founding(items, parts.calendar, parts.keyring)
     applications = cases(founding, settings.centre)
     progress = pages()
-    published = publications(items)
+    published = publications(items, Judge(city).item)
 
     def routes(door: Door) -> APIRouter:
         router = api.routes(applications, progress, founding, settings.centre, door)

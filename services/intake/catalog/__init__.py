@@ -5,20 +5,22 @@ It reads files at start-up only; this module must never be asked for a file whil
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-import yaml
+from pydantic import ValidationError
 
 from contracts.event import Problem
 from contracts.item import Item, examine
+from contracts.wire import problems_of
+from services.intake.catalog.reading import Unreadable, read
 from services.intake.domain.catalogue import Catalog
+from services.intake.domain.city import City, agreement
 
 HERE: Final = Path(__file__).parent
-TEXTS: Final = frozenset({"code", "areas", "name", "field", "fact", "department", "distinct", "role"})
-"""Keys whose scalars are texts: an unquoted 341600, 0017, 1e3 or NO would silently become a number or a truth value."""
+CITY: Final = "city.yaml"
 
 
 class CatalogError(ValueError):
@@ -29,73 +31,64 @@ class CatalogError(ValueError):
         super().__init__("\n".join(f"{file}: {path}: {rule}: {text}" for file, path, rule, text in self.problems))
 
 
-def load(folder: Path | None = None) -> Catalog:
-    """The catalogue in a folder of YAML files, one item version each; the demonstration city's without an argument.
+def load(folder: Path | None = None) -> tuple[Catalog, City]:
+    """The catalogue in a folder of YAML files, one item version each, and the city of `city.yaml` beside them; the
+    demonstration city's where the argument or that file is missing.
 
     Raises CatalogError naming every error of every file.
     """
     folder = folder or HERE
-    items: dict[tuple[str, int], str] = {}
-    good: list[Item] = []
     wrong: list[tuple[str, Problem]] = []
-    files = sorted(folder.glob("*.yaml"))
-    if not files:
+    home = folder if (folder / CITY).exists() else HERE
+    city = city_of(home / CITY, wrong)
+    files: dict[tuple[str, int], str] = {}
+    good: list[Item] = []
+    names = sorted(file for file in folder.glob("*.yaml") if file.name != CITY)
+    if not names:
         wrong.append((folder.name, Problem(rule="catalog_empty", message="目录中没有事项文件")))
-    for file in files:
-        found = read(file)
+    for file in names:
+        found = item_of(file)
         if not isinstance(found, Item):
             wrong += ((file.name, problem) for problem in found)
             continue
-        first = items.setdefault((found.code, found.version), file.name)
+        first = files.setdefault((found.code, found.version), file.name)
         if first != file.name:
             text = f"与 {first} 的编码和版本相同"
             wrong.append((file.name, Problem(rule="version_repeated", field="version", message=text)))
-        good.append(found)
-    if wrong:
+        else:
+            good.append(found)
+    if city is not None:
+        # What a city says of items is judged where its own file stands beside them.
+        powers = agreement(city, good, whole=home == folder)
+        wrong += ((files.get(of, CITY) if of else CITY, problem) for of, problem in powers)
+    if wrong or city is None:
         raise CatalogError(wrong)
-    return Catalog(good)
+    return Catalog(good), city
 
 
-def read(file: Path) -> Item | tuple[Problem, ...]:
-    """One file: the item, or every problem in it. What YAML itself loses (a key given twice, a code without quotes)
-    is looked for in the parsed tree, before it turns into values."""
+def item_of(file: Path) -> Item | tuple[Problem, ...]:
+    """One file: the item, or every problem in it."""
     try:
-        loader = yaml.SafeLoader(file.read_text(encoding="utf-8"))
-        root = loader.get_single_node()
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}" if mark else None
-        return (Problem(rule="yaml_invalid", field=where, message="不是合法的 YAML"),)
-    if not isinstance(root, yaml.MappingNode):
-        return (Problem(rule="item_type", message="一个事项应为一组字段"),)
-    slips = tuple(_slips(root, ()))
-    try:
-        content: Any = loader.construct_document(root)
-        found = examine(msgspec.json.encode(content))
-    except (yaml.YAMLError, ValueError, TypeError):
-        return (*slips, Problem(rule="yaml_value", message="有无法识别的取值"))
+        content, slips = read(file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        return (Problem(rule="yaml_invalid", message="不是 UTF-8 文本"),)
+    except Unreadable as error:
+        return (error.problem,)
+    found = examine(msgspec.json.encode(content))
     if isinstance(found, Item):
-        return slips or found
+        return tuple(slips) or found
     told = {slip.field for slip in slips}
     return (*slips, *(problem for problem in found if problem.field not in told))
 
 
-def _slips(node: yaml.Node, path: tuple[str, ...]) -> Iterator[Problem]:
-    if isinstance(node, yaml.MappingNode):
-        seen: dict[str, int] = {}
-        for key, value in node.value:
-            name, line = str(key.value), key.start_mark.line + 1
-            here = (*path, name)
-            if name in seen:
-                text = f"第 {line} 行与第 {seen[name]} 行重复"
-                yield Problem(rule="key_repeated", field=".".join(here), message=text)
-            seen.setdefault(name, line)
-            yield from _slips(value, here)
-    elif isinstance(node, yaml.SequenceNode):
-        for i, value in enumerate(node.value):
-            yield from _slips(value, (*path, str(i)))
-    elif isinstance(node, yaml.ScalarNode):
-        key = next((part for part in reversed(path) if not part.isdecimal()), "")
-        if key in TEXTS and node.style is None and node.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:null"):
-            text = f"第 {node.start_mark.line + 1} 行: 编码应加引号"
-            yield Problem(rule="code_unquoted", field=".".join(path), message=text)
+def city_of(file: Path, wrong: list[tuple[str, Problem]]) -> City | None:
+    """The city, or None with every problem added to `wrong`."""
+    try:
+        content, slips = read(file.read_text(encoding="utf-8"))
+        wrong += ((file.name, slip) for slip in slips)
+        return City.model_validate_json(msgspec.json.encode(content))
+    except Unreadable as error:
+        wrong.append((file.name, error.problem))
+    except ValidationError as error:
+        wrong += ((file.name, problem) for problem in problems_of(error))
+    return None

@@ -15,6 +15,7 @@ class Catalog:
     """All versions of all items, by code."""
 
     def __init__(self, items: Iterable[Item]) -> None:
+        self._haystacks: dict[str, str] = {}
         self._versions: dict[str, list[Item]] = {}
         for item in sorted(items, key=lambda item: (item.code, item.version)):
             self._versions.setdefault(item.code, []).append(item)
@@ -39,16 +40,37 @@ class Catalog:
         versions = self._versions[code]
         return next((item for item in reversed(versions) if item.version <= version), versions[0])
 
-    def search(self, day: date, word: str = "") -> list[Item]:
-        """Items in effect whose code, title, keywords (pinyin among them) or life events contain `word`."""
-        wanted = word.strip().casefold()
-        found = (self.current(code, day) for code in self._versions)
-        return [
-            item
-            for item in found
-            if item is not None
-            and any(
-                wanted in text.casefold()
-                for text in (item.code, item.title, item.department, *item.keywords, *item.life_events)
-            )
-        ]
+    def search(self, day: date, word: str = "", most: int = 50) -> list[Item]:
+        """Items in effect whose code, title, department, keywords (pinyin among them) or life events contain every part
+        of `word`, best first: the code itself, then titles that begin with it, titles that hold it, the rest."""
+        parts = word.casefold().split()
+        found: list[tuple[int, str, Item]] = []
+        for code, versions in self._versions.items():
+            haystack = self._haystack(code, versions)
+            if all(part in haystack for part in parts):
+                item = self.current(code, day)
+                if item is not None and (not parts or all(part in texts(item) for part in parts)):
+                    found.append((rank(item, parts), code, item))
+        return [item for _, _, item in sorted(found, key=lambda one: one[:2])[:most]]
+
+    def _haystack(self, code: str, versions: list[Item]) -> str:
+        """Everything that any version can be found by: one look instead of one per version."""
+        known = self._haystacks.get(code)
+        if known is None:
+            known = self._haystacks[code] = "\n".join(texts(item) for item in versions)
+        return known
+
+
+def texts(item: Item) -> str:
+    """What an item can be found by."""
+    return "\n".join((item.code, item.title, item.department, *item.keywords, *item.life_events)).casefold()
+
+
+def rank(item: Item, parts: list[str]) -> int:
+    """0 is best."""
+    first, title = "".join(parts), item.title.casefold()
+    if item.code.casefold() == first:
+        return 0
+    if title.startswith(first):
+        return 1
+    return 2 if all(part in title for part in parts) else 3

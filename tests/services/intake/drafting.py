@@ -27,7 +27,7 @@ EDITOR, SECOND, PUBLISHER = (
 )
 
 
-FILES = tuple(catalog.load())
+FILES = tuple(catalog.load()[0])
 
 
 def known() -> Living:

@@ -15,6 +15,7 @@ from typing import Any
 
 import uvloop
 
+from tests.bench.catalogue import catalogue
 from tests.bench.flat import flat
 from tests.bench.footprint import footprint
 from tests.bench.hop import hop
@@ -55,6 +56,10 @@ async def run_footprint(directory: Path, given: argparse.Namespace, _: dict[str,
     return await footprint(directory, given.quick)
 
 
+async def run_catalogue(directory: Path, given: argparse.Namespace, _: dict[str, Figure]) -> list[Figure]:
+    return await catalogue(directory, given.quick)
+
+
 async def run_hop(directory: Path, given: argparse.Namespace, _: dict[str, Figure]) -> list[Figure]:
     return await hop(directory, given.quick)
 
@@ -65,6 +70,7 @@ BENCHES: dict[str, Bench] = {
     "flat": run_flat,
     "event_to_sms_p99_ms": run_latency,
     "footprint": run_footprint,
+    "catalogue": run_catalogue,
     "hop_ratio_faststream": run_hop,
 }
 

@@ -38,6 +38,8 @@ AIMS = {
     "ready_s": Aim(3, 1.5, up=False),
     "rss_mb": Aim(150, 100, up=False),
     "pss_mb": Aim(350, 300, up=False),
+    "catalogue_load_s": Aim(3, 3, up=False),
+    "catalogue_search_p95_ms": Aim(20, 20, up=False),
 }
 
 

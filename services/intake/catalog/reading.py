@@ -5,9 +5,12 @@ It walks the parsed tree once; this module must never open a file or judge an it
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import yaml
+from yaml._yaml import CParser
+from yaml.resolver import Resolver
 
 from contracts.event import Problem
 
@@ -19,8 +22,10 @@ TEXTS: Final = frozenset(
 MOST_NODES: Final = 50_000
 """A file of a few kilobytes can stand for gigabytes by repeating its aliases."""
 
-STR, NULL = "tag:yaml.org,2002:str", "tag:yaml.org,2002:null"
-TRUE, FALSE = frozenset({"true", "True", "TRUE"}), frozenset({"false", "False", "FALSE"})
+STR, PLAIN, OTHER = "tag:yaml.org,2002:str", "!plain", "!other"
+WORDS: Final = {"": None, "~": None, "null": None, "true": True, "false": False}
+NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,9})?")
+YAML = Resolver()
 
 
 class Unreadable(ValueError):
@@ -34,19 +39,34 @@ class Unreadable(ValueError):
 def read(text: str) -> tuple[dict[str, Any], list[Problem]]:
     """The mapping in a file, and every slip in it. Only true and false are truth values, only decimal numbers are
     numbers; dates stay texts. Raises Unreadable."""
-    loader = yaml.CSafeLoader(text)
+    parser = _Parser(text)
     try:
-        root = loader.get_single_node()
+        root = parser.get_single_node()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}" if mark else None
         raise Unreadable("yaml_invalid", "不是合法的 YAML", where) from None
     finally:
-        loader.dispose()
+        parser.dispose()
     if not isinstance(root, yaml.MappingNode):
         raise Unreadable("item_type", "一个事项应为一组字段")
     walk = _Walk()
     return walk.mapping(root, "", ""), walk.slips
+
+
+class _Parser(CParser):
+    """libyaml's parser; what an unquoted scalar is, is judged here, where the key it stands under is known."""
+
+    def resolve(self, kind: type, value: str | None, implicit: Any) -> str:
+        if kind is not yaml.ScalarNode:
+            return OTHER
+        return PLAIN if implicit[0] else STR
+
+    def descend_resolver(self, current: object, index: object) -> None:
+        """Nothing depends on the place."""
+
+    def ascend_resolver(self) -> None:
+        """Nothing depends on the place."""
 
 
 class _Walk:
@@ -68,31 +88,29 @@ class _Walk:
 
     def mapping(self, node: yaml.MappingNode, path: str, key: str) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        lines: dict[str, int] = {}
         for name_node, child in node.value:
-            name, line = str(name_node.value), name_node.start_mark.line + 1
+            name = str(name_node.value)
             here = f"{path}.{name}" if path else name
-            if name in lines:
-                self._slip("key_repeated", here, f"第 {line} 行与第 {lines[name]} 行重复")
-            lines.setdefault(name, line)
+            if name in found:
+                first = next(known for known, _ in node.value if str(known.value) == name)
+                text = f"第 {name_node.start_mark.line + 1} 行与第 {first.start_mark.line + 1} 行重复"
+                self._slip("key_repeated", here, text)
             found[name] = self.value(child, here, name)
         return found
 
     def scalar(self, node: yaml.ScalarNode, path: str, key: str) -> Any:
         text: str = node.value
-        if node.tag == STR:
+        if node.tag != PLAIN:
             return text
-        if node.style is None and node.tag == NULL:
-            return None
         if key in TEXTS:
-            self._slip("code_unquoted", path, f"第 {node.start_mark.line + 1} 行: 编码应加引号")
-            return text
-        if text in TRUE or text in FALSE:
-            return text in TRUE
-        try:
-            return int(text)
-        except ValueError:
-            return text
+            if text and YAML.resolve(yaml.ScalarNode, text, (True, False)) != STR:  # type: ignore[no-untyped-call]
+                self._slip("code_unquoted", path, f"第 {node.start_mark.line + 1} 行: 编码应加引号")
+            return text or None
+        if text in WORDS:
+            return WORDS[text]
+        if text[0] in "-0123456789" and NUMBER.fullmatch(text):
+            return float(text) if "." in text else int(text)
+        return text
 
     def _slip(self, rule: str, path: str, message: str) -> None:
         self.slips.append(Problem(rule=rule, field=path, message=message))

@@ -5,6 +5,7 @@ It is given items; this module must never read a file or a clock.
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterable, Iterator
 from datetime import date
 
@@ -15,7 +16,9 @@ class Catalog:
     """All versions of all items, by code."""
 
     def __init__(self, items: Iterable[Item]) -> None:
-        self._haystacks: dict[str, str] = {}
+        self._text = ""
+        self._starts: list[int] = []
+        self._codes: list[str] = []
         self._versions: dict[str, list[Item]] = {}
         for item in sorted(items, key=lambda item: (item.code, item.version)):
             self._versions.setdefault(item.code, []).append(item)
@@ -45,20 +48,32 @@ class Catalog:
         of `word`, best first: the code itself, then titles that begin with it, titles that hold it, the rest."""
         parts = word.casefold().split()
         found: list[tuple[int, str, Item]] = []
-        for code, versions in self._versions.items():
-            haystack = self._haystack(code, versions)
-            if all(part in haystack for part in parts):
-                item = self.current(code, day)
-                if item is not None and (not parts or all(part in texts(item) for part in parts)):
+        for code in self._holding(parts[0]) if parts else self._versions:
+            item = self.current(code, day)
+            if item is not None:
+                text = texts(item) if parts else ""
+                if all(part in text for part in parts):
                     found.append((rank(item, parts), code, item))
         return [item for _, _, item in sorted(found, key=lambda one: one[:2])[:most]]
 
-    def _haystack(self, code: str, versions: list[Item]) -> str:
-        """Everything that any version can be found by: one look instead of one per version."""
-        known = self._haystacks.get(code)
-        if known is None:
-            known = self._haystacks[code] = "\n".join(texts(item) for item in versions)
-        return known
+    def _holding(self, part: str) -> Iterator[str]:
+        """Codes of items of which any version holds this text: one pass over everything that all can be found by."""
+        if not self._text:
+            pieces: list[str] = []
+            at = 0
+            for code, versions in self._versions.items():
+                piece = "\n".join(texts(item) for item in versions) + "\n\n"
+                self._starts.append(at)
+                self._codes.append(code)
+                pieces.append(piece)
+                at += len(piece)
+            self._text = "".join(pieces)
+        at = self._text.find(part)
+        while at >= 0:
+            index = bisect.bisect_right(self._starts, at) - 1
+            yield self._codes[index]
+            following = self._starts[index + 1] if index + 1 < len(self._starts) else len(self._text)
+            at = self._text.find(part, following)
 
 
 def texts(item: Item) -> str:

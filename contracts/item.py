@@ -161,4 +161,5 @@ MESSAGES: Final[Mapping[str, str]] = {
     "too_long": "不允许填写",
     "date_type": "应为日期",
     "date_from_datetime_parsing": "应为日期",
+    "date_parsing": "应为日期",
 }

@@ -141,6 +141,6 @@ def routes(cases: Decider[Case], pages: Decider[Progress], founding: Founding, c
     @router.get("/items/{code}")
     async def item(code: Annotated[str, Path(max_length=40)]) -> Response:
         """办事指南."""
-        return answer(views.guide(founding.catalog.current(code, door.clock.legal().date())))
+        return answer(views.guide(founding.catalog, code, door.clock.legal().date()))
 
     return router

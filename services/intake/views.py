@@ -6,6 +6,7 @@ It turns states into plain values; this module must never read a document or dec
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 from chassis.decision import Caller, Reject
@@ -14,6 +15,7 @@ from contracts.item import Item
 from services.intake.domain.case import CORRECTING, Case, Clock
 from services.intake.domain.cases import not_found, owned
 from services.intake.domain.founding import Founding
+from services.intake.domain.living import Living
 from services.intake.domain.progress import LABELS, Progress
 
 View = Callable[[Case], dict[str, Any]]
@@ -128,8 +130,14 @@ def entry(item: Item) -> dict[str, Any]:
     }
 
 
-def guide(item: Item | None) -> dict[str, Any]:
-    """办事指南: the whole item. Raises Reject item_unknown (404)."""
-    if item is None:
+def guide(catalog: Living, code: str, day: date) -> dict[str, Any]:
+    """办事指南: the whole item as of a day. Raises Reject item_unknown or, naming what has taken its place,
+    item_not_in_effect (404)."""
+    item = catalog.current(code, day)
+    if item is not None:
+        return item.model_dump(mode="json")
+    if not catalog.knows(code):
         raise Reject("item_unknown", "事项目录中没有此事项", "code", 404)
-    return item.model_dump(mode="json")
+    heir = catalog.successor(code)
+    text = f"该事项已取消, 由 {heir} 接替" if heir else "该事项尚未开办或已取消"
+    raise Reject("item_not_in_effect", text, "code", 404)

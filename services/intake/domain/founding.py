@@ -20,9 +20,9 @@ from contracts.numbers import case_number
 from contracts.portal import Material, Submitted
 from contracts.words import Channel, LimitKind, Unit
 from services.intake.domain.case import ACCEPTED, CORRECTING, SUBMITTED, Case, Clock, Slip
-from services.intake.domain.catalogue import Catalog
 from services.intake.domain.checking import Checker, papers
 from services.intake.domain.commands import Application
+from services.intake.domain.living import Living
 
 Applied = Submitted | Application
 """The same application as a portal's event and as the body of `POST /intake/submissions`."""
@@ -42,7 +42,7 @@ class ReceivedAgain(Received):
 class Founding:
     """What intake's rules are closed over."""
 
-    def __init__(self, catalog: Catalog, calendar: Calendar, keyring: Keyring) -> None:
+    def __init__(self, catalog: Living, calendar: Calendar, keyring: Keyring) -> None:
         self.catalog, self.calendar, self.keyring = catalog, calendar, keyring
         self._checkers: dict[tuple[str, int], Checker] = {}
         self._pack = msgspec.json.Encoder().encode
@@ -61,10 +61,15 @@ class Founding:
 
     def _current(self, code: str, now: datetime) -> Checker | Problem:
         item = self.catalog.current(code, now.date())
+        if item is not None and item.procedure != "steps":
+            # Joint work, bundles, tasks and payments are in the catalogue; what is applied for is decided by steps.
+            return Problem(rule="item_not_online", field="item", message="该事项尚未开通网上申请, 请按办事指南办理")
         if item is not None:
             return self._checker(code, item.version)
         if self.catalog.knows(code):
-            return Problem(rule="item_not_in_effect", field="item", message="该事项尚未开办或已取消")
+            heir = self.catalog.successor(code)
+            text = f"该事项已取消, 请申请 {heir}" if heir else "该事项尚未开办或已取消"
+            return Problem(rule="item_not_in_effect", field="item", message=text)
         return Problem(rule="item_unknown", field="item", message="事项目录中没有此事项")
 
     # --------------------------------------------------------------------------------------------------- the sealing

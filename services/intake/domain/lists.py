@@ -13,7 +13,7 @@ from typing import Any, Final
 from chassis.decision import Reject
 from contracts.item import Item
 from contracts.item_parts import Term
-from contracts.words import DeliveryMethod, ItemKind
+from contracts.words import Channel, DeliveryMethod, ItemKind
 from services.intake.domain.living import Living
 
 POWERS: Final = tuple(ItemKind)[: tuple(ItemKind).index(ItemKind.OTHER_POWER) + 1]
@@ -127,13 +127,13 @@ def bundles(items: Sequence[Item]) -> list[Line]:
 def four_ways(items: Sequence[Item]) -> list[Line]:
     """四办清单: for every item, which of the four it is.
 
-    马上办: promised at once, or decided by rules. 网上办: every item, since portals may apply for all of them. 就近办:
+    马上办: promised at once, or decided by rules. 网上办: portals may apply for it. 就近办:
     handled or taken in a town, street, village or community. 一次办: the result comes without a second visit."""
     return [
         {
             **head(item),
             "at_once": item.promised.n == 0 or bool(item.auto),
-            "online": True,
+            "online": item.procedure == "steps" and Channel.PORTAL in item.channels,
             "nearby": any(word in text for text in (item.department, *item.places) for word in NEAR),
             "one_visit": any(method is not DeliveryMethod.WINDOW for method in item.delivery),
         }

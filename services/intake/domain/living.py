@@ -39,8 +39,9 @@ class Living(Catalog):
         return (item for code in codes if (item := self.current(code, day)) is not None)
 
     def successor(self, code: str) -> str | None:
-        """The item that has taken the place of an abolished one, as it was published."""
-        return self._successors.get(code)
+        """The item that has taken the place of an abolished one, as it was published or as its file says."""
+        published = self._successors.get(code)
+        return published or next((item.successor for item in reversed(self.versions(code)) if item.successor), None)
 
     @property
     def revision(self) -> str:

@@ -25,12 +25,13 @@ from services.intake import catalog
 from services.intake.domain.cases import cases
 from services.intake.domain.commands import Application, Apply
 from services.intake.domain.founding import Founding
+from services.intake.domain.living import Living
 
 PORTAL, SUBMISSION = "demo", "demo-0001"
 CASE = case_id(PORTAL, SUBMISSION)
 KEYRING = Keyring.generate()
 CALENDAR = Calendar()
-FOUNDING = Founding(catalog.load()[0], CALENDAR, KEYRING)
+FOUNDING = Founding(Living(catalog.load()[0]), CALENDAR, KEYRING)
 CASES = cases(FOUNDING, "政务服务中心")
 CITIZENS = Citizens(7)
 CALLER = Caller("portal", PORTAL)

@@ -160,7 +160,7 @@ async def test_refused_and_then_over(town: Town) -> None:
 
 async def test_the_guide(town: Town) -> None:
     _, listed, _ = await town.call("GET", "/intake/items?word=餐饮")
-    assert [item["code"] for item in listed["items"]] == ["SJ-SPJY"]
+    assert [item["code"] for item in listed["items"]] == ["SJ-SPJY", "YJS-CY"]
     status, guide, _ = await town.call("GET", "/intake/items/SJ-SPJY")
     assert (status, guide["legal"], len(guide["materials"])) == (200, {"n": 10, "unit": "workday"}, 4)
     assert (await town.call("GET", "/intake/items/XX-1"))[1]["rule"] == "item_unknown"

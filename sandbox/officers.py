@@ -53,13 +53,16 @@ OFFICERS: tuple[Officer, ...] = (
         for code, department in DEPARTMENTS.items()
         for post, title, roles in POSTS
     ),
+    Officer("xz-agent-1", "村级代办员（A岗）", ("agent",), "乡镇政府"),
+    Officer("xz-agent-2", "村级代办员（B岗）", ("agent",), "乡镇政府"),
     Officer("zx-window-1", "政务服务中心综合窗口收件员", ("window",), "政务服务中心"),
     Officer("zx-issuer-1", "政务服务中心统一出件员", ("issuer",), "政务服务中心"),
     Officer("zx-callback-1", "政务服务中心回访员", ("callback",), "政务服务中心"),
     Officer("jc-supervisor-1", "电子监察员", ("supervisor",), "监察中心"),
     Officer("yw-operator-1", "系统运行值班员", ("operator",), "数据资源管理局"),
 )
-"""Every department has one officer of each post and two handlers (AB岗); supervisor and operator belong to none."""
+"""Every department has one officer of each post and two handlers (AB岗); agents 代办员 stand
+beside them; supervisor and operator belong to none."""
 
 BY_ID = {officer.id: officer for officer in OFFICERS}
 

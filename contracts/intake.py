@@ -5,7 +5,7 @@ Published by intake alone; this module must never import another publisher's mod
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from pydantic import AwareDatetime
 
@@ -24,6 +24,10 @@ from contracts.event import (
 )
 from contracts.words import Channel
 
+HALL: Final = "hall"
+"""The portal of an application that an officer took over HTTP (window, 代办点): nobody reads answers of it, so none are
+sent, and no portal may bear this name."""
+
 
 class Intake(CaseEvent):
     PUBLISHER: ClassVar[str] = "intake"
@@ -31,15 +35,19 @@ class Intake(CaseEvent):
 
 class Received(Intake):
     """收件: the application has a number and a receipt (收件凭证). `check` is clock K; with `deems` its end
-    is acceptance (视为受理), not an overdue of K. Also answered to the portal."""
+    is acceptance (视为受理), not an overdue of K. `real_name` is the level (1 to 4) that the portal asserts. Also
+    answered to the portal."""
 
     TYPE: ClassVar[str] = "received"
     received_on: AwareDatetime
     channel: Channel
     check: Limit | None = None
     deems: bool = False
+    real_name: int | None = None
 
     def routes(self) -> tuple[tuple[str, str], ...]:
+        if self.about.portal == HALL:
+            return (("case", self.case),)
         return (("case", self.case), (f"answers.{self.about.portal}", self.about.submission))
 
 

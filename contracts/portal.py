@@ -5,6 +5,7 @@ They hold plain personal data, so retention is short; this module must never be 
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
@@ -43,11 +44,21 @@ class Material(Shape):
 
 
 class Agent(Shape):
-    """A 代办员 acting for the applicant, with the mandate (委托书) on record."""
+    """A 代办员 acting for the applicant, with the mandate (委托书) on record: its number, the scanned `document` by
+    hash, the last day on which it holds, and the `stand_in` (AB岗) who may act in the agent's place. Intake refuses a
+    mandate without document or day."""
 
     name: Text
     place: Text
     mandate: Annotated[str, StringConstraints(max_length=80)]
+    document: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    until: date | None = None
+    stand_in: Text | None = None
+
+
+RealName = Annotated[int, Field(ge=1, le=4)]
+"""实名认证等级 as the portal asserts it: 1 = account only, 2 = identity compared, 3 = telephone or bank card compared,
+4 = face compared (实人). It is recorded, not judged."""
 
 
 class PortalEvent(Event):
@@ -77,6 +88,7 @@ class Submitted(PortalEvent):
     materials: tuple[Material, ...] = Field(default=(), max_length=100)
     agent: Agent | None = None
     ask_person: bool = False
+    real_name: RealName | None = None
 
 
 class Supplemented(PortalEvent):

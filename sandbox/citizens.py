@@ -150,6 +150,8 @@ class Citizens:
                 "name": "村级代办员",
                 "place": f"{COUNTIES[area]}第{n % 300 + 1}村代办点",
                 "mandate": f"WT-{n:08d}",
+                "document": hashlib.sha256(f"WT/{item}/{n}".encode()).hexdigest(),
+                "until": "2030-12-31",
             }
         return body
 

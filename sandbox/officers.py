@@ -53,6 +53,8 @@ OFFICERS: tuple[Officer, ...] = (
         for code, department in DEPARTMENTS.items()
         for post, title, roles in POSTS
     ),
+    Officer("xz-agent-1", "村级代办员（A岗）", ("agent",), "乡镇政府"),
+    Officer("xz-agent-2", "村级代办员（B岗）", ("agent",), "乡镇政府"),
     Officer("zx-window-1", "政务服务中心综合窗口收件员", ("window",), "政务服务中心"),
     Officer("zx-issuer-1", "政务服务中心统一出件员", ("issuer",), "政务服务中心"),
     Officer("zx-callback-1", "政务服务中心回访员", ("callback",), "政务服务中心"),
@@ -62,8 +64,8 @@ OFFICERS: tuple[Officer, ...] = (
     Officer("sx-editor-2", "事项编辑员兼发布员", ("item_editor", "item_publisher"), "数据资源管理局"),
     Officer("sx-publisher-1", "事项发布员", ("item_publisher",), "数据资源管理局"),
 )
-"""Every department has one officer of each post and two handlers (AB岗); supervisor, operator and the
-persons who edit and publish items belong to none. `sx-editor-2` may do both, and yet never both with one item."""
+"""Every department has one officer of each post and two handlers (AB岗); agents 代办员 stand beside them; supervisor,
+operator and those who edit and publish items belong to none. `sx-editor-2` may do both, never both with one item."""
 
 BY_ID = {officer.id: officer for officer in OFFICERS}
 

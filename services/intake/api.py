@@ -9,10 +9,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 
+from chassis.auth import Forbidden
 from chassis.decision import Caller, Decider
 from chassis.door import Asked, Door
 from chassis.http import ASKED, answer, officer, page, portal, reply
 from contracts.event import CaseId, SubmissionId, case_id
+from contracts.intake import HALL
 from contracts.numbers import tidy_case_number
 from services.intake import views
 from services.intake.domain.case import Case, desk
@@ -49,6 +51,24 @@ async def _reader(
 READER: Any = Depends(_reader)
 
 
+async def _speaker(
+    request: Request,
+    x_api_key: Annotated[str | None, Header()] = None,
+    authorization: Annotated[str | None, Header()] = None,
+) -> Caller:
+    """Who may speak for an applicant: a portal by its key, an officer at a window, an agent."""
+    if x_api_key is not None:
+        found: Caller = request.app.state.portals.caller(x_api_key, "submit")
+        return found
+    known: Caller = await request.app.state.officers.caller(authorization)
+    if known.roles.isdisjoint(("window", "agent")):
+        raise Forbidden("role_missing", "您的岗位没有此项权限")
+    return known
+
+
+SPEAKER: Any = Depends(_speaker)
+
+
 def routes(cases: Decider[Case], pages: Decider[Progress], founding: Founding, centre: str, door: Door) -> APIRouter:
     """Everything under `/intake`."""
     router = APIRouter()
@@ -60,6 +80,15 @@ def routes(cases: Decider[Case], pages: Decider[Progress], founding: Founding, c
         """申请提交. 201 with the receipt; the same key and body again give the same answer; every problem at once
         otherwise, and then nothing was kept."""
         case = case_id(by.name, key)
+        told = await door.tell(cases, case, Apply(submission=key, application=application), by=by, asked=asked)
+        return reply(told, views.receipt, 201, Location=f"/intake/cases/{case}")
+
+    @router.post("/counter", status_code=201)
+    async def take(
+        application: Application, key: Key, by: Caller = officer("window", "agent"), asked: Asked = ASKED
+    ) -> Response:
+        """代为申请: an officer at a window, or a 代办员 under a mandate, applies for a citizen."""
+        case = case_id(HALL, key)
         told = await door.tell(cases, case, Apply(submission=key, application=application), by=by, asked=asked)
         return reply(told, views.receipt, 201, Location=f"/intake/cases/{case}")
 
@@ -90,16 +119,12 @@ def routes(cases: Decider[Case], pages: Decider[Progress], founding: Founding, c
         return reply(await door.read(cases, case, asked=asked), views.case_for(by, founding, centre))
 
     @router.post("/cases/{case}/supplement")
-    async def supplement(
-        case: CaseId, command: Supplement, by: Caller = portal("submit"), asked: Asked = ASKED
-    ) -> Response:
+    async def supplement(case: CaseId, command: Supplement, by: Caller = SPEAKER, asked: Asked = ASKED) -> Response:
         """补正提交: part of the list, or the whole."""
         return reply(await door.tell(cases, case, command, by=by, asked=asked), views.receipt)
 
     @router.post("/cases/{case}/withdraw")
-    async def withdraw(
-        case: CaseId, command: Withdraw, by: Caller = portal("submit"), asked: Asked = ASKED
-    ) -> Response:
+    async def withdraw(case: CaseId, command: Withdraw, by: Caller = SPEAKER, asked: Asked = ASKED) -> Response:
         """申请撤回; after acceptance it is passed on to review."""
         return reply(await door.tell(cases, case, command, by=by, asked=asked), views.receipt)
 

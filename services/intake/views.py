@@ -69,7 +69,11 @@ def case_for(by: Caller, founding: Founding, centre: str) -> View:
         fields = founding.checker(state).item.form
         checks = "window" in by.roles and by.department in (state.about["department"], centre)
         personal = set() if checks else {field.name for field in fields if field.personal}
-        form = founding.open_papers(state)["form"]
+        opened = founding.open_papers(state)
+        form = opened["form"]
+        shown["agent"] = opened["agent"] if checks else None
+        shown["taken_by"] = state.taken_by
+        shown["real_name"] = state.real_name
         shown["channel"] = state.channel
         shown["delivery"] = state.delivery
         shown["form"] = {name: "***" if name in personal else value for name, value in form.items()}

@@ -69,6 +69,7 @@ PLAN = Plan(
     delivery=DeliveryMethod.EMS,
 )
 
+MANDATE: dict[str, Any] = {"document": "7c" * 32, "until": date(2026, 12, 31), "stand_in": "示例代办员乙"}
 OF_PORTAL: dict[str, Any] = {"at": at(1, 16, 40), "portal": "demo", "submission": SUBMISSION}
 MATERIAL = portal.Material(code="layout", sha256="5f" * 32, size=48213, media_type="application/pdf")
 OF_CASE: dict[str, Any] = {"at": at(2, 10, 5), "case": CASE, "about": ABOUT}
@@ -86,12 +87,13 @@ SAMPLES: tuple[Event, ...] = (
         delivery=portal.Delivery(method=DeliveryMethod.EMS, address="济南市历下区示例路1号", same_city=True),
         form={"seats": 42, "area_m2": 118.5, "chain": False, "note": None, "dishes": ["热食", {"kind": "凉菜"}]},
         materials=(MATERIAL,),
-        agent=portal.Agent(name="示例代办员", place="姚家街道代办点", mandate="WT-2026-0042"),
+        agent=portal.Agent(name="示例代办员", place="姚家街道代办点", mandate="WT-2026-0042", **MANDATE),
         ask_person=True,
+        real_name=4,
     ),
     portal.Supplemented(**OF_PORTAL, form={"seats": 40}, materials=(MATERIAL,)),
     portal.WithdrawalRequested(**OF_PORTAL, reason="不再经营"),
-    intake.Received(**OF_CASE, received_on=at(1, 16, 40), channel=Channel.WINDOW, check=CHECK, deems=True),
+    intake.Received(**OF_CASE, received_on=at(1, 16, 40), channel=Channel.WINDOW, check=CHECK, deems=True, real_name=4),
     intake.Bounced(
         **OF_PORTAL,
         problems=(Problem(rule="identity_check", field="applicant.identity", message="证件号码校验位不正确,请核对"),),

@@ -69,6 +69,7 @@ class Case(State, frozen=True, kw_only=True, omit_defaults=True):
     `about` is what every event says of the case, as plain values, the contact sealed; `papers` the sealed JSON of form
     and agent. `missing` is what the application lacked when it came in or, while correcting, what is still owed;
     `asked` the first list, which a second round may not exceed. `told` are marks of supplements already taken.
+    `taken_by` is the staff id of the officer who applied for the citizen.
     """
 
     phase: str = ""
@@ -78,6 +79,8 @@ class Case(State, frozen=True, kw_only=True, omit_defaults=True):
     delivery: DeliveryMethod = DeliveryMethod.WINDOW
     same_city: bool = True
     ask_person: bool = False
+    real_name: int | None = None
+    taken_by: str = ""
     identity: str = ""
     papers: str = ""
     materials: tuple[Paper, ...] = ()

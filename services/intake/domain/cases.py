@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from chassis.decision import Alarm, Caller, Command, Decider, Decision, Malformed, Reject
 from contracts.event import About, Event, Json, Problem, case_id
-from contracts.intake import Bounced, Corrected, Lapsed, Progressed, Refused, WithdrawalForwarded, Withdrawn
+from contracts.intake import HALL, Bounced, Corrected, Lapsed, Progressed, Refused, WithdrawalForwarded, Withdrawn
 from contracts.portal import Material, PortalEvent, Submitted, Supplemented, WithdrawalRequested
 from services.intake.domain.case import (
     ACCEPTED,
@@ -30,6 +30,7 @@ from services.intake.domain.checking import asked_only, papers
 from services.intake.domain.commands import Accept, Apply, Correct, Refuse, Supplement, Withdraw
 from services.intake.domain.founding import Applied, Founding
 from services.intake.domain.progress import LABELS
+from services.intake.domain.standing import covers, posted
 
 Outcome = Decision[Case] | list[Problem]
 """A decision, or every problem: the portal's topic answers them `bounced`, HTTP as a problem."""
@@ -94,22 +95,31 @@ class Rules:
     # ------------------------------------------------------------------------------------------- portals, by HTTP
 
     def apply(self, state: Case, command: Apply, now: datetime) -> Decision[Case]:
-        body = command.application
-        return refusing(self._application(state, body, command.by.name, command.submission, now))
+        body, by = command.application, command.by
+        if by.kind != "officer":
+            return refusing(self._application(state, body, by.name, command.submission, now))
+        problems = posted(by, body.channel)
+        if problems:
+            raise Reject.of(tuple(problems), 403)
+        decision = refusing(self._application(state, body, HALL, command.submission, now, by.name))
+        self._at_counter(decision.state, by)
+        return decision
 
     def supplement(self, state: Case, command: Supplement, now: datetime) -> Decision[Case]:
-        owned(state, command.by)
+        self._spoken_for(state, command.by)
         return refusing(self._supplement(state, command.form, command.materials, now))
 
     def withdraw(self, state: Case, command: Withdraw, now: datetime) -> Decision[Case]:
-        owned(state, command.by)
+        self._spoken_for(state, command.by)
         return refusing(self._withdrawal(state, command.reason, now))
 
     # --------------------------------------------------------------------------------------- what both have in common
 
-    def _application(self, state: Case, body: Applied, portal: str, submission: str, now: datetime) -> Outcome:
+    def _application(
+        self, state: Case, body: Applied, portal: str, submission: str, now: datetime, taken_by: str = ""
+    ) -> Outcome:
         if not state.phase:
-            return self.founding.found(state.id, body, portal, submission, now)
+            return self.founding.found(state.id, body, portal, submission, now, taken_by)
         if self.founding.digest(body) != state.digest:
             text = "该提交编号已用于另一内容的申请"
             return [Problem(rule="submission_reused", field="submission", message=text)]
@@ -122,7 +132,7 @@ class Rules:
             return [Problem(rule="submission_unknown", field="submission", message="没有此提交编号的办件")]
         mark = self.founding.mark(form, materials)
         if mark in state.told:
-            return Decision(state, say=(acknowledged(state, now),))
+            return Decision(state, say=acknowledged(state, now))
         if state.phase != CORRECTING:
             return [Problem(rule="no_correction_open", field=None, message="当前没有待补正的内容")]
         checker = self.founding.checker(state)
@@ -137,7 +147,7 @@ class Rules:
         left = tuple(slip for slip in state.missing if slip.code not in given)
         state = replace(self._filed(state, form, materials), missing=left, told=(*state.told, mark))
         if left:
-            return Decision(state, say=(acknowledged(state, now),))
+            return Decision(state, say=acknowledged(state, now))
         about = About.model_validate(state.about)
         state, check = self.founding.rechecked(state, checker, now)
         corrected = Corrected(at=now, case=state.id, about=about, received_on=now, check=check, deems=checker.deems)
@@ -163,7 +173,7 @@ class Rules:
         if not state.phase:
             return [Problem(rule="submission_unknown", field="submission", message="没有此提交编号的办件")]
         if state.phase == WITHDRAWN or state.withdrawing:
-            return Decision(state, say=(acknowledged(state, now),))
+            return Decision(state, say=acknowledged(state, now))
         if state.phase in CLOSED:
             return [Problem(rule="case_closed", field=None, message="办件已经结束, 不能撤回")]
         about = About.model_validate(state.about)
@@ -172,7 +182,7 @@ class Rules:
             return Decision(replace(state, phase=WITHDRAWN, missing=()), say=(withdrawn,))
         state = replace(state, withdrawing=True)
         forwarded = WithdrawalForwarded(at=now, case=state.id, about=about, reason=reason)
-        return Decision(state, say=(forwarded, acknowledged(state, now)))
+        return Decision(state, say=(forwarded, *acknowledged(state, now)))
 
     # ------------------------------------------------------------------------------------------------- the window
 
@@ -230,15 +240,30 @@ class Rules:
 
     def _at_window(self, state: Case, command: Command) -> None:
         """The case waits at this officer's window. Raises Reject (other_department, other_area, not_waiting)."""
-        officer = command.by
+        self._at_counter(state, command.by)
+        if state.phase != SUBMITTED:
+            raise Reject("not_waiting", f"办件当前状态为“{LABELS.get(state.phase, state.phase)}”, 不能办理此操作")
+
+    def _spoken_for(self, state: Case, by: Caller) -> None:
+        """The portal that submitted, or an officer to whom the citizen has come. Raises Reject."""
+        if by.kind != "officer":
+            owned(state, by)
+        else:
+            self._at_counter(state, by)
+
+    def _at_counter(self, state: Case, officer: Caller) -> None:
+        """The case is one of this officer's counter: of the own department or, at the centre, of any; an agent's are
+        those that the agent brought. Raises Reject (other_department, other_area, other_agent)."""
         if not state.phase:
             not_found()
+        if "window" not in officer.roles:
+            if state.taken_by != officer.name:
+                raise Reject("other_agent", "该办件不是由您代办的", status=403)
+            return
         if officer.department not in (state.about["department"], self.centre):
             raise Reject("other_department", "该办件不属于您所在的部门", status=403)
         if not covers(officer.area, state.about["area"]):
             raise Reject("other_area", "该办件不属于您所在的区域", status=403)
-        if state.phase != SUBMITTED:
-            raise Reject("not_waiting", f"办件当前状态为“{LABELS.get(state.phase, state.phase)}”, 不能办理此操作")
 
     # ------------------------------------------------------------------------------------------------------ alarms
 
@@ -275,15 +300,18 @@ def refusing(outcome: Outcome) -> Decision[Case]:
     raise Reject.of(tuple(outcome), 409 if clash else 422)
 
 
-def acknowledged(state: Case, now: datetime) -> Event:
-    """The answer to a portal whose message was taken although the public state stays as it was."""
+def acknowledged(state: Case, now: datetime) -> tuple[Event, ...]:
+    """The answer to a portal whose message was taken although the public state stays as it was; at a window the officer
+    has it already."""
+    if state.about["portal"] == HALL:
+        return ()
     label = LABELS[state.phase]
     if state.phase == CORRECTING:
         label = f"{label}, 尚缺 {len(state.missing)} 项"
     if state.withdrawing:
         label = "撤回申请已转交审批部门"
     about = state.about
-    return Progressed(
+    progressed = Progressed(
         at=now,
         case=state.id,
         portal=about["portal"],
@@ -292,19 +320,13 @@ def acknowledged(state: Case, now: datetime) -> Event:
         status=state.phase,
         label=label,
     )
+    return (progressed,)
 
 
 def owned(state: Case, portal: Caller) -> None:
     """A portal sees its own cases only. Raises Reject not_found."""
     if not state.phase or state.about["portal"] != portal.name:
         not_found()
-
-
-def covers(area: str, place: str) -> bool:
-    """Whether a place lies in an officer's area: 341600 (city) covers 341602 (county), and not the other way round."""
-    while len(area) > 2 and area.endswith("00"):
-        area = area[:-2]
-    return place.startswith(area)
 
 
 def not_found() -> NoReturn:

@@ -11,7 +11,7 @@ from pydantic import Field, StringConstraints
 
 from chassis.decision import Command
 from contracts.event import Json, Shape, SubmissionId
-from contracts.portal import Agent, Applicant, Delivery, Material, Text
+from contracts.portal import Agent, Applicant, Delivery, Material, RealName, Text
 from contracts.words import Channel
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
@@ -29,10 +29,12 @@ class Application(Shape):
     materials: tuple[Material, ...] = Field(default=(), max_length=100)
     agent: Agent | None = None
     ask_person: bool = False
+    real_name: RealName | None = None
 
 
 class Apply(Command):
-    """申请提交: the caller is the portal, `submission` its Idempotency-Key."""
+    """申请提交: the caller is the portal, or an officer (window, agent) for a citizen; `submission` is the caller's
+    Idempotency-Key."""
 
     CREATES: ClassVar[bool] = True
     submission: SubmissionId
@@ -40,14 +42,14 @@ class Apply(Command):
 
 
 class Supplement(Command):
-    """补正提交, by the portal that submitted."""
+    """补正提交, by the portal that submitted, or at the window that received."""
 
     form: dict[str, Json] = Field(default_factory=dict, max_length=100)
     materials: tuple[Material, ...] = Field(default=(), max_length=100)
 
 
 class Withdraw(Command):
-    """申请撤回, by the portal that submitted."""
+    """申请撤回, by the portal that submitted, or at the window that received."""
 
     reason: Text
 

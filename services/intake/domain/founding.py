@@ -23,6 +23,7 @@ from services.intake.domain.case import ACCEPTED, CORRECTING, SUBMITTED, Case, C
 from services.intake.domain.checking import Checker, papers
 from services.intake.domain.commands import Application
 from services.intake.domain.living import Living
+from services.intake.domain.standing import standing
 
 Applied = Submitted | Application
 """The same application as a portal's event and as the body of `POST /intake/submissions`."""
@@ -31,12 +32,16 @@ TRANSPORT: Final = {"at", "portal", "submission", "form"}
 """What the digest leaves to others: how the event came, and the form, whose order does not matter."""
 
 
+ADDED: Final = {"real_name"}
+"""Fields that came later: left out of the digest where nothing is said, so that older digests still hold."""
+
+
 class ReceivedAgain(Received):
     """The same `received` for a portal that says the same submission again: told to the portal only, since for
     everybody else nothing happened."""
 
     def routes(self) -> tuple[tuple[str, str], ...]:
-        return ((f"answers.{self.about.portal}", self.about.submission),)
+        return tuple(route for route in super().routes() if route[0] != "case")
 
 
 class Founding:
@@ -77,7 +82,7 @@ class Founding:
     def digest(self, body: Applied) -> str:
         """Tells the same submission from another one: keyed, since what it digests could be guessed; the order in
         which a portal wrote the form does not matter."""
-        rest = body.model_dump_json(exclude=TRANSPORT)
+        rest = body.model_dump_json(exclude=TRANSPORT | {name for name in ADDED if getattr(body, name) is None})
         form = msgspec.json.encode(body.form, order="deterministic").decode()
         return self.keyring.tag(rest + form)
 
@@ -102,7 +107,7 @@ class Founding:
     # -------------------------------------------------------------------------------------------------- the founding
 
     def found(
-        self, id: str, body: Applied, portal: str, submission: str, now: datetime
+        self, id: str, body: Applied, portal: str, submission: str, now: datetime, taken_by: str = ""
     ) -> Decision[Case] | list[Problem]:
         """The new case with what is said of it, or every problem. `now` is when it arrived, whatever the portal's
         clock says (domain rule 8)."""
@@ -110,12 +115,13 @@ class Founding:
         if isinstance(checker, Problem):
             return [checker]
         today = now.date()
-        problems = checker.application(body.area, body.applicant, body.delivery, today)
+        problems = standing(body.channel, body.agent, today)
+        problems += checker.application(body.area, body.applicant, body.delivery, today)
         problems += checker.contents(body.form, body.materials, today)
         if problems:
             return problems
         missing = checker.missing(body.form, body.materials)
-        state = self._blank(id, body, checker, portal, submission, now)
+        state = replace(self._blank(id, body, checker, portal, submission, now), taken_by=taken_by)
         about = About.model_validate(state.about)
         if not checker.auto:
             check = self._check(checker, now)
@@ -162,7 +168,8 @@ class Founding:
             same_city=body.delivery.same_city,
             ask_person=body.ask_person,
             identity=seal(applicant.identity, f"{id}:identity"),
-            papers=self.seal_papers(id, body.form, body.agent.model_dump() if body.agent else None),
+            real_name=body.real_name,
+            papers=self.seal_papers(id, body.form, body.agent.model_dump(mode="json") if body.agent else None),
             materials=papers(body.materials),
             received_on=now,
         )
@@ -173,7 +180,16 @@ class Founding:
     def _received(
         self, about: About, state: Case, now: datetime, channel: Channel, check: Limit | None, deems: bool
     ) -> Received:
-        return Received(at=now, case=state.id, about=about, received_on=now, channel=channel, check=check, deems=deems)
+        return Received(
+            at=now,
+            case=state.id,
+            about=about,
+            received_on=now,
+            channel=channel,
+            check=check,
+            deems=deems,
+            real_name=state.real_name,
+        )
 
     def again(self, state: Case, now: datetime) -> Event:
         """The same answer to the same submission."""
@@ -186,6 +202,7 @@ class Founding:
             channel=state.channel,
             check=state.check.limit(LimitKind.CHECK) if state.check else None,
             deems=state.deems,
+            real_name=state.real_name,
         )
 
     # ---------------------------------------------------------------------------------------------- what may follow

@@ -18,6 +18,7 @@ from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered, Re
 from contracts.evaluation import Rated, Rectifying
 from contracts.event import SHANGHAI, CaseEvent, Event
 from contracts.intake import (
+    HALL,
     Accepted,
     Corrected,
     CorrectionRequested,
@@ -201,7 +202,8 @@ def heard(state: Progress, event: CaseEvent, now: datetime) -> Decision[Progress
     after = state.status
     if after == before or (not before and after == "submitted"):
         return Decision(state)
-    return Decision(state, say=(progressed(state, now),))
+    # What was taken at a window has no portal to tell.
+    return Decision(state, say=(progressed(state, now),) if state.portal != HALL else ())
 
 
 def merged(timeline: tuple[Entry, ...], entry: Entry) -> tuple[Entry, ...]:

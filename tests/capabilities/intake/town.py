@@ -1,0 +1,92 @@
+"""A town with intake alone, on real HTTP and the embedded bus: portals with keys, officers with tokens, pages.
+
+It speaks through the public door only; this module must never look into a document.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from chassis.auth import new_key
+from chassis.bus import Record
+from contracts.event import Event
+from contracts.wire import Envelope, decode, encode
+from sandbox.city import City, Options
+from sandbox.officers import BY_ID, Office
+from services.intake.app import build
+from tests.chassis.running import read_all, until
+from tests.services.standing import Standing, free_url, standing
+
+KEYS = {name: new_key(name) for name in ("demo", "other")}
+
+
+@dataclass
+class Town(Standing):
+    """The suite with intake alone."""
+
+    async def call(self, method: str, path: str, json: Any = None, **headers: str) -> tuple[int, Any]:
+        async with self.http.request(method, self.url + path, json=json, headers=headers) as answer:
+            return answer.status, await answer.json(content_type=None)
+
+    async def portal(
+        self, method: str, path: str, json: Any = None, name: str = "demo", **headers: str
+    ) -> tuple[int, Any]:
+        return await self.call(method, path, json, **{"X-Api-Key": KEYS[name][0], **headers})
+
+    async def submit(self, key: str, given: Any) -> tuple[int, Any]:
+        return await self.portal("POST", "/intake/submissions", given, **{"Idempotency-Key": key})
+
+    async def office(self, staff: str, method: str, path: str, json: Any = None, **headers: str) -> tuple[int, Any]:
+        token = await Office(self.http, self.url, self.city.url, BY_ID[staff]).token()
+        return await self.call(method, path, json, **{"Authorization": f"Bearer {token}", **headers})
+
+    async def take(self, staff: str, key: str, given: Any) -> tuple[int, Any]:
+        return await self.office(staff, "POST", "/intake/counter", given, **{"Idempotency-Key": key})
+
+    async def do(self, staff: str, case: str, what: str, json: Any = None, **headers: str) -> tuple[int, Any]:
+        return await self.office(staff, "POST", f"/intake/cases/{case}/{what}", json, **headers)
+
+    async def publish(self, event: Event) -> None:
+        """What a portal or another service says, as it travels."""
+        headers, value = encode(Envelope(id=f"t-{self.suite.clock.ticks()}", source="/test", sequence=1, event=event))
+        await self.suite.bus.publish([Record(topic, key, headers, value) for topic, key in event.routes()])
+
+    async def answers(self, name: str = "demo") -> list[Any]:
+        """Everything said to a portal so far."""
+        records = await read_all(self.suite.bus, f"answers.{name}", group=f"look-{self.suite.clock.ticks()}")
+        return [decode(r.headers, r.value).event for r in records]
+
+    async def answered(self, cls: type[Event], count: int = 1) -> list[Any]:
+        found: list[Any] = []
+
+        async def enough() -> bool:
+            found[:] = [event for event in await self.answers() if isinstance(event, cls)]
+            return len(found) >= count
+
+        await until(enough)
+        return found
+
+    async def page(self, number: str, phone: str, status: str) -> Any:
+        """The progress page, once it shows this status."""
+        seen: list[Any] = []
+
+        async def shown() -> bool:
+            code, body = await self.call("GET", f"/intake/progress?number={number}&phone={phone}")
+            seen[:] = [body]
+            return code == 200 and body["status"] == status
+
+        await until(shown)
+        return seen[0]
+
+
+@contextlib.asynccontextmanager
+async def town(tmp_path: Path, now: datetime, **env: str) -> AsyncIterator[Town]:
+    city, keys = City(Options(instant=True), legal=lambda: now), ",".join(entry for _, entry in KEYS.values())
+    portals = {"portals": ("demo", "other"), "portal_keys": keys}
+    async with standing(Town, tmp_path, ("intake", build), city, free_url(), now, env, **portals) as found:
+        yield found

@@ -19,6 +19,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -69,8 +70,10 @@ class World:
         port: int | None = None,
         bus: str = "",
         store: str = "",
+        settings: Mapping[str, str] = MappingProxyType({}),
         **city: Any,
     ) -> None:
+        self.settings = settings
         self.directory, self.bus_url, self.store_url = directory.resolve(), bus, store
         self.processes = processes
         self.port = port or free_ports(PORTS if processes else 1)
@@ -198,6 +201,7 @@ class World:
             "TONGBAN_NOTIFY_WEBHOOK_SECRET": WEBHOOK,
             "TONGBAN_COURIER_EMS_URL": f"{city}/amp-prod-api/f/amp/api/open",
             "TONGBAN_REVIEW_REGISTER_URL": city,
+            **self.settings,
         }
 
     async def ready(self) -> bool:

@@ -5,16 +5,21 @@ It starts and ends things only; it must never import a service.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from sandbox.citizens import Citizens
 from sandbox.world import World
 
-Begin = Callable[[datetime], Awaitable[World]]
+
+class Begin(Protocol):
+    """Starts the world at a legal moment, with settings beside the usual ones."""
+
+    async def __call__(self, at: datetime, **settings: str) -> World: ...
 
 
 @pytest.fixture
@@ -22,8 +27,8 @@ async def begin(tmp_path: Path) -> AsyncIterator[Begin]:
     """Starts the world at a legal moment; ended after the test, and the suite must have ended well."""
     worlds: list[World] = []
 
-    async def start(at: datetime) -> World:
-        world = World(tmp_path / "world")
+    async def start(at: datetime, **settings: str) -> World:
+        world = World(tmp_path / "world", settings=settings)
         await world.start(at)
         worlds.append(world)
         return world

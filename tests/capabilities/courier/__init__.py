@@ -1,0 +1,4 @@
+"""What courier can do, seen from outside.
+
+Nothing here may look into a service, a store or a document.
+"""

@@ -73,6 +73,7 @@ MANDATE: dict[str, Any] = {"document": "7c" * 32, "until": date(2026, 12, 31), "
 OF_PORTAL: dict[str, Any] = {"at": at(1, 16, 40), "portal": "demo", "submission": SUBMISSION}
 MATERIAL = portal.Material(code="layout", sha256="5f" * 32, size=48213, media_type="application/pdf")
 OF_CASE: dict[str, Any] = {"at": at(2, 10, 5), "case": CASE, "about": ABOUT}
+ORIGINALS = (intake.Original(code="old_certificate", title="原不动产权证书"),)
 PARCEL: dict[str, Any] = {**OF_CASE, "parcel": 1, "direction": Direction.OUT, "waybill": "1104938274016"}
 
 SAMPLES: tuple[Event, ...] = (
@@ -130,6 +131,27 @@ SAMPLES: tuple[Event, ...] = (
     ),
     intake.Lapsed(**OF_CASE, cause="originals"),
     intake.Withdrawn(**OF_CASE, reason="不再经营"),
+    intake.OriginalsRequested(
+        **OF_CASE,
+        voucher="37010220260401DEMO-YJ",
+        originals=ORIGINALS,
+        limit=limit(LimitKind.ORIGINALS, 15, date(2026, 4, 23)),
+        same_city=False,
+    ),
+    intake.OriginalsReceived(
+        **OF_CASE, received_on=at(7, 10), originals=ORIGINALS, by="courier", check=CHECK, deems=True
+    ),
+    intake.OriginalsReleased(
+        **OF_CASE, originals=ORIGINALS, cause="refused", delivery=DeliveryMethod.EMS, same_city=False
+    ),
+    intake.OriginalsReturned(**OF_CASE, originals=ORIGINALS),
+    intake.Transferred(
+        **OF_CASE,
+        to="住房和城乡建设局",
+        reason="属住建部门职责",
+        handover=limit(LimitKind.HANDOVER, 1, date(2026, 4, 3)),
+    ),
+    intake.Admitted(**OF_CASE, received_on=at(1, 16, 40), check=CHECK, deems=True),
     intake.WithdrawalForwarded(**OF_CASE, reason="不再经营"),
     review.Stepped(
         **OF_CASE,

@@ -44,6 +44,7 @@ ABOUT = About(
     submission=SUBMISSION,
     applicant="enterprise",
     contact=Contact(tag="0f1e2d3c4b5a69788796a5b4c3d2e1f0", phone=SEAL, name=SEAL, address=SEAL),
+    trial=True,
 )
 CHECK = limit(LimitKind.CHECK, 5, date(2026, 4, 9))
 PLAN = Plan(
@@ -91,6 +92,7 @@ SAMPLES: tuple[Event, ...] = (
         agent=portal.Agent(name="示例代办员", place="姚家街道代办点", mandate="WT-2026-0042", **MANDATE),
         ask_person=True,
         real_name=4,
+        trial=True,
     ),
     portal.Supplemented(**OF_PORTAL, form={"seats": 40}, materials=(MATERIAL,)),
     portal.WithdrawalRequested(**OF_PORTAL, reason="不再经营"),

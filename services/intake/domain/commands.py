@@ -30,6 +30,7 @@ class Application(Shape):
     agent: Agent | None = None
     ask_person: bool = False
     real_name: RealName | None = None
+    trial: bool | None = None
 
 
 class Apply(Command):

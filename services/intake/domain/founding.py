@@ -32,7 +32,7 @@ TRANSPORT: Final = {"at", "portal", "submission", "form"}
 """What the digest leaves to others: how the event came, and the form, whose order does not matter."""
 
 
-ADDED: Final = {"real_name"}
+ADDED: Final = {"real_name", "trial"}
 """Fields that came later: left out of the digest where nothing is said, so that older digests still hold."""
 
 
@@ -158,6 +158,8 @@ class Founding:
             "applicant": applicant.kind,
             "contact": contact,
         }
+        if body.trial:
+            about["trial"] = True
         return Case(
             id=id,
             about=about,

@@ -57,6 +57,7 @@ class Progress(State, frozen=True, kw_only=True, omit_defaults=True):
     title: str = ""
     department: str = ""
     portal: str = ""
+    trial: bool = False
     submission: str = ""
     tag: str = ""
     timeline: tuple[Entry, ...] = ()
@@ -159,6 +160,7 @@ def heard(state: Progress, event: CaseEvent, now: datetime) -> Decision[Progress
             title=about.title,
             department=about.department,
             portal=about.portal,
+            trial=bool(about.trial),
             submission=about.submission,
             tag=about.contact.tag,
         )

@@ -71,7 +71,8 @@ class Contact(Shape):
 
 
 class About(Shape):
-    """What every case event says of its case, so that no subscriber ever has to ask another service."""
+    """What every case event says of its case, so that no subscriber ever has to ask another service. `trial` (模拟申办)
+    is said only of trial runs: the whole path, but nothing that a message, parcel, register or statistic may follow."""
 
     number: str
     item: str
@@ -84,6 +85,7 @@ class About(Shape):
     submission: SubmissionId
     applicant: Literal["person", "enterprise"]
     contact: Contact
+    trial: Literal[True] | None = None
 
 
 class Step(Shape):

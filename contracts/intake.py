@@ -22,7 +22,7 @@ from contracts.event import (
     Shape,
     SubmissionId,
 )
-from contracts.words import Channel
+from contracts.words import Channel, DeliveryMethod
 
 HALL: Final = "hall"
 """The portal of an application that an officer took over HTTP (window, 代办点): nobody reads answers of it, so none are
@@ -152,6 +152,71 @@ class Withdrawn(Intake):
 
     TYPE: ClassVar[str] = "withdrawn"
     reason: str
+
+
+class Original(Shape):
+    """One original paper: code and title of the material."""
+
+    code: str
+    title: str
+
+
+class OriginalsRequested(Intake):
+    """请交原件: the form is complete, and these originals must come before acceptance. `voucher` is the number of the
+    收件凭证 that goes with them, `limit` clock O; a parcel inbound can be ordered from this."""
+
+    TYPE: ClassVar[str] = "originals_requested"
+    voucher: str
+    originals: tuple[Original, ...]
+    limit: Limit
+    same_city: bool = True
+
+
+class OriginalsReceived(Intake):
+    """原件收齐, by courier or at the window; `received_on` moves and clock K starts under the item's own rule."""
+
+    TYPE: ClassVar[str] = "originals_received"
+    received_on: AwareDatetime
+    originals: tuple[Original, ...]
+    by: Literal["courier", "window"]
+    check: Limit | None = None
+    deems: bool = False
+
+
+class OriginalsReleased(Intake):
+    """原件待退: the case is over and these originals still lie at the window; a parcel back can be made from this where
+    `delivery` is EMS. `cause` is how the case ended."""
+
+    TYPE: ClassVar[str] = "originals_released"
+    originals: tuple[Original, ...]
+    cause: str
+    delivery: DeliveryMethod
+    same_city: bool = True
+
+
+class OriginalsReturned(Intake):
+    """原件当面退还 at the window; a parcel back that has not left is no longer needed."""
+
+    TYPE: ClassVar[str] = "originals_returned"
+    originals: tuple[Original, ...]
+
+
+class Transferred(Intake):
+    """移交: another unit on the platform (`to`) shall take the case; `about` still names the one that gives it away."""
+
+    TYPE: ClassVar[str] = "transferred"
+    to: str
+    reason: str
+    handover: Limit
+
+
+class Admitted(Intake):
+    """接收: the case waits at the window of `about.department` now; clock K starts there."""
+
+    TYPE: ClassVar[str] = "admitted"
+    received_on: AwareDatetime
+    check: Limit | None = None
+    deems: bool = False
 
 
 class WithdrawalForwarded(Intake):

@@ -47,8 +47,9 @@ class FormField(Part):
 
 class MaterialSpec(Part):
     """One material 申请材料. A `shared` one is satisfied by registers or the licence library (零材料): it is never
-    asked of the applicant; `licence` names the kind of certificate that satisfies it. Of an `original` the paper itself
-    must arrive before the case is accepted. `max_size` in bytes."""
+    asked of the applicant; `licence` names the kind of certificate that satisfies it. Of an `original` the paper
+    itself must arrive before the case is accepted; a `surrendered` one is not given back after an approval.
+    `max_size` in bytes."""
 
     code: Name
     title: Line
@@ -57,6 +58,7 @@ class MaterialSpec(Part):
     source: Line | None = None
     licence: Line | None = None
     original: bool = False
+    surrendered: bool = False
     media: Annotated[tuple[Line, ...], Field(min_length=1)] = ("application/pdf", "image/jpeg", "image/png")
     max_size: int = Field(10_000_000, ge=1, le=100_000_000)
 

@@ -84,6 +84,8 @@ def _materials(materials: tuple[MaterialSpec, ...], form: tuple[FormField, ...])
             yield f"materials.{i}.licence", "licence_not_shared", "由证照库取得的材料应为共享材料"
         if m.original and m.shared:
             yield f"materials.{i}.original", "original_shared", "共享材料不收原件"
+        if m.surrendered and not m.original:
+            yield f"materials.{i}.surrendered", "surrendered_no_original", "只有原件可以收缴"
 
 
 def _steps(steps: tuple[ItemStep, ...]) -> Found:

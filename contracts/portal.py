@@ -76,7 +76,7 @@ class PortalEvent(Event):
 
 
 class Submitted(PortalEvent):
-    """申请提交: somebody applies for an item."""
+    """申请提交: somebody applies for an item, or tries it out (`trial`, 模拟申办)."""
 
     TYPE: ClassVar[str] = "submitted"
     item: Annotated[str, StringConstraints(max_length=40)]
@@ -89,6 +89,7 @@ class Submitted(PortalEvent):
     agent: Agent | None = None
     ask_person: bool = False
     real_name: RealName | None = None
+    trial: bool | None = None
 
 
 class Supplemented(PortalEvent):

@@ -20,11 +20,16 @@ from services.intake import views
 from services.intake.domain.case import Case, desk
 from services.intake.domain.commands import (
     Accept,
+    Admit,
     Application,
     Apply,
     Correct,
+    HandBack,
+    HandIn,
     Refuse,
+    RequestOriginals,
     Supplement,
+    Transfer,
     Withdraw,
 )
 from services.intake.domain.founding import Founding
@@ -156,6 +161,33 @@ def routes(cases: Decider[Case], pages: Decider[Progress], founding: Founding, c
     async def refuse(case: CaseId, command: Refuse, by: Caller = officer("window"), asked: Asked = ASKED) -> Response:
         """不予受理."""
         return reply(await door.tell(cases, case, command, by=by, asked=asked), views.receipt)
+
+    @router.post("/cases/{case}/originals/request")
+    async def request_originals(case: CaseId, by: Caller = officer("window"), asked: Asked = ASKED) -> Response:
+        """请交原件: the form is complete."""
+        return reply(await door.tell(cases, case, RequestOriginals(), by=by, asked=asked), views.receipt)
+
+    @router.post("/cases/{case}/originals")
+    async def hand_in(case: CaseId, command: HandIn, by: Caller = officer("window"), asked: Asked = ASKED) -> Response:
+        """原件交到窗口, some or all."""
+        return reply(await door.tell(cases, case, command, by=by, asked=asked), views.receipt)
+
+    @router.post("/cases/{case}/originals/return")
+    async def hand_back(case: CaseId, by: Caller = officer("window"), asked: Asked = ASKED) -> Response:
+        """原件当面退还."""
+        return reply(await door.tell(cases, case, HandBack(), by=by, asked=asked), views.receipt)
+
+    @router.post("/cases/{case}/transfer")
+    async def transfer(
+        case: CaseId, command: Transfer, by: Caller = officer("window"), asked: Asked = ASKED
+    ) -> Response:
+        """移交 to another unit on the platform."""
+        return reply(await door.tell(cases, case, command, by=by, asked=asked), views.receipt)
+
+    @router.post("/cases/{case}/admit")
+    async def admit(case: CaseId, by: Caller = officer("window"), asked: Asked = ASKED) -> Response:
+        """接收移交, by the unit named."""
+        return reply(await door.tell(cases, case, Admit(), by=by, asked=asked), views.receipt)
 
     @router.get("/items")
     async def items(word: Annotated[str, Query(max_length=40)] = "") -> Response:

@@ -12,11 +12,14 @@ from typing import Any
 from chassis.decision import Caller, Reject
 from chassis.door import Page, Told
 from contracts.item import Item
-from services.intake.domain.case import CORRECTING, Case, Clock
-from services.intake.domain.cases import not_found, owned
+from services.intake.domain.case import AWAITING, CORRECTING, Case, Clock
+from services.intake.domain.cases import owned
+from services.intake.domain.custody import PLACES
 from services.intake.domain.founding import Founding
+from services.intake.domain.labels import LABELS
 from services.intake.domain.living import Living
-from services.intake.domain.progress import LABELS, Progress
+from services.intake.domain.progress import Progress
+from services.intake.domain.standing import not_found
 
 View = Callable[[Case], dict[str, Any]]
 
@@ -33,6 +36,7 @@ def receipt(state: Case) -> dict[str, Any]:
         "item": about["item"],
         "item_version": about["item_version"],
         "title": about["title"],
+        "trial": "trial" in about,
         "department": about["department"],
         "area": about["area"],
         "status": state.phase,
@@ -44,6 +48,14 @@ def receipt(state: Case) -> dict[str, Any]:
         "round": state.round,
         "missing": [{"code": s.code, "title": s.title, "reason": s.reason} for s in state.missing],
         "materials": [{"code": p.code, "sha256": p.sha256, "size": p.size} for p in state.materials],
+        "originals": clock(state.originals),
+        "custody": [
+            {"at": m.at, "codes": m.codes, "place": m.place, "place_label": PLACES[m.place], "by": m.by}
+            for m in state.custody
+        ],
+        "owing_originals": state.owing,
+        "handover": clock(state.handover),
+        "to": state.to,
         "accepted_on": state.accepted_on,
         "deemed": state.deemed,
         "promised": state.promised,
@@ -99,12 +111,15 @@ def progress(state: Progress) -> dict[str, Any]:
         "case": state.id,
         "number": state.number,
         "title": state.title,
+        "trial": state.trial,
         "department": state.department,
         "status": status,
         "label": LABELS[status],
         "expected": state.expected,
         "holder": state.holder,
         "waiting": state.waiting,
+        "bring_by": state.bring_by if status == AWAITING else None,
+        "originals_held": state.kept,
         "correct_by": state.correct_by if status == CORRECTING else None,
         "timeline": [{"at": entry.at, "text": entry.text} for entry in state.timeline],
     }

@@ -12,7 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from contracts import courier, evaluation, intake, notify, portal, review
-from contracts.event import SHANGHAI, About, AutoRule, Contact, Event, Limit, Plan, Problem, Step, case_id, type_name
+from contracts.event import (
+    SHANGHAI,
+    About,
+    AutoRule,
+    CaseEvent,
+    Contact,
+    Event,
+    Limit,
+    Plan,
+    Problem,
+    Step,
+    case_id,
+    type_name,
+)
 from contracts.numbers import case_number
 from contracts.wire import Envelope, encode
 from contracts.words import AcceptanceRule, Channel, DeliveryMethod, Direction, Grade, ItemKind, Level, LimitKind, Unit
@@ -73,6 +86,7 @@ MANDATE: dict[str, Any] = {"document": "7c" * 32, "until": date(2026, 12, 31), "
 OF_PORTAL: dict[str, Any] = {"at": at(1, 16, 40), "portal": "demo", "submission": SUBMISSION}
 MATERIAL = portal.Material(code="layout", sha256="5f" * 32, size=48213, media_type="application/pdf")
 OF_CASE: dict[str, Any] = {"at": at(2, 10, 5), "case": CASE, "about": ABOUT}
+ORIGINALS = (intake.Original(code="old_certificate", title="原不动产权证书"),)
 PARCEL: dict[str, Any] = {**OF_CASE, "parcel": 1, "direction": Direction.OUT, "waybill": "1104938274016"}
 
 SAMPLES: tuple[Event, ...] = (
@@ -90,6 +104,7 @@ SAMPLES: tuple[Event, ...] = (
         agent=portal.Agent(name="示例代办员", place="姚家街道代办点", mandate="WT-2026-0042", **MANDATE),
         ask_person=True,
         real_name=4,
+        trial=True,
     ),
     portal.Supplemented(**OF_PORTAL, form={"seats": 40}, materials=(MATERIAL,)),
     portal.WithdrawalRequested(**OF_PORTAL, reason="不再经营"),
@@ -130,6 +145,27 @@ SAMPLES: tuple[Event, ...] = (
     ),
     intake.Lapsed(**OF_CASE, cause="originals"),
     intake.Withdrawn(**OF_CASE, reason="不再经营"),
+    intake.OriginalsRequested(
+        **OF_CASE,
+        voucher="37010220260401DEMO-YJ",
+        originals=ORIGINALS,
+        limit=limit(LimitKind.ORIGINALS, 15, date(2026, 4, 23)),
+        same_city=False,
+    ),
+    intake.OriginalsReceived(
+        **OF_CASE, received_on=at(7, 10), originals=ORIGINALS, by="courier", check=CHECK, deems=True
+    ),
+    intake.OriginalsReleased(
+        **OF_CASE, originals=ORIGINALS, cause="refused", delivery=DeliveryMethod.EMS, same_city=False
+    ),
+    intake.OriginalsReturned(**OF_CASE, originals=ORIGINALS),
+    intake.Transferred(
+        **OF_CASE,
+        to="住房和城乡建设局",
+        reason="属住建部门职责",
+        handover=limit(LimitKind.HANDOVER, 1, date(2026, 4, 3)),
+    ),
+    intake.Admitted(**OF_CASE, received_on=at(1, 16, 40), check=CHECK, deems=True),
     intake.WithdrawalForwarded(**OF_CASE, reason="不再经营"),
     review.Stepped(
         **OF_CASE,
@@ -191,6 +227,15 @@ SAMPLES: tuple[Event, ...] = (
 )
 
 
+WHOLE: tuple[Event, ...] = tuple(
+    event.model_copy(update={"about": ABOUT.model_copy(update={"trial": True})})
+    if isinstance(event, CaseEvent)
+    else event
+    for event in SAMPLES
+)
+"""The same with every field filled, as golden records are: of a trial run, which an ordinary case is not."""
+
+
 def envelope(event: Event) -> Envelope:
     """An envelope with every header filled."""
     return Envelope(
@@ -212,7 +257,7 @@ def golden(event: Event) -> dict[str, Any]:
 
 def main() -> int:
     GOLDEN.mkdir(exist_ok=True)
-    for event in SAMPLES:
+    for event in WHOLE:
         name = type_name(type(event)).removeprefix("tongban.")
         record = json.dumps(golden(event), ensure_ascii=False, indent=2) + "\n"
         kept = sorted(GOLDEN.glob(f"{name}.*json"))

@@ -32,7 +32,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PUBLISHERS = {
     "portal": "submitted supplemented withdrawal_requested",
     "intake": "received bounced progressed correction_requested corrected accepted refused lapsed withdrawn "
-    "withdrawal_forwarded",
+    "withdrawal_forwarded originals_requested originals_received originals_released originals_returned transferred "
+    "admitted",
     "review": "stepped reviewed issued",
     "courier": "ordered dispatched delivered delivery_failed returned",
     "notify": "notified replied",

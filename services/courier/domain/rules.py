@@ -81,8 +81,9 @@ class Parcels:
         self.same_city, self.elsewhere, self.patience = same_city, elsewhere, patience
 
     def issued(self, state: Parcel, event: Issued, now: datetime) -> Decision[Parcel] | None:
-        """The result goes by EMS, or waits for somebody to take it; what is electronic needs nobody."""
-        if state.phase != BLANK or not event.delivery.by_hand:
+        """The result goes by EMS, or waits for somebody to take it; what is electronic needs nobody, and a trial
+        run has no result."""
+        if state.phase != BLANK or not event.delivery.by_hand or event.about.trial:
             return None
         about = event.about.model_dump(mode="json", exclude_none=True)
         state = replace(state, about=about, method=event.delivery.value, same_city=event.same_city)

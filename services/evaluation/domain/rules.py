@@ -21,11 +21,17 @@ from contracts.evaluation import Invited, Rated, Rectifying
 from contracts.event import CaseEvent, Event
 from contracts.intake import (
     Accepted,
+    Admitted,
     Corrected,
     CorrectionRequested,
     Lapsed,
+    OriginalsReceived,
+    OriginalsReleased,
+    OriginalsRequested,
+    OriginalsReturned,
     Received,
     Refused,
+    Transferred,
     WithdrawalForwarded,
     Withdrawn,
 )
@@ -56,6 +62,7 @@ GRADES: Final = {grade.value: grade for grade in Grade}
 
 HEARD = (
     *(Received, CorrectionRequested, Corrected, Accepted, Refused, Lapsed, Withdrawn, WithdrawalForwarded),
+    *(OriginalsRequested, OriginalsReceived, OriginalsReleased, OriginalsReturned, Transferred, Admitted),
     *(Stepped, Reviewed, Issued),
     *(Ordered, Dispatched, DeliveryFailed, Delivered, Returned),
     *(Notified, Replied),
@@ -81,6 +88,10 @@ class Rules:
             Received: self._received,
             CorrectionRequested: self._correction_requested,
             Corrected: self._corrected,
+            OriginalsRequested: self._originals_requested,
+            OriginalsReceived: self._checked_again,
+            Transferred: self._transferred,
+            Admitted: self._checked_again,
             Accepted: self._accepted,
             Refused: self._closed_early,
             Lapsed: self._closed_early,
@@ -93,7 +104,10 @@ class Rules:
             Returned: self._parcel_ended,
         }
 
-    def heard(self, state: Case, event: CaseEvent, now: datetime) -> Decision[Case]:
+    def heard(self, state: Case, event: CaseEvent, now: datetime) -> Decision[Case] | None:
+        """A trial run 模拟申办 has no effect on statistics: it is neither watched nor invited to rate."""
+        if event.about.trial:
+            return None
         if not state.about:
             state = replace(state, about=event.about.model_dump(mode="json", exclude_none=True))
         work = Clocks(self.calendar, state, now)
@@ -135,16 +149,30 @@ class Rules:
         work.stop(event.at, "correction")
         work.start(f"check:{number}", event.check, WINDOW, deems=event.deems)
 
+    def _originals_requested(self, work: Clocks, event: OriginalsRequested) -> None:
+        work.stop(event.at, "check")
+        work.start("originals", event.limit, "申请人")
+
+    def _transferred(self, work: Clocks, event: Transferred) -> None:
+        """The unit named has to take the case up in time."""
+        work.stop(event.at, "check")
+        work.start("handover", event.handover, event.to)
+
+    def _checked_again(self, work: Clocks, event: OriginalsReceived | Admitted) -> None:
+        """K starts once more, under a name that no correction's round has."""
+        work.stop(event.at, "check", "originals", "handover")
+        work.start(f"check:{event.TYPE}:{event.at.isoformat()}", event.check, WINDOW, deems=event.deems)
+
     def _accepted(self, work: Clocks, event: Accepted) -> None:
         """The window is charged with what was over before a silent acceptance handed the case on; the rest is the
         department's."""
-        work.stop(event.at, "check", "correction")
+        work.stop(event.at, "check", "correction", "originals", "handover")
         for key, limit in (("legal", event.legal), ("promised", event.promised)):
             over = event.deemed and limit is not None and limit.overdue_at <= event.at
             work.start(key, limit, WINDOW if over else event.about.department)
 
     def _closed_early(self, work: Clocks, event: CaseEvent) -> None:
-        work.stop(event.at, "check", "correction")
+        work.stop(event.at, "check", "correction", "originals", "handover")
         work.case = replace(work.case, closed=True)
 
     def _stepped(self, work: Clocks, event: Stepped) -> None:

@@ -14,9 +14,11 @@ import msgspec
 from chassis.decision import State
 from contracts.event import Limit
 from contracts.words import Channel, DeliveryMethod, LimitKind, Unit
+from services.intake.domain.custody import WINDOW, Ledger, lying
 
 SUBMITTED, CORRECTING, ACCEPTED = "submitted", "correcting", "accepted"
 REFUSED, LAPSED, WITHDRAWN = "refused", "lapsed", "withdrawn"
+AWAITING, TRANSFERRED = "awaiting_originals", "transferred"
 CLOSED = frozenset({REFUSED, LAPSED, WITHDRAWN})
 
 
@@ -69,7 +71,8 @@ class Case(State, frozen=True, kw_only=True, omit_defaults=True):
     `about` is what every event says of the case, as plain values, the contact sealed; `papers` the sealed JSON of form
     and agent. `missing` is what the application lacked when it came in or, while correcting, what is still owed;
     `asked` the first list, which a second round may not exceed. `told` are marks of supplements already taken.
-    `taken_by` is the staff id of the officer who applied for the citizen.
+    `custody` is the ledger of originals, `release` how the case ended that must give them back; `to` is the unit to
+    which it is being handed over. `taken_by` is the staff id of the officer who applied for the citizen.
     """
 
     phase: str = ""
@@ -96,22 +99,38 @@ class Case(State, frozen=True, kw_only=True, omit_defaults=True):
     deemed: bool = False
     promised: date | None = None
     withdrawing: bool = False
+    originals: Clock | None = None
+    custody: Ledger = ()
+    release: str = ""
+    handover: Clock | None = None
+    to: str = ""
 
     def alarms(self) -> Mapping[str, datetime]:
         if self.phase == SUBMITTED and self.deems and self.check is not None:
             return {"deemed": self.check.overdue_at}
         if self.phase == CORRECTING and self.correction is not None:
             return {"lapse": self.correction.overdue_at}
+        if self.phase == AWAITING and self.originals is not None:
+            return {"lapse": self.originals.overdue_at}
         return {}
 
     def lookups(self) -> tuple[str, ...]:
-        """At the window: the department's worklist, and the one of the centre, which serves all departments."""
-        if self.phase != SUBMITTED:
+        """At the window: the department's worklist, and the one of the centre, which serves all departments; also what
+        another unit hands over, and what is over although originals still lie here."""
+        if self.phase == TRANSFERRED:
+            return (desk(self.to), desk("*"))
+        if self.phase != SUBMITTED and not self.owing:
             return ()
         return (desk(self.about["department"]), desk("*"))
 
     def order(self) -> str:
-        return self.check.overdue_at.isoformat() if self.check is not None else ""
+        clock = self.handover or self.check
+        return clock.overdue_at.isoformat() if clock is not None else ""
+
+    @property
+    def owing(self) -> bool:
+        """The case is over, and originals still lie at the window."""
+        return bool(self.release) and bool(lying(self.custody, WINDOW))
 
 
 def desk(department: str) -> str:

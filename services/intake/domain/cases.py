@@ -6,22 +6,22 @@ Each rule is state, message and now → decision; this module must never wait fo
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NoReturn
+from typing import Literal
 
 from msgspec.structs import replace
 from pydantic import ValidationError
 
-from chassis.decision import Alarm, Caller, Command, Decider, Decision, Malformed, Reject
+from chassis.decision import Alarm, Caller, Decider, Decision, Malformed, Reject
 from contracts.event import About, Event, Json, Problem, case_id
 from contracts.intake import HALL, Bounced, Corrected, Lapsed, Progressed, Refused, WithdrawalForwarded, Withdrawn
 from contracts.portal import Material, PortalEvent, Submitted, Supplemented, WithdrawalRequested
 from services.intake.domain.case import (
     ACCEPTED,
+    AWAITING,
     CLOSED,
     CORRECTING,
     LAPSED,
     REFUSED,
-    SUBMITTED,
     WITHDRAWN,
     Case,
     Slip,
@@ -29,8 +29,9 @@ from services.intake.domain.case import (
 from services.intake.domain.checking import asked_only, papers
 from services.intake.domain.commands import Accept, Apply, Correct, Refuse, Supplement, Withdraw
 from services.intake.domain.founding import Applied, Founding
-from services.intake.domain.progress import LABELS
-from services.intake.domain.standing import covers, posted
+from services.intake.domain.handing import handing, released
+from services.intake.domain.labels import LABELS
+from services.intake.domain.standing import at_counter, not_found, posted, waiting
 
 Outcome = Decision[Case] | list[Problem]
 """A decision, or every problem: the portal's topic answers them `bounced`, HTTP as a problem."""
@@ -61,6 +62,7 @@ def cases(founding: Founding, centre: str) -> Decider[Case]:
     decider.on(Accept)(rules.accept)
     decider.on(Correct)(rules.correct)
     decider.on(Refuse)(rules.refuse)
+    handing(decider, founding, centre)
     decider.when("deemed")(rules.deemed)
     decider.when("lapse")(rules.lapse)
     return decider
@@ -102,7 +104,7 @@ class Rules:
         if problems:
             raise Reject.of(tuple(problems), 403)
         decision = refusing(self._application(state, body, HALL, command.submission, now, by.name))
-        self._at_counter(decision.state, by)
+        at_counter(decision.state, by, self.centre)
         return decision
 
     def supplement(self, state: Case, command: Supplement, now: datetime) -> Decision[Case]:
@@ -179,7 +181,7 @@ class Rules:
         about = About.model_validate(state.about)
         if state.phase != ACCEPTED:
             withdrawn = Withdrawn(at=now, case=state.id, about=about, reason=reason)
-            return Decision(replace(state, phase=WITHDRAWN, missing=()), say=(withdrawn,))
+            return self._over(replace(state, phase=WITHDRAWN, missing=()), withdrawn, now)
         state = replace(state, withdrawing=True)
         forwarded = WithdrawalForwarded(at=now, case=state.id, about=about, reason=reason)
         return Decision(state, say=(forwarded, *acknowledged(state, now)))
@@ -188,7 +190,7 @@ class Rules:
 
     def accept(self, state: Case, command: Accept, now: datetime) -> Decision[Case]:
         """受理 by a person; limits run from now. Rule `incomplete` where something required was never handed in."""
-        self._at_window(state, command)
+        waiting(state, command.by, self.centre)
         if state.missing:
             raise Reject.of(
                 tuple(
@@ -196,12 +198,15 @@ class Rules:
                 ),
                 409,
             )
+        due = self.founding.checker(state).pending(state)
+        if due:
+            raise Reject("originals_missing", "须先收到原件才能受理", due[0])
         return self._accepted(state, now, now, deemed=False)
 
     def correct(self, state: Case, command: Correct, now: datetime) -> Decision[Case]:
         """补正告知. Rules `unknown_material`, `named_twice`; in the second round `second_round` for whatever was not in
         the first list; `rounds_used_up` after that."""
-        self._at_window(state, command)
+        waiting(state, command.by, self.centre)
         if state.round >= ROUNDS:
             raise Reject("rounds_used_up", "同一清单已两次要求补正, 应当作出受理或者不予受理的决定")
         checker = self.founding.checker(state)
@@ -226,7 +231,7 @@ class Rules:
 
     def refuse(self, state: Case, command: Refuse, now: datetime) -> Decision[Case]:
         """不予受理, with how to appeal from the item."""
-        self._at_window(state, command)
+        waiting(state, command.by, self.centre)
         refused = Refused(
             at=now,
             case=state.id,
@@ -236,34 +241,14 @@ class Rules:
             authority=command.authority,
             appeal=self.founding.checker(state).item.appeal,
         )
-        return Decision(replace(state, phase=REFUSED, missing=()), say=(refused,))
-
-    def _at_window(self, state: Case, command: Command) -> None:
-        """The case waits at this officer's window. Raises Reject (other_department, other_area, not_waiting)."""
-        self._at_counter(state, command.by)
-        if state.phase != SUBMITTED:
-            raise Reject("not_waiting", f"办件当前状态为“{LABELS.get(state.phase, state.phase)}”, 不能办理此操作")
+        return self._over(replace(state, phase=REFUSED, missing=()), refused, now)
 
     def _spoken_for(self, state: Case, by: Caller) -> None:
         """The portal that submitted, or an officer to whom the citizen has come. Raises Reject."""
         if by.kind != "officer":
             owned(state, by)
         else:
-            self._at_counter(state, by)
-
-    def _at_counter(self, state: Case, officer: Caller) -> None:
-        """The case is one of this officer's counter: of the own department or, at the centre, of any; an agent's are
-        those that the agent brought. Raises Reject (other_department, other_area, other_agent)."""
-        if not state.phase:
-            not_found()
-        if "window" not in officer.roles:
-            if state.taken_by != officer.name:
-                raise Reject("other_agent", "该办件不是由您代办的", status=403)
-            return
-        if officer.department not in (state.about["department"], self.centre):
-            raise Reject("other_department", "该办件不属于您所在的部门", status=403)
-        if not covers(officer.area, state.about["area"]):
-            raise Reject("other_area", "该办件不属于您所在的区域", status=403)
+            at_counter(state, by, self.centre)
 
     # ------------------------------------------------------------------------------------------------------ alarms
 
@@ -273,9 +258,17 @@ class Rules:
         return self._accepted(state, now, state.received_on, deemed=True)
 
     def lapse(self, state: Case, alarm: Alarm, now: datetime) -> Decision[Case]:
-        """C has expired: taken as given up, and nobody is overdue."""
-        lapsed = Lapsed(at=now, case=state.id, about=About.model_validate(state.about), cause="correction")
-        return Decision(replace(state, phase=LAPSED), say=(lapsed,))
+        """C or O has expired: taken as given up, and nobody is overdue."""
+        cause: Literal["correction", "originals"] = "originals" if state.phase == AWAITING else "correction"
+        lapsed = Lapsed(at=now, case=state.id, about=About.model_validate(state.about), cause=cause)
+        return self._over(replace(state, phase=LAPSED), lapsed, now)
+
+    def _over(self, state: Case, last: Event, now: datetime) -> Decision[Case]:
+        """The end of a case at intake; originals that lie at the window are to go back."""
+        if not state.custody:
+            return Decision(state, say=(last,))
+        state, said = released(state, self.founding.checker(state), now, state.phase)
+        return Decision(state, say=(last, *said))
 
     def _accepted(self, state: Case, now: datetime, accepted_on: datetime, *, deemed: bool) -> Decision[Case]:
         checker = self.founding.checker(state)
@@ -327,7 +320,3 @@ def owned(state: Case, portal: Caller) -> None:
     """A portal sees its own cases only. Raises Reject not_found."""
     if not state.phase or state.about["portal"] != portal.name:
         not_found()
-
-
-def not_found() -> NoReturn:
-    raise Reject("not_found", "没有这个办件", status=404)

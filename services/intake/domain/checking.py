@@ -1,6 +1,6 @@
 """Checks an application against one catalogue item: every problem, everything missing, and the facts for rules.
 
-Compiled once per item version, since every submission passes here; this module must never see a state or a clock.
+Compiled once per item version, since every submission passes here; it must never change a state or see a clock.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from contracts.item_parts import FormField
 from contracts.numbers import born_on, check_identity, check_mobile, check_uscc
 from contracts.portal import Applicant, Delivery, Material
 from contracts.words import AcceptanceRule, DeliveryMethod
-from services.intake.domain.case import Paper, Slip
+from services.intake.domain.case import Case, Paper, Slip
+from services.intake.domain.custody import WINDOW, lying
 
 Test = Callable[[Any, date, str], Problem | None]
 """(value, today, path) → what is wrong with the value."""
@@ -27,7 +28,7 @@ class Checker:
 
     def __init__(self, item: Item) -> None:
         self.item = item
-        self.auto = item.check.rule is AcceptanceRule.AUTO
+        self.auto = item.check.rule is AcceptanceRule.AUTO and not any(m.original for m in item.materials)
         self.deems = item.check.rule in (AcceptanceRule.LICENCE, AcceptanceRule.ON_SPOT)
         self.area = item.areas[0]
         self._areas = frozenset(item.areas)
@@ -35,13 +36,24 @@ class Checker:
         self._tests = {field.name: _test(field) for field in item.form}
         self._specs = {spec.code: (frozenset(spec.media), spec.max_size) for spec in item.materials}
         self._fields = tuple((f.name, Slip(f.name, f.title, "未填写")) for f in item.form if f.required)
+        self.originals = tuple(m.code for m in item.materials if m.required and m.original)
+        self.surrendered = frozenset(m.code for m in item.materials if m.surrendered)
         self._needed = tuple(
-            (m.code, Slip(m.code, m.title, "未提交")) for m in item.materials if m.required and not m.shared
+            (m.code, Slip(m.code, m.title, "未提交"))
+            for m in item.materials
+            if m.required and not m.shared and m.code not in self.originals
         )
         self.titles = {f.name: f.title for f in item.form} | {m.code: m.title for m in item.materials}
         self._ages = tuple(fact.name for fact in item.facts if fact.by == "age")
         self._facts = tuple((fact.name, fact.by, fact.field or "") for fact in item.facts if fact.by != "age")
         self._plans: dict[DeliveryMethod, Plan] = {method: item.plan(method) for method in item.delivery}
+
+    def pending(self, state: Case) -> tuple[str, ...]:
+        """The originals that must come to the window before acceptance and are not there."""
+        if not self.originals:
+            return ()
+        here = lying(state.custody, WINDOW)
+        return tuple(code for code in self.originals if code not in here)
 
     def plan(self, delivery: DeliveryMethod) -> Plan:
         """The plan that `accepted` carries; a method the item no longer offers is kept as it was asked."""

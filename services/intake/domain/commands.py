@@ -30,6 +30,7 @@ class Application(Shape):
     agent: Agent | None = None
     ask_person: bool = False
     real_name: RealName | None = None
+    trial: bool | None = None
 
 
 class Apply(Command):
@@ -69,6 +70,33 @@ class Correct(Command):
     """补正告知, by the window: everything at once (行政许可法32)."""
 
     missing: tuple[Wanted, ...] = Field(min_length=1, max_length=100)
+
+
+class RequestOriginals(Command):
+    """请交原件, by the window, where the form is complete."""
+
+
+class HandIn(Command):
+    """原件交到窗口: codes of the materials that lie on the counter."""
+
+    originals: tuple[Annotated[str, StringConstraints(min_length=1, max_length=40)], ...] = Field(
+        min_length=1, max_length=100
+    )
+
+
+class HandBack(Command):
+    """原件当面退还, all that lie at the window."""
+
+
+class Transfer(Command):
+    """移交 to the unit to which it belongs, by the window."""
+
+    department: Text
+    reason: Reason
+
+
+class Admit(Command):
+    """接收移交, by the window of the unit named."""
 
 
 class Refuse(Command):

@@ -32,8 +32,12 @@ TRANSPORT: Final = {"at", "portal", "submission", "form"}
 """What the digest leaves to others: how the event came, and the form, whose order does not matter."""
 
 
-ADDED: Final = {"real_name"}
+ADDED: Final = {"real_name", "trial"}
 """Fields that came later: left out of the digest where nothing is said, so that older digests still hold."""
+
+
+PRECHECK_DAYS: Final = 1
+"""Workdays in which the form is looked at before originals are asked for."""
 
 
 class ReceivedAgain(Received):
@@ -49,6 +53,7 @@ class Founding:
 
     def __init__(self, catalog: Living, calendar: Calendar, keyring: Keyring) -> None:
         self.catalog, self.calendar, self.keyring = catalog, calendar, keyring
+        self.departments = frozenset(item.department for item in catalog)
         self._checkers: dict[tuple[str, int], Checker] = {}
         self._pack = msgspec.json.Encoder().encode
 
@@ -124,9 +129,8 @@ class Founding:
         state = replace(self._blank(id, body, checker, portal, submission, now), taken_by=taken_by)
         about = About.model_validate(state.about)
         if not checker.auto:
-            check = self._check(checker, now)
-            received = self._received(about, state, now, body.channel, check, checker.deems)
-            deems = checker.deems
+            check, deems = self._check(checker, state, now)
+            received = self._received(about, state, now, body.channel, check, deems)
             state = replace(state, phase=SUBMITTED, check=Clock.of(check), deems=deems, missing=missing)
             return Decision(state, say=(received,))
         received = self._received(about, state, now, body.channel, None, False)
@@ -159,6 +163,8 @@ class Founding:
             "applicant": applicant.kind,
             "contact": contact,
         }
+        if body.trial:
+            about["trial"] = True
         return Case(
             id=id,
             about=about,
@@ -174,8 +180,11 @@ class Founding:
             received_on=now,
         )
 
-    def _check(self, checker: Checker, now: datetime) -> Limit:
-        return self.calendar.limit(LimitKind.CHECK, now, checker.item.check.days, Unit.WORKDAY)
+    def _check(self, checker: Checker, state: Case, now: datetime) -> tuple[Limit, bool]:
+        """Clock K, and whether its end is acceptance: never while originals are still to come (domain rule 9)."""
+        ahead = bool(checker.pending(state))
+        days = PRECHECK_DAYS if ahead else checker.item.check.days
+        return self.calendar.limit(LimitKind.CHECK, now, days, Unit.WORKDAY), checker.deems and not ahead
 
     def _received(
         self, about: About, state: Case, now: datetime, channel: Channel, check: Limit | None, deems: bool
@@ -233,9 +242,10 @@ class Founding:
 
     def rechecked(self, state: Case, checker: Checker, now: datetime) -> tuple[Case, Limit | None]:
         """补正完成: C stops, `received_on` moves, K starts again (none where the machine decides)."""
-        check = None if checker.auto else self._check(checker, now)
-        clock = Clock.of(check) if check is not None else None
-        return replace(state, phase=SUBMITTED, received_on=now, check=clock, deems=checker.deems), check
+        if checker.auto:
+            return replace(state, phase=SUBMITTED, received_on=now, check=None, deems=checker.deems), None
+        check, deems = self._check(checker, state, now)
+        return replace(state, phase=SUBMITTED, received_on=now, check=Clock.of(check), deems=deems), check
 
     def accepted(
         self,

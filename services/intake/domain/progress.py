@@ -20,72 +20,25 @@ from contracts.event import SHANGHAI, CaseEvent, Event
 from contracts.intake import (
     HALL,
     Accepted,
+    Admitted,
     Corrected,
     CorrectionRequested,
     Lapsed,
+    OriginalsReceived,
+    OriginalsReleased,
+    OriginalsRequested,
+    OriginalsReturned,
     Progressed,
     Received,
     Refused,
+    Transferred,
     WithdrawalForwarded,
     Withdrawn,
 )
 from contracts.review import Issued, Reviewed, Stepped
 from contracts.words import DeliveryMethod, Direction
-
-LABELS: Final[Mapping[str, str]] = {
-    "submitted": "已收件, 待受理",
-    "correcting": "待补正",
-    "accepted": "已受理",
-    "refused": "不予受理",
-    "lapsed": "逾期未补正, 视为放弃",
-    "withdrawn": "已撤回",
-    "reviewing": "审批中",
-    "approved": "已办结, 准予办理",
-    "denied": "已办结, 不予许可",
-    "forwarded": "已转报上级机关",
-    "issued": "已出证",
-    "completed": "已办结, 结果已送达",
-    "ordered": "已安排寄送",
-    "ready": "可到窗口领取",
-    "dispatched": "寄送中",
-    "attempted": "投递未成功",
-    "returning": "拒收, 退回途中",
-    "lost": "邮件异常, 正在查找",
-    "delivered": "已送达",
-    "returned": "邮件已退回",
-}
-"""Public status and what a citizen reads."""
-
-OVER: Final = frozenset({"refused", "lapsed", "withdrawn"})
-RANKS: Final = {"intake": 0, "review": 1, "courier": 2, "evaluation": 3}
-"""Order of publishers within one moment."""
-
-ACTIONS: Final = {
-    "opened": "进入环节",
-    "claimed": "工作人员开始办理",
-    "passed": "转入环节",
-    "returned": "退回环节",
-    "handed_over": "移交办理",
-    "declined": "撤回申请未获同意",
-}
-OUTCOMES: Final = {"approved": "准予办理", "denied": "不予许可", "withdrawn": "同意撤回", "forwarded": "转报上级机关"}
-FAILURES: Final = {
-    "attempt": ("attempted", "投递未成功"),
-    "refused": ("returning", "收件人拒收"),
-    "pick_up": ("ordered", "未能上门揽收"),
-    "lost": ("lost", "邮件查无踪迹"),
-    "order_lost": ("issued", "寄递下单未成功"),
-}
-WAITS: Final = {
-    "submitted": "等待收件窗口审查材料",
-    "accepted": "等待分配办理人员",
-    "issued": "等待寄送或领取",
-    "ordered": "等待寄递员揽收",
-    "ready": "等待领取",
-    "attempted": "等待再次投递",
-    "lost": "正在查找邮件",
-    "returned": "等待确认新的地址或领取方式",
-}
+from services.intake.domain.custody import Concluded
+from services.intake.domain.labels import ACTIONS, FAILURES, LABELS, OUTCOMES, OVER, RANKS, WAITS
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
@@ -104,6 +57,7 @@ class Progress(State, frozen=True, kw_only=True, omit_defaults=True):
     title: str = ""
     department: str = ""
     portal: str = ""
+    trial: bool = False
     submission: str = ""
     tag: str = ""
     timeline: tuple[Entry, ...] = ()
@@ -117,6 +71,10 @@ class Progress(State, frozen=True, kw_only=True, omit_defaults=True):
     unit: str = ""
     step: str = ""
     owed: tuple[str, ...] = ()
+    bring_by: date | None = None
+    to: str = ""
+    held: tuple[str, ...] = ()
+    sent_back: bool = False
 
     def lookups(self) -> tuple[str, ...]:
         return (f"number:{self.number}", f"phone:{self.tag}") if self.number else ()
@@ -138,7 +96,7 @@ class Progress(State, frozen=True, kw_only=True, omit_defaults=True):
     def expected(self) -> date | None:
         """The last day on which the present part should be done; None when it is the citizen's turn or all is over."""
         status = self.status
-        if status == "submitted":
+        if status in ("submitted", "transferred"):
             return self.check_by
         if status in ("accepted", "reviewing"):
             return self.promised
@@ -150,7 +108,9 @@ class Progress(State, frozen=True, kw_only=True, omit_defaults=True):
         status = self.status
         if status == "submitted":
             return f"{self.department}收件窗口"
-        if status == "correcting":
+        if status == "transferred":
+            return f"{self.to}收件窗口"
+        if status in ("correcting", "awaiting_originals"):
             return "申请人"
         if status == "reviewing":
             return f"{self.unit or self.department} · {self.step}"
@@ -166,7 +126,14 @@ class Progress(State, frozen=True, kw_only=True, omit_defaults=True):
         status = self.status
         if status == "correcting":
             return f"等待申请人补正: {'、'.join(self.owed)}"
+        if status == "awaiting_originals":
+            return f"等待申请人交来原件: {'、'.join(self.owed)}"
         return WAITS.get(status, "")
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Originals of the applicant that the window still has."""
+        return () if self.sent_back else self.held
 
 
 Change = tuple[dict[str, Any], str]
@@ -193,6 +160,7 @@ def heard(state: Progress, event: CaseEvent, now: datetime) -> Decision[Progress
             title=about.title,
             department=about.department,
             portal=about.portal,
+            trial=bool(about.trial),
             submission=about.submission,
             tag=about.contact.tag,
         )
@@ -200,10 +168,17 @@ def heard(state: Progress, event: CaseEvent, now: datetime) -> Decision[Progress
     entry = Entry(event.at, RANKS[event.PUBLISHER], text)
     state = replace(state, timeline=merged(state.timeline, entry), **fields)
     after = state.status
+    if state.kept and isinstance(event, Reviewed):
+        note = Concluded(at=now, case=state.id, outcome=event.outcome)
+        return Decision(state, say=(*_told(state, now), note))
     if after == before or (not before and after == "submitted"):
         return Decision(state)
-    # What was taken at a window has no portal to tell.
-    return Decision(state, say=(progressed(state, now),) if state.portal != HALL else ())
+    return Decision(state, say=_told(state, now))
+
+
+def _told(state: Progress, now: datetime) -> tuple[Event, ...]:
+    """What was taken at a window has no portal to tell."""
+    return (progressed(state, now),) if state.portal != HALL else ()
 
 
 def merged(timeline: tuple[Entry, ...], entry: Entry) -> tuple[Entry, ...]:
@@ -263,7 +238,39 @@ def _refused(state: Progress, event: Refused) -> Change:
 
 
 def _lapsed(state: Progress, event: Lapsed) -> Change:
-    return {"intake": "lapsed"}, "逾期未补正, 视为放弃申请"
+    late = "逾期未补正" if event.cause == "correction" else "逾期未交原件"
+    return {"intake": "lapsed"}, f"{late}, 视为放弃申请"
+
+
+def _originals_requested(state: Progress, event: OriginalsRequested) -> Change:
+    owed = tuple(original.title for original in event.originals)
+    fields = {"intake": "awaiting_originals", "owed": owed, "bring_by": event.limit.last_day}
+    return fields, f"预审通过, 请交原件: {'、'.join(owed)}"
+
+
+def _originals_received(state: Progress, event: OriginalsReceived) -> Change:
+    held = tuple(original.title for original in event.originals)
+    check = event.check.last_day if event.check else None
+    return {"intake": "submitted", "check_by": check, "owed": (), "bring_by": None, "held": held}, "原件收齐"
+
+
+def _originals_released(state: Progress, event: OriginalsReleased) -> Change:
+    held = tuple(original.title for original in event.originals)
+    return {"held": held}, f"原件待退还: {'、'.join(held)}"
+
+
+def _originals_returned(state: Progress, event: OriginalsReturned) -> Change:
+    return {"held": ()}, "原件已当面退还"
+
+
+def _transferred(state: Progress, event: Transferred) -> Change:
+    return {"intake": "transferred", "to": event.to, "check_by": event.handover.last_day}, f"移交{event.to}"
+
+
+def _admitted(state: Progress, event: Admitted) -> Change:
+    check = event.check.last_day if event.check else None
+    department = event.about.department
+    return {"intake": "submitted", "department": department, "check_by": check}, f"{department}接收"
 
 
 def _withdrawn(state: Progress, event: Withdrawn) -> Change:
@@ -311,6 +318,8 @@ def _delivery_failed(state: Progress, event: DeliveryFailed) -> Change:
 
 
 def _delivered(state: Progress, event: Delivered) -> Change:
+    if event.direction is Direction.RETURN:
+        return {"sent_back": True}, "原件已退还"
     return _parcel(event, "delivered"), f"已送达({event.method.label_zh})"
 
 
@@ -339,6 +348,12 @@ CHANGES: Final[Mapping[type[CaseEvent], Callable[[Progress, Any], Change]]] = {
     Refused: _refused,
     Lapsed: _lapsed,
     Withdrawn: _withdrawn,
+    OriginalsRequested: _originals_requested,
+    OriginalsReceived: _originals_received,
+    OriginalsReleased: _originals_released,
+    OriginalsReturned: _originals_returned,
+    Transferred: _transferred,
+    Admitted: _admitted,
     WithdrawalForwarded: _withdrawal_forwarded,
     Stepped: _stepped,
     Reviewed: _reviewed,

@@ -1,17 +1,18 @@
 """Who may bring an application, and for whom: channels, the agent's mandate 委托, officers who apply for a citizen.
 
-Pure questions with answers as problems; this module must never see a catalogue, a seal or a clock.
+Pure questions with answers as problems; this module must never open a seal or read a clock.
 """
 
 from __future__ import annotations
 
 from datetime import date
-from typing import Final
+from typing import Final, NoReturn
 
-from chassis.decision import Caller
+from chassis.decision import Caller, Reject
 from contracts.event import Problem
 from contracts.portal import Agent
 from contracts.words import Channel
+from services.intake.domain.case import SUBMITTED, Case
 
 CHANNELS: Final = frozenset(
     {
@@ -61,3 +62,30 @@ def covers(area: str, place: str) -> bool:
     while len(area) > 2 and area.endswith("00"):
         area = area[:-2]
     return place.startswith(area)
+
+
+def at_counter(state: Case, officer: Caller, centre: str, department: str = "") -> None:
+    """The case is one of this officer's counter: of the own department or, at the centre, of any; an agent's are those
+    that the agent brought. `department` where it is not the case's own. Raises Reject (not_found, other_department,
+    other_area, other_agent)."""
+    if not state.phase:
+        not_found()
+    if "window" not in officer.roles:
+        if state.taken_by != officer.name:
+            raise Reject("other_agent", "该办件不是由您代办的", status=403)
+        return
+    if officer.department not in (department or state.about["department"], centre):
+        raise Reject("other_department", "该办件不属于您所在的部门", status=403)
+    if not covers(officer.area, state.about["area"]):
+        raise Reject("other_area", "该办件不属于您所在的区域", status=403)
+
+
+def waiting(state: Case, officer: Caller, centre: str) -> None:
+    """The case waits at this officer's window. Raises Reject (those of `at_counter`, not_waiting)."""
+    at_counter(state, officer, centre)
+    if state.phase != SUBMITTED:
+        raise Reject("not_waiting", "办件当前状态不能办理此操作")
+
+
+def not_found() -> NoReturn:
+    raise Reject("not_found", "没有这个办件", status=404)

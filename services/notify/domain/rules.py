@@ -54,8 +54,11 @@ class Rules:
     def __init__(self, templates: Mapping[str, Template], quiet_from: int, quiet_to: int, patience: timedelta) -> None:
         self.templates, self.quiet_from, self.quiet_to, self.patience = templates, quiet_from, quiet_to, patience
 
-    def tell(self, state: Mailbox, event: CaseEvent, now: datetime) -> Decision[Mailbox]:
-        """One notice per turn. A missing variable is found before sending; what can wait is held through the night."""
+    def tell(self, state: Mailbox, event: CaseEvent, now: datetime) -> Decision[Mailbox] | None:
+        """One notice per turn; none of a trial run. A missing variable is found before sending; what can wait is held
+        through the night."""
+        if event.about.trial:
+            return None
         name = template_of(event)
         template = self.templates[name]
         key = notice_key(event)

@@ -15,11 +15,21 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from contracts.courier import Delivered, DeliveryFailed, Dispatched, Returned
 from contracts.evaluation import Invited
 from contracts.event import CaseEvent
-from contracts.intake import Accepted, CorrectionRequested, Lapsed, Refused, Withdrawn
+from contracts.intake import (
+    Accepted,
+    CorrectionRequested,
+    Lapsed,
+    OriginalsReleased,
+    OriginalsRequested,
+    Refused,
+    Transferred,
+    Withdrawn,
+)
 from contracts.review import Reviewed
 from contracts.words import DeliveryMethod, Word
 
 TOLD: tuple[type[CaseEvent], ...] = (
+    *(OriginalsRequested, OriginalsReleased, Transferred),
     *(Accepted, CorrectionRequested, Refused, Lapsed, Withdrawn, Reviewed),
     *(Dispatched, DeliveryFailed, Delivered, Returned, Invited),
 )

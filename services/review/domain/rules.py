@@ -71,7 +71,8 @@ class Rules:
     # ------------------------------------------------------------------------------------------------- what arrives
 
     def accepted(self, state: Case, event: Accepted, now: datetime) -> Decision[Case] | None:
-        """Registers first, where the item names some; then the automatic rules; else the first step."""
+        """Registers first, where the item names some; then the automatic rules; else the first step. A trial run
+        asks no register about anybody, so that what only a register knows is left to a person."""
         if state.phase != BLANK:
             return None
         state = replace(
@@ -87,7 +88,7 @@ class Rules:
             return self._withdrawn(state, state.early_withdrawal, now)
         if not event.plan.auto or event.ask_person:
             return self._open(state, now)
-        if event.plan.registers and event.identity:
+        if event.plan.registers and event.identity and not event.about.trial:
             state = replace(state, phase=ASKING, waiting=event.plan.registers)
             asks = tuple(
                 AskRegister(case=state.id, register=name, identity=event.identity) for name in event.plan.registers
@@ -319,6 +320,7 @@ def judged(rule: AutoRule, facts: Mapping[str, Any]) -> Reason:
 
 def certificate_number(state: Case, now: datetime) -> str:
     """证照编号: area, year and sixteen digits that follow from the case alone, so that a repetition gives the same.
-    Among a million of one area and year two are equal with a probability of 0.005 %."""
+    Among a million of one area and year two are equal with a probability of 0.005 %. That of a trial run says so."""
     digits = int(hashlib.sha256(f"certificate/{state.id}".encode()).hexdigest(), 16) % 10**16
-    return f"{state.about['area']}{now.year}{digits:016d}"
+    mark = "模拟" if state.about.get("trial") else ""
+    return f"{mark}{state.about['area']}{now.year}{digits:016d}"

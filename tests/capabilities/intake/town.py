@@ -14,6 +14,7 @@ from typing import Any
 
 from chassis.auth import new_key
 from chassis.bus import Record
+from chassis.suite import Build
 from contracts.event import Event
 from contracts.wire import Envelope, decode, encode
 from sandbox.city import City, Options
@@ -85,8 +86,8 @@ class Town(Standing):
 
 
 @contextlib.asynccontextmanager
-async def town(tmp_path: Path, now: datetime, **env: str) -> AsyncIterator[Town]:
+async def town(tmp_path: Path, now: datetime, build: Build = build) -> AsyncIterator[Town]:
     city, keys = City(Options(instant=True), legal=lambda: now), ",".join(entry for _, entry in KEYS.values())
     portals = {"portals": ("demo", "other"), "portal_keys": keys}
-    async with standing(Town, tmp_path, ("intake", build), city, free_url(), now, env, **portals) as found:
+    async with standing(Town, tmp_path, ("intake", build), city, free_url(), now, {}, **portals) as found:
         yield found

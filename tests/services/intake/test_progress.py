@@ -17,7 +17,8 @@ from contracts.intake import Progressed
 from contracts.wire import Envelope, decode, encode
 from contracts.words import LimitKind, Unit
 from services.intake.domain.commands import Accept
-from services.intake.domain.progress import CHANGES, LABELS, OVER, pages
+from services.intake.domain.labels import LABELS, OVER
+from services.intake.domain.progress import CHANGES, pages
 from services.intake.views import progress
 from tests.contracts import samples
 from tests.services.intake.counter import CALENDAR, CASE, Counter, at, body, one

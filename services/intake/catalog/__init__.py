@@ -85,15 +85,22 @@ def item_of(file: Path) -> Item | tuple[Problem, ...]:
     """One file: the item, or every problem in it."""
     try:
         content, slips = read(file.read_text(encoding="utf-8"))
-    except UnicodeDecodeError:
-        return (Problem(rule="yaml_invalid", message="不是 UTF-8 文本"),)
-    except Unreadable as error:
-        return (error.problem,)
+    except (UnicodeDecodeError, OSError, Unreadable) as error:
+        return (unread(error),)
     found = examine(msgspec.json.encode(content))
     if isinstance(found, Item):
         return tuple(slips) or found
     told = {slip.field for slip in slips}
     return (*slips, *(problem for problem in found if problem.field not in told))
+
+
+def unread(error: Exception) -> Problem:
+    """Why a file could not be read: other files are still judged."""
+    if isinstance(error, Unreadable):
+        return error.problem
+    if isinstance(error, UnicodeDecodeError):
+        return Problem(rule="yaml_invalid", message="不是 UTF-8 文本")
+    return Problem(rule="file_unreadable", message="文件无法读取")
 
 
 def city_of(file: Path, wrong: list[tuple[str, Problem]]) -> City | None:
@@ -102,8 +109,8 @@ def city_of(file: Path, wrong: list[tuple[str, Problem]]) -> City | None:
         content, slips = read(file.read_text(encoding="utf-8"))
         wrong += ((file.name, slip) for slip in slips)
         return City.model_validate_json(msgspec.json.encode(content))
-    except Unreadable as error:
-        wrong.append((file.name, error.problem))
+    except (UnicodeDecodeError, OSError, Unreadable) as error:
+        wrong.append((file.name, unread(error)))
     except ValidationError as error:
         wrong += ((file.name, problem) for problem in problems_of(error))
     return None

@@ -22,6 +22,9 @@ TEXTS: Final = frozenset(
 MOST_NODES: Final = 50_000
 """A file of a few kilobytes can stand for gigabytes by repeating its aliases."""
 
+MOST_DEEP: Final = 20
+"""No item or city is nested a quarter as deep; an alias of the very thing it stands in has no end."""
+
 STR, PLAIN, OTHER = "tag:yaml.org,2002:str", "!plain", "!other"
 WORDS: Final = {"": None, "~": None, "null": None, "true": True, "false": False}
 NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,9})?")
@@ -55,7 +58,11 @@ def read(text: str) -> tuple[dict[str, Any], list[Problem]]:
 
 
 class _Parser(CParser):
-    """libyaml's parser; what an unquoted scalar is, is judged here, where the key it stands under is known."""
+    """libyaml's parser; what an unquoted scalar is, is judged here, where the key it stands under is known.
+
+    Its own composing recurses on the machine's stack: too deep a file must be refused while it is still read."""
+
+    depth = 0
 
     def resolve(self, kind: type, value: str | None, implicit: Any) -> str:
         if kind is not yaml.ScalarNode:
@@ -63,10 +70,14 @@ class _Parser(CParser):
         return PLAIN if implicit[0] else STR
 
     def descend_resolver(self, current: object, index: object) -> None:
-        """Nothing depends on the place."""
+        """One level down. Raises Unreadable."""
+        self.depth += 1
+        if self.depth > MOST_DEEP:
+            raise Unreadable("yaml_too_deep", "嵌套过深")
 
     def ascend_resolver(self) -> None:
-        """Nothing depends on the place."""
+        """One level up."""
+        self.depth -= 1
 
 
 class _Walk:
@@ -74,7 +85,7 @@ class _Walk:
 
     def __init__(self) -> None:
         self.slips: list[Problem] = []
-        self.nodes = 0
+        self.nodes = self.depth = 0
 
     def value(self, node: yaml.Node, path: str, key: str) -> Any:
         self.nodes += 1
@@ -82,9 +93,16 @@ class _Walk:
             raise Unreadable("yaml_too_large", "展开后过大")
         if isinstance(node, yaml.ScalarNode):
             return self.scalar(node, path, key)
+        self.depth += 1
+        if self.depth > MOST_DEEP:
+            raise Unreadable("yaml_too_deep", "嵌套过深")
+        found: Any
         if isinstance(node, yaml.MappingNode):
-            return self.mapping(node, path, key)
-        return [self.value(child, f"{path}.{i}", key) for i, child in enumerate(node.value)]
+            found = self.mapping(node, path, key)
+        else:
+            found = [self.value(child, f"{path}.{i}", key) for i, child in enumerate(node.value)]
+        self.depth -= 1
+        return found
 
     def mapping(self, node: yaml.MappingNode, path: str, key: str) -> dict[str, Any]:
         found: dict[str, Any] = {}

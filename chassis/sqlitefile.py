@@ -41,10 +41,15 @@ class File:
         self._turn = os.open(path.with_name(path.name + "-turn"), os.O_RDWR | os.O_CREAT, 0o600)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=path.name)
         self._lock = asyncio.Lock()
-        self._writer = self._connect()
-        self._patience = BUSY
-        self._writer.executescript(schema)
-        self.reader = self._connect()
+        # In turn, too: SQLite does not wait where two processes change a new file to WAL at once.
+        fcntl.flock(self._turn, fcntl.LOCK_EX)
+        try:
+            self._writer = self._connect()
+            self._patience = BUSY
+            self._writer.executescript(schema)
+            self.reader = self._connect()
+        finally:
+            fcntl.flock(self._turn, fcntl.LOCK_UN)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(

@@ -25,6 +25,8 @@ from chassis.settings import ChassisSettings, SettingsError
 
 NONCE: Final = 12
 TAG: Final = 16
+SEALED: Final = NONCE + TAG
+"""Bytes that sealing adds."""
 SECRET_LEAST: Final = 16
 
 
@@ -106,21 +108,33 @@ class Keyring:
     def seal(self, plain: str, context: str) -> str:
         """`<key id>.<base64url of nonce, ciphertext and tag>`. `context` (which field of which case) is authenticated
         with it, so that a sealed field cannot be moved to another place. Raises SealError without a key."""
-        if self.current is None:
-            raise SealError("no key to seal with")
-        nonce = os.urandom(NONCE)
-        box = nonce + self._keys[self.current].encrypt(nonce, plain.encode(), context.encode())
-        return f"{self.current}.{base64.urlsafe_b64encode(box).rstrip(b'=').decode()}"
+        kid, box = self.seal_bytes(plain.encode(), context)
+        return f"{kid}.{base64.urlsafe_b64encode(box).rstrip(b'=').decode()}"
 
     def open(self, sealed: str, context: str) -> str:
         """The text inside. Raises SealError for an unknown key, another context, or anything that was changed."""
         kid, _, text = sealed.partition(".")
+        try:
+            box = base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
+            return self.open_bytes(kid, box, context).decode()
+        except ValueError:
+            raise SealError("changed, cut short, or sealed for another place") from None
+
+    def seal_bytes(self, plain: bytes, context: str) -> tuple[str, bytes]:
+        """The key's id, and nonce, ciphertext and tag: `SEALED` bytes more than went in. Raises SealError without a
+        key."""
+        if self.current is None:
+            raise SealError("no key to seal with")
+        nonce = os.urandom(NONCE)
+        return self.current, nonce + self._keys[self.current].encrypt(nonce, plain, context.encode())
+
+    def open_bytes(self, kid: str, box: bytes, context: str) -> bytes:
+        """What `seal_bytes` was given. Raises SealError as `open` does."""
         cipher = self._keys.get(kid)
         if cipher is None:
             raise SealError("sealed under a key that this keyring does not hold")
         try:
-            box = base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
-            return cipher.decrypt(box[:NONCE], box[NONCE:], context.encode()).decode()
+            return cipher.decrypt(box[:NONCE], box[NONCE:], context.encode())
         except (InvalidTag, ValueError):
             raise SealError("changed, cut short, or sealed for another place") from None
 

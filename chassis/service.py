@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chassis.decision import Decider, Errand, Runner
@@ -37,9 +38,11 @@ class Service:
 
 @dataclass(frozen=True)
 class Parts:
-    """What a service is built from; tests pass other parts through it and patch nothing."""
+    """What a service is built from; tests pass other parts through it and patch nothing. `folder` is where the suite
+    keeps what it has on disk."""
 
     clock: Clock
     calendar: Calendar
     keyring: Keyring
     env: Mapping[str, str] = field(default_factory=dict)
+    folder: Path = Path("var")

@@ -80,7 +80,7 @@ class Suite:
         self.clock = Clock(settings.dir / "clock" if settings.sandbox else None)
         self.bus = open_bus(settings, self.clock)
         keyring = load_keyring(settings)
-        parts = Parts(self.clock, Calendar.load(settings.calendar), keyring, env)
+        parts = Parts(self.clock, Calendar.load(settings.calendar), keyring, env, settings.dir)
         services = [build(parts) for build in builds.values()]
         self.lines = [
             Line(s, open_store(settings, s.name, self.clock), self.bus, self.clock, settings, keyring.tag)

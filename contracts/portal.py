@@ -35,12 +35,14 @@ class Delivery(Shape):
 
 
 class Material(Shape):
-    """One uploaded material: its catalogue code and a claim check; the file itself never travels on Kafka."""
+    """One uploaded material: its catalogue code and a claim check; the file itself never travels on Kafka. `upload` is
+    the ticket of the material store (`POST /intake/uploads`) where the portal has put it there."""
 
     code: Annotated[str, StringConstraints(max_length=40)]
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     size: Annotated[int, Field(ge=1, le=100_000_000)]
     media_type: Annotated[str, StringConstraints(max_length=80)]
+    upload: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")] | None = None
 
 
 class Agent(Shape):

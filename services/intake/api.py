@@ -5,11 +5,10 @@ One tell or one read each; this module must never decide anything about a case.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Response
 
-from chassis.auth import Forbidden
 from chassis.decision import Caller, Decider
 from chassis.door import Asked, Door
 from chassis.http import ASKED, answer, officer, page, portal, reply
@@ -34,44 +33,11 @@ from services.intake.domain.commands import (
 )
 from services.intake.domain.founding import Founding
 from services.intake.domain.progress import Progress
+from services.intake.speaking import READER, SPEAKER
 
 Key = Annotated[SubmissionId, Header(alias="Idempotency-Key", description="The portal's submission id.")]
 Cursor = Annotated[str | None, Query(max_length=400)]
 Most = Annotated[int, Query(ge=1, le=200)]
-
-
-async def _reader(
-    request: Request,
-    x_api_key: Annotated[str | None, Header()] = None,
-    authorization: Annotated[str | None, Header()] = None,
-) -> Caller:
-    """A portal by its key, or any officer by token."""
-    if x_api_key is not None:
-        found: Caller = request.app.state.portals.caller(x_api_key, "read")
-        return found
-    known: Caller = await request.app.state.officers.caller(authorization)
-    return known
-
-
-READER: Any = Depends(_reader)
-
-
-async def _speaker(
-    request: Request,
-    x_api_key: Annotated[str | None, Header()] = None,
-    authorization: Annotated[str | None, Header()] = None,
-) -> Caller:
-    """Who may speak for an applicant: a portal by its key, an officer at a window, an agent."""
-    if x_api_key is not None:
-        found: Caller = request.app.state.portals.caller(x_api_key, "submit")
-        return found
-    known: Caller = await request.app.state.officers.caller(authorization)
-    if known.roles.isdisjoint(("window", "agent")):
-        raise Forbidden("role_missing", "您的岗位没有此项权限")
-    return known
-
-
-SPEAKER: Any = Depends(_speaker)
 
 
 def routes(cases: Decider[Case], pages: Decider[Progress], founding: Founding, centre: str, door: Door) -> APIRouter:

@@ -5,17 +5,24 @@ The composition root of this service; this module must never run anything.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from fastapi import APIRouter
 
 from chassis.door import Door
 from chassis.service import Parts, Service
-from services.intake import api, catalog, publishing
+from services.intake import api, catalog, publishing, uploading
 from services.intake.domain.cases import cases
 from services.intake.domain.city import Judge
 from services.intake.domain.founding import Founding
 from services.intake.domain.living import Living
 from services.intake.domain.progress import pages
 from services.intake.domain.publication import publications
+from services.intake.domain.uploads import InspectFile, RemoveFile, uploads
+from services.intake.files.folder import Folder
+from services.intake.files.runners import Inspector, Remover
+from services.intake.files.scanner import Clamd
+from services.intake.files.sealed import SealedFiles
 from services.intake.learning import Learning
 from services.intake.settings import Settings
 
@@ -25,19 +32,25 @@ def build(parts: Parts) -> Service:
     settings = Settings.read(parts.env)
     found, city = catalog.load(settings.catalog)
     items = Living(found)
-    founding = Founding(items, parts.calendar, parts.keyring)
+    founding = Founding(items, parts.calendar, parts.keyring, files_required=settings.files_required)
     applications = cases(founding, settings.centre)
     progress = pages()
     published = publications(items, Judge(city).item)
+    uploaded = uploads(timedelta(days=settings.files_days))
+    files = SealedFiles(Folder(settings.files or parts.folder / "materials"), parts.keyring)
+    inspector = Inspector(files, Clamd(*settings.clamd) if settings.clamd else None)
 
     def routes(door: Door) -> APIRouter:
         router = api.routes(applications, progress, founding, settings.centre, door)
         router.include_router(publishing.routes(published, items, door))
+        store = uploading.Store(uploaded, applications, files, parts.keyring, settings.files_limit, door)
+        router.include_router(uploading.routes(store, settings.centre))
         return router
 
     return Service(
         "intake",
-        deciders=(applications, progress, published),
+        deciders=(applications, progress, published, uploaded),
+        errands={InspectFile: inspector, RemoveFile: Remover(files)},
         routes=routes,
         learn=Learning(published, items),
     )

@@ -1,4 +1,4 @@
-"""Settings of intake: where the catalogue stands, and who may work at every window.
+"""Settings of intake: where the catalogue stands, who may work at every window, what the material store takes.
 
 It is a pydantic model only; this module must never read the environment by itself.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from chassis.settings import Section
 
@@ -22,3 +22,22 @@ class Settings(Section):
     centre: str = Field(
         "政务服务中心", description="Department whose window officers take applications for all others (一窗受理)."
     )
+    files: Path | None = Field(None, description="Folder of the material store; empty = `materials` in TONGBAN_DIR.")
+    files_limit: int = Field(20_000_000, ge=1, le=100_000_000, description="Largest file of the material store, bytes.")
+    files_days: int = Field(3650, ge=1, description="Days that a file stays after the last case has named it.")
+    files_required: bool = Field(False, description="Whether every material must lie in the material store.")
+    scanner: str = Field("", description="Virus scanner (clamd over TCP) as host:port; empty = files are not scanned.")
+
+    @field_validator("scanner")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        host, colon, port = value.rpartition(":")
+        if value and not (host and colon and port.isdecimal()):
+            raise ValueError("expected host:port")
+        return value
+
+    @property
+    def clamd(self) -> tuple[str, int] | None:
+        """Host and port of the scanner, if there is one."""
+        host, _, port = self.scanner.rpartition(":")
+        return (host, int(port)) if self.scanner else None

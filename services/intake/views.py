@@ -47,7 +47,10 @@ def receipt(state: Case) -> dict[str, Any]:
         "correction": clock(state.correction) if state.phase == CORRECTING else None,
         "round": state.round,
         "missing": [{"code": s.code, "title": s.title, "reason": s.reason} for s in state.missing],
-        "materials": [{"code": p.code, "sha256": p.sha256, "size": p.size} for p in state.materials],
+        "materials": [
+            {"code": p.code, "sha256": p.sha256, "size": p.size, "upload": p.upload or None, "stored": p.stored or None}
+            for p in state.materials
+        ],
         "originals": clock(state.originals),
         "custody": [
             {"at": m.at, "codes": m.codes, "place": m.place, "place_label": PLACES[m.place], "by": m.by}

@@ -84,7 +84,7 @@ PLAN = Plan(
 
 MANDATE: dict[str, Any] = {"document": "7c" * 32, "until": date(2026, 12, 31), "stand_in": "示例代办员乙"}
 OF_PORTAL: dict[str, Any] = {"at": at(1, 16, 40), "portal": "demo", "submission": SUBMISSION}
-MATERIAL = portal.Material(code="layout", sha256="5f" * 32, size=48213, media_type="application/pdf")
+MATERIAL = portal.Material(code="layout", sha256="5f" * 32, size=48213, media_type="application/pdf", upload="a1" * 16)
 OF_CASE: dict[str, Any] = {"at": at(2, 10, 5), "case": CASE, "about": ABOUT}
 ORIGINALS = (intake.Original(code="old_certificate", title="原不动产权证书"),)
 PARCEL: dict[str, Any] = {**OF_CASE, "parcel": 1, "direction": Direction.OUT, "waybill": "1104938274016"}

@@ -57,12 +57,15 @@ class Slip(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Paper(msgspec.Struct, frozen=True, array_like=True):
-    """One uploaded material: a claim check, never the file."""
+    """One uploaded material: a claim check, never the file. `upload` is its ticket in the material store, `stored` what
+    the store says of it: nothing yet, `yes`, or the rule it broke."""
 
     code: str
     sha256: str
     size: int
     media: str
+    upload: str = ""
+    stored: str = ""
 
 
 class Case(State, frozen=True, kw_only=True, omit_defaults=True):

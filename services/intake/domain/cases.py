@@ -32,6 +32,7 @@ from services.intake.domain.founding import Applied, Founding
 from services.intake.domain.handing import handing, released
 from services.intake.domain.labels import LABELS
 from services.intake.domain.standing import at_counter, not_found, posted, waiting
+from services.intake.domain.uploads import Vouched
 
 Outcome = Decision[Case] | list[Problem]
 """A decision, or every problem: the portal's topic answers them `bounced`, HTTP as a problem."""
@@ -56,6 +57,7 @@ def cases(founding: Founding, centre: str) -> Decider[Case]:
     decider.on(Supplemented, key=founded_by)(rules.supplemented)
     decider.on(WithdrawalRequested, key=founded_by)(rules.withdrawal_requested)
     decider.on(Malformed, key=spoiled)(rules.malformed)
+    decider.on(Vouched)(rules.vouched)
     decider.on(Apply)(rules.apply)
     decider.on(Supplement)(rules.supplement)
     decider.on(Withdraw)(rules.withdraw)
@@ -139,7 +141,11 @@ class Rules:
             return [Problem(rule="no_correction_open", field=None, message="当前没有待补正的内容")]
         checker = self.founding.checker(state)
         # While correcting, everything of the first list may still be replaced, also what has come already.
-        problems = [*asked_only(state.asked, form, materials), *checker.contents(form, materials, now.date())]
+        problems = [
+            *asked_only(state.asked, form, materials),
+            *checker.contents(form, materials, now.date()),
+            *self.founding.unfiled(state.about["portal"], materials),
+        ]
         given = {name for name, value in form.items() if value not in (None, "")}
         given.update(material.code for material in materials)
         if not given and not problems:
@@ -148,16 +154,17 @@ class Rules:
             return problems
         left = tuple(slip for slip in state.missing if slip.code not in given)
         state = replace(self._filed(state, form, materials), missing=left, told=(*state.told, mark))
+        claims = self.founding.claims(state.id, materials, now)
         if left:
-            return Decision(state, say=acknowledged(state, now))
+            return Decision(state, say=(*acknowledged(state, now), *claims))
         about = About.model_validate(state.about)
         state, check = self.founding.rechecked(state, checker, now)
         corrected = Corrected(at=now, case=state.id, about=about, received_on=now, check=check, deems=checker.deems)
         if not checker.auto:
-            return Decision(state, say=(corrected,))
+            return Decision(state, say=(corrected, *claims))
         facts = self.founding.reopened_facts(state, checker)
         state, accepted = self.founding.accepted(state, about, checker, facts, now, now)
-        return Decision(state, say=(corrected, accepted))
+        return Decision(state, say=(corrected, accepted, *claims))
 
     def _filed(self, state: Case, form: dict[str, Json], materials: tuple[Material, ...]) -> Case:
         """What arrived takes the place of what was there under the same code."""
@@ -186,10 +193,19 @@ class Rules:
         forwarded = WithdrawalForwarded(at=now, case=state.id, about=about, reason=reason)
         return Decision(state, say=(forwarded, *acknowledged(state, now)))
 
+    def vouched(self, state: Case, note: Vouched, now: datetime) -> Decision[Case] | None:
+        """What the material store says of a file that the application names."""
+        materials = tuple(
+            replace(paper, stored=note.rule or "yes") if paper.upload == note.upload else paper
+            for paper in state.materials
+        )
+        return Decision(replace(state, materials=materials)) if materials != state.materials else None
+
     # ------------------------------------------------------------------------------------------------- the window
 
     def accept(self, state: Case, command: Accept, now: datetime) -> Decision[Case]:
-        """受理 by a person; limits run from now. Rule `incomplete` where something required was never handed in."""
+        """受理 by a person; limits run from now. Rule `incomplete` where something required was never handed in,
+        `material_not_stored` where the store does not have what the application names."""
         waiting(state, command.by, self.centre)
         if state.missing:
             raise Reject.of(
@@ -198,6 +214,9 @@ class Rules:
                 ),
                 409,
             )
+        absent = [paper.code for paper in state.materials if paper.upload and paper.stored != "yes"]
+        if absent:
+            raise Reject("material_not_stored", "材料文件尚未通过材料库检查, 可要求补正", absent[0])
         due = self.founding.checker(state).pending(state)
         if due:
             raise Reject("originals_missing", "须先收到原件才能受理", due[0])

@@ -131,7 +131,7 @@ class Checker:
 
 
 def papers(materials: Sequence[Material]) -> tuple[Paper, ...]:
-    return tuple(Paper(m.code, m.sha256, m.size, m.media_type) for m in materials)
+    return tuple(Paper(m.code, m.sha256, m.size, m.media_type, m.upload or "") for m in materials)
 
 
 def full_years(since: date, day: date) -> int:

@@ -24,17 +24,20 @@ from services.intake.domain.checking import Checker, papers
 from services.intake.domain.commands import Application
 from services.intake.domain.living import Living
 from services.intake.domain.standing import standing
+from services.intake.domain.uploads import Claimed, upload_name
 
 Applied = Submitted | Application
 """The same application as a portal's event and as the body of `POST /intake/submissions`."""
 
-TRANSPORT: Final = {"at", "portal", "submission", "form"}
-"""What the digest leaves to others: how the event came, and the form, whose order does not matter."""
+TRANSPORT: Final[dict[str, Any]] = {
+    **dict.fromkeys(("at", "portal", "submission", "form"), True),
+    "materials": {"__all__": {"upload": True}},
+}
+"""What the digest leaves to others: how the event came, the form, whose order does not matter, and where a material
+lies, which its hash identifies."""
 
-
-ADDED: Final = {"real_name", "trial"}
+ADDED: Final = ("real_name", "trial")
 """Fields that came later: left out of the digest where nothing is said, so that older digests still hold."""
-
 
 PRECHECK_DAYS: Final = 1
 """Workdays in which the form is looked at before originals are asked for."""
@@ -51,8 +54,10 @@ class ReceivedAgain(Received):
 class Founding:
     """What intake's rules are closed over."""
 
-    def __init__(self, catalog: Living, calendar: Calendar, keyring: Keyring) -> None:
+    def __init__(self, catalog: Living, calendar: Calendar, keyring: Keyring, *, files_required: bool = False) -> None:
+        """With `files_required` every material must lie in the material store."""
         self.catalog, self.calendar, self.keyring = catalog, calendar, keyring
+        self.files_required = files_required
         self.departments = frozenset(item.department for item in catalog)
         self._checkers: dict[tuple[str, int], Checker] = {}
         self._pack = msgspec.json.Encoder().encode
@@ -87,7 +92,8 @@ class Founding:
     def digest(self, body: Applied) -> str:
         """Tells the same submission from another one: keyed, since what it digests could be guessed; the order in
         which a portal wrote the form does not matter."""
-        rest = body.model_dump_json(exclude=TRANSPORT | {name for name in ADDED if getattr(body, name) is None})
+        unsaid = {name: True for name in ADDED if getattr(body, name) is None}
+        rest = body.model_dump_json(exclude=TRANSPORT | unsaid)
         form = msgspec.json.encode(body.form, order="deterministic").decode()
         return self.keyring.tag(rest + form)
 
@@ -109,6 +115,29 @@ class Founding:
         opened: dict[str, Any] = msgspec.json.decode(self.keyring.open(state.papers, f"{state.id}:papers"))
         return opened
 
+    # ------------------------------------------------------------------------------------------- the material store
+
+    def unfiled(self, portal: str, materials: tuple[Material, ...]) -> list[Problem]:
+        """Rules `upload_unknown` for a ticket that is not this portal's for this content, `upload_missing` where every
+        material must have one."""
+        found: list[Problem] = []
+        for i, material in enumerate(materials):
+            path = f"materials.{i}.upload"
+            if material.upload is None:
+                if self.files_required:
+                    found.append(Problem(rule="upload_missing", field=path, message="须先将文件上传到材料库"))
+            elif material.upload != self.keyring.tag(upload_name(portal, material.sha256)):
+                found.append(Problem(rule="upload_unknown", field=path, message="材料库中没有这个文件"))
+        return found
+
+    def claims(self, case: str, materials: tuple[Material, ...], now: datetime) -> tuple[Claimed, ...]:
+        """What is said to the uploads that an application names."""
+        return tuple(
+            Claimed(at=now, case=case, upload=m.upload, size=m.size, media=m.media_type)
+            for m in materials
+            if m.upload is not None
+        )
+
     # -------------------------------------------------------------------------------------------------- the founding
 
     def found(
@@ -123,23 +152,25 @@ class Founding:
         problems = standing(body.channel, body.agent, today)
         problems += checker.application(body.area, body.applicant, body.delivery, today)
         problems += checker.contents(body.form, body.materials, today)
+        problems += self.unfiled(portal, body.materials)
         if problems:
             return problems
         missing = checker.missing(body.form, body.materials)
         state = replace(self._blank(id, body, checker, portal, submission, now), taken_by=taken_by)
         about = About.model_validate(state.about)
+        claims = self.claims(id, body.materials, now)
         if not checker.auto:
             check, deems = self._check(checker, state, now)
             received = self._received(about, state, now, body.channel, check, deems)
             state = replace(state, phase=SUBMITTED, check=Clock.of(check), deems=deems, missing=missing)
-            return Decision(state, say=(received,))
+            return Decision(state, say=(received, *claims))
         received = self._received(about, state, now, body.channel, None, False)
         if missing:
             state, requested = self.correcting(state, about, checker, missing, now)
-            return Decision(state, say=(received, requested))
+            return Decision(state, say=(received, requested, *claims))
         facts = checker.facts(body.form, body.applicant.identity, today)
         state, accepted = self.accepted(state, about, checker, facts, now, now)
-        return Decision(state, say=(received, accepted))
+        return Decision(state, say=(received, accepted, *claims))
 
     def _blank(self, id: str, body: Applied, checker: Checker, portal: str, submission: str, now: datetime) -> Case:
         item, seal, applicant = checker.item, self.keyring.seal, body.applicant

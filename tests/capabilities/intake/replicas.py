@@ -53,6 +53,7 @@ class Replicas:
             "TONGBAN_PORTALS": "demo",
             "TONGBAN_PORTAL_KEYS": f"demo={hash_key(KEY)}:submit+read",
             "TONGBAN_OIDC_ISSUER": self.city.url,
+            "TONGBAN_LEASE": "3",
             "TONGBAN_LOG_LEVEL": "WARNING",
         }
         arguments = ("-m", "chassis.cli", "serve", "intake")

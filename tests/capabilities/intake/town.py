@@ -43,8 +43,10 @@ class Town(Standing):
         return await self.portal("POST", "/intake/submissions", given, **{"Idempotency-Key": key})
 
     async def office(self, staff: str, method: str, path: str, json: Any = None, **headers: str) -> tuple[int, Any]:
-        token = await Office(self.http, self.url, self.city.url, BY_ID[staff]).token()
-        return await self.call(method, path, json, **{"Authorization": f"Bearer {token}", **headers})
+        return await self.call(method, path, json, **{"Authorization": f"Bearer {await self.token(staff)}", **headers})
+
+    async def token(self, staff: str) -> str:
+        return await Office(self.http, self.url, self.city.url, BY_ID[staff]).token()
 
     async def take(self, staff: str, key: str, given: Any) -> tuple[int, Any]:
         return await self.office(staff, "POST", "/intake/counter", given, **{"Idempotency-Key": key})
@@ -86,8 +88,9 @@ class Town(Standing):
 
 
 @contextlib.asynccontextmanager
-async def town(tmp_path: Path, now: datetime, build: Build = build) -> AsyncIterator[Town]:
+async def town(tmp_path: Path, now: datetime, build: Build = build, **env: str) -> AsyncIterator[Town]:
+    """`env` are settings beside the usual ones."""
     city, keys = City(Options(instant=True), legal=lambda: now), ",".join(entry for _, entry in KEYS.values())
     portals = {"portals": ("demo", "other"), "portal_keys": keys}
-    async with standing(Town, tmp_path, ("intake", build), city, free_url(), now, {}, **portals) as found:
+    async with standing(Town, tmp_path, ("intake", build), city, free_url(), now, env, **portals) as found:
         yield found

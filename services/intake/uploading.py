@@ -1,0 +1,166 @@
+"""The routes of the material store: a file goes up in chunks that can be resumed, and comes down for the window.
+
+One tell or one read each beside the chunk itself; this module must never judge a file.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi.responses import StreamingResponse
+
+from chassis.decision import Caller, Decider, Reject
+from chassis.door import Asked, Door, Told
+from chassis.http import ASKED, answer, officer
+from chassis.sealing import Keyring
+from contracts.event import CaseId
+from contracts.intake import HALL
+from services.intake.domain.case import Case
+from services.intake.domain.standing import at_counter
+from services.intake.domain.uploads import FAULTS, OPEN, Announced, Begin, Complete, Upload, upload_name
+from services.intake.files.content import TYPES
+from services.intake.files.sealed import SealedFiles
+from services.intake.speaking import SPEAKER
+
+UploadId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
+Code = Annotated[str, Path(max_length=40)]
+Offset = Annotated[int, Header(alias="Upload-Offset", ge=0, le=100_000_000)]
+LABELS = {
+    "open": "等待上传",
+    "checking": "正在检查",
+    "ready": "可以使用",
+    "removing": "正在删除",
+    "rejected": "未通过检查",
+    "gone": "已删除",
+}
+
+
+class Store:
+    """What the routes do with bytes and the document of an upload."""
+
+    def __init__(
+        self,
+        uploads: Decider[Upload],
+        cases: Decider[Case],
+        files: SealedFiles,
+        keyring: Keyring,
+        limit: int,
+        door: Door,
+    ) -> None:
+        self.uploads, self.cases, self.files, self.keyring = uploads, cases, files, keyring
+        self.limit, self.door = limit, door
+
+    async def begin(self, given: Announced, by: Caller, asked: Asked) -> Response:
+        """Raises Reject `upload_too_large`, `upload_type_unknown`, and what the rules raise."""
+        if given.size > self.limit:
+            raise Reject("upload_too_large", f"文件不得超过 {self.limit} 字节", "size", 422)
+        if given.media_type not in TYPES:
+            raise Reject("upload_type_unknown", f"只接受 {', '.join(TYPES)}", "media_type", 422)
+        portal = speaker(by)
+        upload = self.keyring.tag(upload_name(portal, given.sha256))
+        command = Begin(portal=portal, sha256=given.sha256, size=given.size, media_type=given.media_type)
+        told = await self.door.tell(self.uploads, upload, command, by=by, asked=asked)
+        return await self.shown(told, 201)
+
+    async def own(self, upload: str, by: Caller) -> Told[Upload]:
+        """Raises Reject not_found also for what another portal has uploaded."""
+        told = await self.door.read(self.uploads, upload)
+        if told.state.portal != speaker(by):
+            raise Reject("not_found", "没有这个上传", status=404)
+        return told
+
+    async def shown(self, told: Told[Upload], status: int = 200) -> Response:
+        state, offset = told.state, await self.files.length(told.state.id)
+        body = {
+            "upload": state.id,
+            "sha256": state.sha256,
+            "size": state.size,
+            "media_type": state.media,
+            "offset": offset,
+            "status": state.phase,
+            "label": LABELS[state.phase],
+            "rule": state.rule or None,
+            "message": FAULTS.get(state.rule),
+            "until": state.until,
+        }
+        found = answer(body, status)
+        found.headers.update({"Location": f"/intake/uploads/{state.id}", **marks(state.size, offset)})
+        return found
+
+    async def append(self, upload: str, offset: int, data: bytes, by: Caller) -> Response:
+        """Durable before it is answered; the last chunk said again is answered again. Raises Reject `upload_closed`,
+        `chunk_empty`, `upload_too_long`, `offset_conflict`."""
+        state = (await self.own(upload, by)).state
+        if state.phase != OPEN:
+            raise Reject("upload_closed", "该上传已经结束")
+        if not data:
+            raise Reject("chunk_empty", "没有内容", status=400)
+        if offset + len(data) > state.size:
+            raise Reject("upload_too_long", "内容超过所报大小", "Upload-Offset", 422)
+        end = await self.files.append(upload, offset, data)
+        if end != offset + len(data):
+            raise Reject("offset_conflict", f"应从第 {end} 字节继续", "Upload-Offset")
+        return Response(status_code=204, headers=marks(state.size, end))
+
+    async def complete(self, upload: str, by: Caller, asked: Asked) -> Response:
+        await self.own(upload, by)
+        command = Complete(length=await self.files.length(upload))
+        return await self.shown(await self.door.tell(self.uploads, upload, command, by=by, asked=asked), 202)
+
+    async def paper(self, case: str, code: str, by: Caller, centre: str) -> Response:
+        """Raises Reject not_found where the case has no such material in the store."""
+        state = (await self.door.read(self.cases, case)).state
+        at_counter(state, by, centre)
+        paper = next((p for p in state.materials if p.code == code and p.stored == "yes"), None)
+        if paper is None:
+            raise Reject("not_found", "材料库中没有这份材料", status=404)
+        headers = {
+            "Content-Disposition": f'attachment; filename="{code}"',
+            "Content-Length": str(paper.size),
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "no-store",
+        }
+        return StreamingResponse(self.files.read(paper.upload), media_type=paper.media, headers=headers)
+
+
+def speaker(by: Caller) -> str:
+    """Whose files these are: a portal's, or the hall's."""
+    return by.name if by.kind == "portal" else HALL
+
+
+def marks(size: int, offset: int) -> dict[str, str]:
+    return {"Upload-Offset": str(offset), "Upload-Length": str(size), "Cache-Control": "no-store"}
+
+
+def routes(store: Store, centre: str) -> APIRouter:
+    """`/intake/uploads`, and the materials of a case for the window."""
+    router = APIRouter()
+
+    @router.post("/uploads", status_code=201)
+    async def begin(given: Announced, by: Caller = SPEAKER, asked: Asked = ASKED) -> Response:
+        """开始上传: SHA-256, size and type of the file. The same file again goes on where it is."""
+        return await store.begin(given, by, asked)
+
+    @router.head("/uploads/{upload}", include_in_schema=False)
+    @router.get("/uploads/{upload}")
+    async def look(upload: UploadId, by: Caller = SPEAKER) -> Response:
+        """How far it is (`Upload-Offset`), and what inspection has found."""
+        return await store.shown(await store.own(upload, by))
+
+    @router.patch("/uploads/{upload}", status_code=204)
+    async def append(upload: UploadId, offset: Offset, request: Request, by: Caller = SPEAKER) -> Response:
+        """The bytes from `Upload-Offset` on. 409 `offset_conflict` says where to go on."""
+        return await store.append(upload, offset, await request.body(), by)
+
+    @router.post("/uploads/{upload}/complete", status_code=202)
+    async def complete(upload: UploadId, by: Caller = SPEAKER, asked: Asked = ASKED) -> Response:
+        """上传完成: the file is inspected; `GET` shows the verdict."""
+        return await store.complete(upload, by, asked)
+
+    @router.get("/cases/{case}/materials/{code}")
+    async def paper(case: CaseId, code: Code, by: Caller = officer("window")) -> Response:
+        """The file of one material, for the window that checks it."""
+        return await store.paper(case, code, by, centre)
+
+    return router

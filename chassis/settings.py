@@ -12,6 +12,8 @@ from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from contracts.intake import HALL
+
 
 class SettingsError(Exception):
     """Settings that cannot be used; the text names each variable and rule, and repeats no value."""
@@ -82,6 +84,14 @@ class ChassisSettings(Section):
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("portals")
+    @classmethod
+    def _no_hall(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """What is taken at windows goes under this name, and nobody reads its answers."""
+        if HALL in value:
+            raise ValueError("reserved for what is taken at windows")
+        return value
 
 
 def environment(variables: Mapping[str, str], file: Path = Path(".env")) -> Mapping[str, str]:

@@ -5,9 +5,9 @@ Published by intake alone; this module must never import another publisher's mod
 
 from __future__ import annotations
 
-from typing import ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, StringConstraints
 
 from contracts.event import (
     CaseEvent,
@@ -35,8 +35,8 @@ class Intake(CaseEvent):
 
 class Received(Intake):
     """收件: the application has a number and a receipt (收件凭证). `check` is clock K; with `deems` its end
-    is acceptance (视为受理), not an overdue of K. `real_name` is the level (1 to 4) that the portal asserts. Also
-    answered to the portal."""
+    is acceptance (视为受理), not an overdue of K. `real_name` is the level (1 to 4) that the portal asserts, `holder`
+    an HMAC of the applicant's identity: equal identities have equal tags. Also answered to the portal."""
 
     TYPE: ClassVar[str] = "received"
     received_on: AwareDatetime
@@ -44,6 +44,7 @@ class Received(Intake):
     check: Limit | None = None
     deems: bool = False
     real_name: int | None = None
+    holder: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")] | None = None
 
     def routes(self) -> tuple[tuple[str, str], ...]:
         if self.about.portal == HALL:
@@ -68,7 +69,8 @@ class Bounced(Event):
 
 
 class Progressed(Event):
-    """进度: the public state of a case changed; the portal's copy of the progress page, without personal data."""
+    """进度: the public state of a case changed; the portal's copy of the progress page, without personal data.
+    `provisional` is said of an expected day that lies beyond the announced holidays."""
 
     TYPE: ClassVar[str] = "progressed"
     PUBLISHER: ClassVar[str] = "intake"
@@ -79,6 +81,7 @@ class Progressed(Event):
     status: str
     label: str
     expected: AwareDatetime | None = None
+    provisional: Literal[True] | None = None
 
     def subject(self) -> str:
         return self.submission

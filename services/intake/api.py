@@ -32,6 +32,7 @@ from services.intake.domain.commands import (
     Withdraw,
 )
 from services.intake.domain.founding import Founding
+from services.intake.domain.library import Account, Library, SharedLicence
 from services.intake.domain.progress import Progress
 from services.intake.speaking import READER, SPEAKER
 
@@ -40,7 +41,14 @@ Cursor = Annotated[str | None, Query(max_length=400)]
 Most = Annotated[int, Query(ge=1, le=200)]
 
 
-def routes(cases: Decider[Case], pages: Decider[Progress], founding: Founding, centre: str, door: Door) -> APIRouter:
+def routes(
+    cases: Decider[Case],
+    pages: Decider[Progress],
+    libraries: Decider[Library],
+    founding: Founding,
+    centre: str,
+    door: Door,
+) -> APIRouter:
     """Everything under `/intake`."""
     router = APIRouter()
 
@@ -83,6 +91,20 @@ def routes(cases: Decider[Case], pages: Decider[Progress], founding: Founding, c
         """All cases of one telephone, for the window and the hotline."""
         tag = founding.keyring.tag(phone.strip())
         return page(await door.find(pages, f"phone:{tag}", after, most), views.progress)
+
+    @router.post("/account")
+    async def of_account(
+        account: Account, after: Cursor = None, most: Most = 50, by: Caller = portal("account")
+    ) -> Response:
+        """All cases of one identity, for a portal that has compared it (实名); by POST, so that no log keeps it."""
+        lookup = f"holder:{founding.holder(account.identity)}"
+        return page(await door.find(pages, lookup, after, most), views.progress)
+
+    @router.put("/licences")
+    async def share(shared: SharedLicence, by: Caller = portal("licences"), asked: Asked = ASKED) -> Response:
+        """共享证照: a departmental system says what certificate somebody holds, or no longer holds."""
+        told = await door.tell(libraries, founding.holder(shared.identity), shared.licence, by=by, asked=asked)
+        return reply(told, views.library)
 
     @router.get("/cases/{case}")
     async def read(case: CaseId, by: Caller = READER, asked: Asked = ASKED) -> Response:

@@ -15,9 +15,10 @@ from services.intake import api, catalog, publishing, uploading
 from services.intake.domain.cases import cases
 from services.intake.domain.city import Judge
 from services.intake.domain.founding import Founding
+from services.intake.domain.library import libraries
 from services.intake.domain.living import Living
-from services.intake.domain.progress import pages
 from services.intake.domain.publication import publications
+from services.intake.domain.turns import pages
 from services.intake.domain.uploads import InspectFile, RemoveFile, uploads
 from services.intake.files.folder import Folder
 from services.intake.files.runners import Inspector, Remover
@@ -34,14 +35,15 @@ def build(parts: Parts) -> Service:
     items = Living(found)
     founding = Founding(items, parts.calendar, parts.keyring, files_required=settings.files_required)
     applications = cases(founding, settings.centre)
-    progress = pages()
+    progress = pages(city.licences)
     published = publications(items, Judge(city).item)
+    shelves = libraries()
     uploaded = uploads(timedelta(days=settings.files_days))
     files = SealedFiles(Folder(settings.files or parts.folder / "materials"), parts.keyring)
     inspector = Inspector(files, Clamd(*settings.clamd) if settings.clamd else None)
 
     def routes(door: Door) -> APIRouter:
-        router = api.routes(applications, progress, founding, settings.centre, door)
+        router = api.routes(applications, progress, shelves, founding, settings.centre, door)
         router.include_router(publishing.routes(published, items, door))
         store = uploading.Store(uploaded, applications, files, parts.keyring, settings.files_limit, door)
         router.include_router(uploading.routes(store, settings.centre))
@@ -49,7 +51,7 @@ def build(parts: Parts) -> Service:
 
     return Service(
         "intake",
-        deciders=(applications, progress, published, uploaded),
+        deciders=(applications, progress, published, uploaded, shelves),
         errands={InspectFile: inspector, RemoveFile: Remover(files)},
         routes=routes,
         learn=Learning(published, items),

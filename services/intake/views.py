@@ -17,6 +17,7 @@ from services.intake.domain.cases import owned
 from services.intake.domain.custody import PLACES
 from services.intake.domain.founding import Founding
 from services.intake.domain.labels import LABELS
+from services.intake.domain.library import Library
 from services.intake.domain.living import Living
 from services.intake.domain.progress import Progress
 from services.intake.domain.standing import not_found
@@ -50,6 +51,18 @@ def receipt(state: Case) -> dict[str, Any]:
         "materials": [
             {"code": p.code, "sha256": p.sha256, "size": p.size, "upload": p.upload or None, "stored": p.stored or None}
             for p in state.materials
+        ],
+        "proofs": [
+            {
+                "code": p.code,
+                "kind": p.kind,
+                "certificate": p.certificate,
+                "issuer": p.issuer,
+                "issued_on": p.issued_on,
+                "source": p.source,
+                "found_on": p.found_on,
+            }
+            for p in state.proofs
         ],
         "originals": clock(state.originals),
         "custody": [
@@ -119,6 +132,7 @@ def progress(state: Progress) -> dict[str, Any]:
         "status": status,
         "label": LABELS[status],
         "expected": state.expected,
+        "provisional": state.provisional,
         "holder": state.holder,
         "waiting": state.waiting,
         "bring_by": state.bring_by if status == AWAITING else None,
@@ -126,6 +140,12 @@ def progress(state: Progress) -> dict[str, Any]:
         "correct_by": state.correct_by if status == CORRECTING else None,
         "timeline": [{"at": entry.at, "text": entry.text} for entry in state.timeline],
     }
+
+
+def library(state: Library) -> dict[str, Any]:
+    """What the licence library knows of a holder: kinds and numbers, never who it is."""
+    kept = [{"kind": one.kind, "certificate": one.certificate, "void": one.void} for one in state.licences]
+    return {"licences": kept}
 
 
 def of_phone(found: Page[Progress], tag: str) -> Told[Progress]:

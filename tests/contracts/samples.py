@@ -108,13 +108,27 @@ SAMPLES: tuple[Event, ...] = (
     ),
     portal.Supplemented(**OF_PORTAL, form={"seats": 40}, materials=(MATERIAL,)),
     portal.WithdrawalRequested(**OF_PORTAL, reason="不再经营"),
-    intake.Received(**OF_CASE, received_on=at(1, 16, 40), channel=Channel.WINDOW, check=CHECK, deems=True, real_name=4),
+    intake.Received(
+        **OF_CASE,
+        received_on=at(1, 16, 40),
+        channel=Channel.WINDOW,
+        check=CHECK,
+        deems=True,
+        real_name=4,
+        holder="b2" * 16,
+    ),
     intake.Bounced(
         **OF_PORTAL,
         problems=(Problem(rule="identity_check", field="applicant.identity", message="证件号码校验位不正确,请核对"),),
     ),
     intake.Progressed(
-        **OF_PORTAL, case=CASE, number=ABOUT.number, status="accepted", label="已受理", expected=at(9, 0)
+        **OF_PORTAL,
+        case=CASE,
+        number=ABOUT.number,
+        status="accepted",
+        label="已受理",
+        expected=at(9, 0),
+        provisional=True,
     ),
     intake.CorrectionRequested(
         **OF_CASE,

@@ -68,6 +68,19 @@ class Paper(msgspec.Struct, frozen=True, array_like=True):
     stored: str = ""
 
 
+class Proof(msgspec.Struct, frozen=True, array_like=True):
+    """A material that the licence library satisfies: by which certificate, of whom and when, known from where, found
+    when."""
+
+    code: str
+    kind: str
+    certificate: str
+    issuer: str
+    issued_on: date
+    source: str
+    found_on: datetime
+
+
 class Case(State, frozen=True, kw_only=True, omit_defaults=True):
     """One application. Blank (`phase` empty) while nothing but bounced submissions is known of it.
 
@@ -75,7 +88,8 @@ class Case(State, frozen=True, kw_only=True, omit_defaults=True):
     and agent. `missing` is what the application lacked when it came in or, while correcting, what is still owed;
     `asked` the first list, which a second round may not exceed. `told` are marks of supplements already taken.
     `custody` is the ledger of originals, `release` how the case ended that must give them back; `to` is the unit to
-    which it is being handed over. `taken_by` is the staff id of the officer who applied for the citizen.
+    which it is being handed over. `taken_by` is the staff id of the officer who applied for the citizen,
+    `proofs` what the licence library satisfies.
     """
 
     phase: str = ""
@@ -88,8 +102,10 @@ class Case(State, frozen=True, kw_only=True, omit_defaults=True):
     real_name: int | None = None
     taken_by: str = ""
     identity: str = ""
+    holder: str = ""
     papers: str = ""
     materials: tuple[Paper, ...] = ()
+    proofs: tuple[Proof, ...] = ()
     received_on: datetime | None = None
     check: Clock | None = None
     deems: bool = False

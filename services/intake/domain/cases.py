@@ -31,6 +31,7 @@ from services.intake.domain.commands import Accept, Apply, Correct, Refuse, Supp
 from services.intake.domain.founding import Applied, Founding
 from services.intake.domain.handing import handing, released
 from services.intake.domain.labels import LABELS
+from services.intake.domain.library import Proved, proofs
 from services.intake.domain.standing import at_counter, not_found, posted, waiting
 from services.intake.domain.uploads import Vouched
 
@@ -58,6 +59,7 @@ def cases(founding: Founding, centre: str) -> Decider[Case]:
     decider.on(WithdrawalRequested, key=founded_by)(rules.withdrawal_requested)
     decider.on(Malformed, key=spoiled)(rules.malformed)
     decider.on(Vouched)(rules.vouched)
+    decider.on(Proved)(rules.proved)
     decider.on(Apply)(rules.apply)
     decider.on(Supplement)(rules.supplement)
     decider.on(Withdraw)(rules.withdraw)
@@ -201,11 +203,18 @@ class Rules:
         )
         return Decision(replace(state, materials=materials)) if materials != state.materials else None
 
+    def proved(self, state: Case, note: Proved, now: datetime) -> Decision[Case]:
+        """零材料: what the licence library has satisfies a material; the first proof stays."""
+        known = {proof.code for proof in state.proofs}
+        fresh = tuple(proof for proof in proofs(note, now) if proof.code not in known)
+        return Decision(replace(state, proofs=state.proofs + fresh))
+
     # ------------------------------------------------------------------------------------------------- the window
 
     def accept(self, state: Case, command: Accept, now: datetime) -> Decision[Case]:
         """受理 by a person; limits run from now. Rule `incomplete` where something required was never handed in,
-        `material_not_stored` where the store does not have what the application names."""
+        `material_not_stored` where the store does not have what the application names, `licence_missing` where neither
+        the licence library nor the applicant has the certificate."""
         waiting(state, command.by, self.centre)
         if state.missing:
             raise Reject.of(
@@ -217,7 +226,11 @@ class Rules:
         absent = [paper.code for paper in state.materials if paper.upload and paper.stored != "yes"]
         if absent:
             raise Reject("material_not_stored", "材料文件尚未通过材料库检查, 可要求补正", absent[0])
-        due = self.founding.checker(state).pending(state)
+        checker = self.founding.checker(state)
+        unproved = checker.unproved(state)
+        if unproved:
+            raise Reject("licence_missing", f"证照库中未查到{checker.titles[unproved[0]]}, 可要求补正", unproved[0])
+        due = checker.pending(state)
         if due:
             raise Reject("originals_missing", "须先收到原件才能受理", due[0])
         return self._accepted(state, now, now, deemed=False)

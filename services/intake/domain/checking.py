@@ -43,6 +43,7 @@ class Checker:
             for m in item.materials
             if m.required and not m.shared and m.code not in self.originals
         )
+        self.wanted = {m.code: m.licence for m in item.materials if m.required and m.licence is not None}
         self.titles = {f.name: f.title for f in item.form} | {m.code: m.title for m in item.materials}
         self._ages = tuple(fact.name for fact in item.facts if fact.by == "age")
         self._facts = tuple((fact.name, fact.by, fact.field or "") for fact in item.facts if fact.by != "age")
@@ -54,6 +55,14 @@ class Checker:
             return ()
         here = lying(state.custody, WINDOW)
         return tuple(code for code in self.originals if code not in here)
+
+    def unproved(self, state: Case) -> tuple[str, ...]:
+        """Materials for which neither the licence library nor the applicant has anything; none of a trial run, of which
+        the library does not hear."""
+        if "trial" in state.about:
+            return ()
+        known = {proof.code for proof in state.proofs} | {paper.code for paper in state.materials}
+        return tuple(code for code in self.wanted if code not in known)
 
     def plan(self, delivery: DeliveryMethod) -> Plan:
         """The plan that `accepted` carries; a method the item no longer offers is kept as it was asked."""

@@ -22,6 +22,7 @@ from contracts.words import Channel, LimitKind, Unit
 from services.intake.domain.case import ACCEPTED, CORRECTING, SUBMITTED, Case, Clock, Slip
 from services.intake.domain.checking import Checker, papers
 from services.intake.domain.commands import Application
+from services.intake.domain.library import Sought
 from services.intake.domain.living import Living
 from services.intake.domain.standing import standing
 from services.intake.domain.uploads import Claimed, upload_name
@@ -115,6 +116,10 @@ class Founding:
         opened: dict[str, Any] = msgspec.json.decode(self.keyring.open(state.papers, f"{state.id}:papers"))
         return opened
 
+    def holder(self, identity: str) -> str:
+        """The tag under which the licence library and the pages know a person or enterprise."""
+        return self.keyring.tag(f"holder|{identity}")
+
     # ------------------------------------------------------------------------------------------- the material store
 
     def unfiled(self, portal: str, materials: tuple[Material, ...]) -> list[Problem]:
@@ -158,7 +163,9 @@ class Founding:
         missing = checker.missing(body.form, body.materials)
         state = replace(self._blank(id, body, checker, portal, submission, now), taken_by=taken_by)
         about = About.model_validate(state.about)
-        claims = self.claims(id, body.materials, now)
+        claims: tuple[Event, ...] = self.claims(id, body.materials, now)
+        if checker.wanted and not body.trial:
+            claims += (Sought(at=now, holder=state.holder, case=id, wanted=checker.wanted),)
         if not checker.auto:
             check, deems = self._check(checker, state, now)
             received = self._received(about, state, now, body.channel, check, deems)
@@ -206,6 +213,7 @@ class Founding:
             ask_person=body.ask_person,
             identity=seal(applicant.identity, f"{id}:identity"),
             real_name=body.real_name,
+            holder=self.holder(applicant.identity),
             papers=self.seal_papers(id, body.form, body.agent.model_dump(mode="json") if body.agent else None),
             materials=papers(body.materials),
             received_on=now,
@@ -229,6 +237,7 @@ class Founding:
             check=check,
             deems=deems,
             real_name=state.real_name,
+            holder=state.holder,
         )
 
     def again(self, state: Case, now: datetime) -> Event:
@@ -243,6 +252,7 @@ class Founding:
             check=state.check.limit(LimitKind.CHECK) if state.check else None,
             deems=state.deems,
             real_name=state.real_name,
+            holder=state.holder or None,
         )
 
     # ---------------------------------------------------------------------------------------------- what may follow

@@ -54,6 +54,8 @@ FAILURES: Final = {
     "lost": ("lost", "邮件查无踪迹"),
     "order_lost": ("issued", "寄递下单未成功"),
 }
+POSTS: Final = {"handler": "承办岗", "checker": "审核岗", "approver": "批准岗"}
+"""Who works at a step."""
 WAITS: Final = {
     "submitted": "等待收件窗口审查材料",
     "transferred": "等待接收单位确认接收",

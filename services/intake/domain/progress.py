@@ -1,44 +1,20 @@
-"""The progress page 办件进度 of a case: its timeline, status, expected date, who holds it and why it waits.
+"""The progress page 办件进度 of a case as a state: status, expected date, who holds it, why it waits, timeline.
 
-A fold over events of several publishers that gives the same page in any relative order; it must never decide anything.
+What it shows is a function of what each publisher has said; this module must never decide anything or hear an event.
 """
 
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from msgspec.structs import replace
 
-from chassis.decision import Decider, Decision, State
-from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered, Returned
-from contracts.evaluation import Rated, Rectifying
-from contracts.event import SHANGHAI, CaseEvent, Event
-from contracts.intake import (
-    HALL,
-    Accepted,
-    Admitted,
-    Corrected,
-    CorrectionRequested,
-    Lapsed,
-    OriginalsReceived,
-    OriginalsReleased,
-    OriginalsRequested,
-    OriginalsReturned,
-    Progressed,
-    Received,
-    Refused,
-    Transferred,
-    WithdrawalForwarded,
-    Withdrawn,
-)
-from contracts.review import Issued, Reviewed, Stepped
-from contracts.words import DeliveryMethod, Direction
-from services.intake.domain.custody import Concluded
-from services.intake.domain.labels import ACTIONS, FAILURES, LABELS, OUTCOMES, OVER, RANKS, WAITS
+from chassis.decision import State
+from contracts.event import SHANGHAI, Event
+from contracts.intake import Progressed
+from services.intake.domain.labels import LABELS, OVER, POSTS, WAITS
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
@@ -49,9 +25,18 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     text: str
 
 
+EXPECTED: Final = {
+    **dict.fromkeys(("submitted", "transferred"), "check_by"),
+    **dict.fromkeys(("accepted", "reviewing"), "promised"),
+    **dict.fromkeys(("dispatched", "attempted"), "arrives_by"),
+}
+"""The day that counts in each status; in others it is the citizen's turn, or all is over."""
+
+
 class Progress(State, frozen=True, kw_only=True, omit_defaults=True):
     """What the page is made from. `intake`, `review` and `courier` are where each publisher's own events have led: each
-    keeps its order, so the last word of each counts, and the status is a function of the three."""
+    keeps its order, so the last word of each counts, and the status is a function of the three. `account` is the tag of
+    the applicant's identity, `posts` who works at each step, `unsure` names the days that are provisional."""
 
     number: str = ""
     title: str = ""
@@ -60,6 +45,7 @@ class Progress(State, frozen=True, kw_only=True, omit_defaults=True):
     trial: bool = False
     submission: str = ""
     tag: str = ""
+    account: str = ""
     timeline: tuple[Entry, ...] = ()
     intake: str = ""
     review: str = ""
@@ -75,9 +61,14 @@ class Progress(State, frozen=True, kw_only=True, omit_defaults=True):
     to: str = ""
     held: tuple[str, ...] = ()
     sent_back: bool = False
+    unsure: tuple[str, ...] = ()
+    posts: dict[str, str] = {}
 
     def lookups(self) -> tuple[str, ...]:
-        return (f"number:{self.number}", f"phone:{self.tag}") if self.number else ()
+        if not self.number:
+            return ()
+        found = (f"number:{self.number}", f"phone:{self.tag}")
+        return (*found, f"holder:{self.account}") if self.account else found
 
     def order(self) -> str:
         """Oldest first."""
@@ -95,16 +86,17 @@ class Progress(State, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def expected(self) -> date | None:
         """The last day on which the present part should be done; None when it is the citizen's turn or all is over."""
-        status = self.status
-        if status in ("submitted", "transferred"):
-            return self.check_by
-        if status in ("accepted", "reviewing"):
-            return self.promised
-        return self.arrives_by if status in ("dispatched", "attempted") else None
+        day: date | None = getattr(self, EXPECTED[self.status]) if self.status in EXPECTED else None
+        return day
+
+    @property
+    def provisional(self) -> bool:
+        """Whether the expected day lies beyond the announced holidays, so that it may still move."""
+        return EXPECTED.get(self.status, "") in self.unsure
 
     @property
     def holder(self) -> str:
-        """Who holds the case now; a unit and step, never a person."""
+        """Who holds the case now; a unit, step and post, never a person."""
         status = self.status
         if status == "submitted":
             return f"{self.department}收件窗口"
@@ -113,7 +105,8 @@ class Progress(State, frozen=True, kw_only=True, omit_defaults=True):
         if status in ("correcting", "awaiting_originals"):
             return "申请人"
         if status == "reviewing":
-            return f"{self.unit or self.department} · {self.step}"
+            post = POSTS.get(self.posts.get(self.step, ""), "")
+            return " · ".join(filter(None, (self.unit or self.department, self.step, post)))
         if status in ("accepted", "issued", "ready"):
             return self.department
         if status in ("ordered", "dispatched", "attempted", "returning", "lost"):
@@ -134,51 +127,6 @@ class Progress(State, frozen=True, kw_only=True, omit_defaults=True):
     def kept(self) -> tuple[str, ...]:
         """Originals of the applicant that the window still has."""
         return () if self.sent_back else self.held
-
-
-Change = tuple[dict[str, Any], str]
-"""Fields that change, and the line of the timeline."""
-
-
-def pages() -> Decider[Progress]:
-    """The decider of kind `progress`. It hears what a citizen may read; messages (notify), invitations and alarms of
-    supervision are no part of it."""
-    decider: Decider[Progress] = Decider("progress", Progress)
-    decider.on(*CHANGES)(heard)
-    return decider
-
-
-def heard(state: Progress, event: CaseEvent, now: datetime) -> Decision[Progress]:
-    """Folds one public event; says `progressed` when, and only when, the public status has changed by it. The first
-    `received` is its own answer to the portal."""
-    before = state.status if state.number else ""
-    if not state.number:
-        about = event.about
-        state = replace(
-            state,
-            number=about.number,
-            title=about.title,
-            department=about.department,
-            portal=about.portal,
-            trial=bool(about.trial),
-            submission=about.submission,
-            tag=about.contact.tag,
-        )
-    fields, text = CHANGES[type(event)](state, event)
-    entry = Entry(event.at, RANKS[event.PUBLISHER], text)
-    state = replace(state, timeline=merged(state.timeline, entry), **fields)
-    after = state.status
-    if state.kept and isinstance(event, Reviewed):
-        note = Concluded(at=now, case=state.id, outcome=event.outcome)
-        return Decision(state, say=(*_told(state, now), note))
-    if after == before or (not before and after == "submitted"):
-        return Decision(state)
-    return Decision(state, say=_told(state, now))
-
-
-def _told(state: Progress, now: datetime) -> tuple[Event, ...]:
-    """What was taken at a window has no portal to tell."""
-    return (progressed(state, now),) if state.portal != HALL else ()
 
 
 def merged(timeline: tuple[Entry, ...], entry: Entry) -> tuple[Entry, ...]:
@@ -205,164 +153,5 @@ def progressed(state: Progress, now: datetime) -> Event:
         status=status,
         label=LABELS[status],
         expected=datetime.combine(expected, time(), SHANGHAI) if expected else None,
+        provisional=state.provisional or None,
     )
-
-
-# ------------------------------------------------------------------------------------------------- one event at a time
-
-
-def _received(state: Progress, event: Received) -> Change:
-    check = event.check.last_day if event.check else None
-    return {"intake": "submitted", "check_by": check}, f"收件({event.channel.label_zh})"
-
-
-def _correction_requested(state: Progress, event: CorrectionRequested) -> Change:
-    owed = tuple(missing.title for missing in event.missing)
-    fields = {"intake": "correcting", "owed": owed, "correct_by": event.correction.last_day}
-    return fields, f"一次告知补正: {'、'.join(owed)}"
-
-
-def _corrected(state: Progress, event: Corrected) -> Change:
-    check = event.check.last_day if event.check else None
-    return {"intake": "submitted", "check_by": check, "owed": (), "correct_by": None}, "补正材料收齐"
-
-
-def _accepted(state: Progress, event: Accepted) -> Change:
-    text = "逾期未告知, 视为受理" if event.deemed else "受理"
-    return {"intake": "accepted", "promised": event.promised.last_day}, text
-
-
-def _refused(state: Progress, event: Refused) -> Change:
-    elsewhere = f"; 请向{event.authority}申请" if event.authority else ""
-    return {"intake": "refused"}, f"不予受理: {event.reason}{elsewhere}"
-
-
-def _lapsed(state: Progress, event: Lapsed) -> Change:
-    late = "逾期未补正" if event.cause == "correction" else "逾期未交原件"
-    return {"intake": "lapsed"}, f"{late}, 视为放弃申请"
-
-
-def _originals_requested(state: Progress, event: OriginalsRequested) -> Change:
-    owed = tuple(original.title for original in event.originals)
-    fields = {"intake": "awaiting_originals", "owed": owed, "bring_by": event.limit.last_day}
-    return fields, f"预审通过, 请交原件: {'、'.join(owed)}"
-
-
-def _originals_received(state: Progress, event: OriginalsReceived) -> Change:
-    held = tuple(original.title for original in event.originals)
-    check = event.check.last_day if event.check else None
-    return {"intake": "submitted", "check_by": check, "owed": (), "bring_by": None, "held": held}, "原件收齐"
-
-
-def _originals_released(state: Progress, event: OriginalsReleased) -> Change:
-    held = tuple(original.title for original in event.originals)
-    return {"held": held}, f"原件待退还: {'、'.join(held)}"
-
-
-def _originals_returned(state: Progress, event: OriginalsReturned) -> Change:
-    return {"held": ()}, "原件已当面退还"
-
-
-def _transferred(state: Progress, event: Transferred) -> Change:
-    return {"intake": "transferred", "to": event.to, "check_by": event.handover.last_day}, f"移交{event.to}"
-
-
-def _admitted(state: Progress, event: Admitted) -> Change:
-    check = event.check.last_day if event.check else None
-    department = event.about.department
-    return {"intake": "submitted", "department": department, "check_by": check}, f"{department}接收"
-
-
-def _withdrawn(state: Progress, event: Withdrawn) -> Change:
-    return {"intake": "withdrawn"}, "申请人撤回"
-
-
-def _withdrawal_forwarded(state: Progress, event: WithdrawalForwarded) -> Change:
-    return {}, "撤回申请转交审批部门"
-
-
-def _stepped(state: Progress, event: Stepped) -> Change:
-    text = f"{ACTIONS[event.action]}: {event.step}"
-    if event.action == "declined":
-        return {}, ACTIONS["declined"]
-    fields = {"unit": event.unit, "step": event.step}
-    return (fields if state.review not in ("", "reviewing") else {**fields, "review": "reviewing"}), text
-
-
-def _reviewed(state: Progress, event: Reviewed) -> Change:
-    how = "自动审批" if event.auto else "办结"
-    return {"review": event.outcome}, f"{how}: {OUTCOMES[event.outcome]}"
-
-
-def _issued(state: Progress, event: Issued) -> Change:
-    # What comes as a message or an electronic certificate has come with it: nothing is waited for.
-    return {"review": "issued" if event.delivery.by_hand else "completed"}, f"出证: {event.certificate_kind}"
-
-
-def _ordered(state: Progress, event: Ordered) -> Change:
-    return _parcel(event, "ordered"), "已安排寄送" if event.direction is Direction.OUT else "已安排揽收"
-
-
-def _dispatched(state: Progress, event: Dispatched) -> Change:
-    fields = _parcel(event, "dispatched" if event.method is DeliveryMethod.EMS else "ready")
-    if fields and event.promise is not None:
-        fields["arrives_by"] = event.promise.last_day
-    return fields, f"寄出({event.waybill})" if event.method is DeliveryMethod.EMS else "可到窗口领取"
-
-
-def _delivery_failed(state: Progress, event: DeliveryFailed) -> Change:
-    if event.retracts:
-        return _parcel(event, "dispatched"), "更正: 尚未送达"
-    status, text = FAILURES[event.cause]
-    return _parcel(event, status), text
-
-
-def _delivered(state: Progress, event: Delivered) -> Change:
-    if event.direction is Direction.RETURN:
-        return {"sent_back": True}, "原件已退还"
-    return _parcel(event, "delivered"), f"已送达({event.method.label_zh})"
-
-
-def _returned(state: Progress, event: Returned) -> Change:
-    return _parcel(event, "returned"), "邮件已退回"
-
-
-def _parcel(event: Any, status: str) -> dict[str, Any]:
-    """Only the result's parcel moves the case; materials on their way in and originals on their way back do not."""
-    return {"courier": status} if event.direction is Direction.OUT else {}
-
-
-def _rated(state: Progress, event: Rated) -> Change:
-    return {}, "申请人已评价" if event.round == 1 else "申请人已追评"
-
-
-def _rectifying(state: Progress, event: Rectifying) -> Change:
-    return {}, "评价进入核实整改"
-
-
-CHANGES: Final[Mapping[type[CaseEvent], Callable[[Progress, Any], Change]]] = {
-    Received: _received,
-    CorrectionRequested: _correction_requested,
-    Corrected: _corrected,
-    Accepted: _accepted,
-    Refused: _refused,
-    Lapsed: _lapsed,
-    Withdrawn: _withdrawn,
-    OriginalsRequested: _originals_requested,
-    OriginalsReceived: _originals_received,
-    OriginalsReleased: _originals_released,
-    OriginalsReturned: _originals_returned,
-    Transferred: _transferred,
-    Admitted: _admitted,
-    WithdrawalForwarded: _withdrawal_forwarded,
-    Stepped: _stepped,
-    Reviewed: _reviewed,
-    Issued: _issued,
-    Ordered: _ordered,
-    Dispatched: _dispatched,
-    DeliveryFailed: _delivery_failed,
-    Delivered: _delivered,
-    Returned: _returned,
-    Rated: _rated,
-    Rectifying: _rectifying,
-}

@@ -20,7 +20,8 @@ from contracts.words import DeliveryMethod, Direction
 from services.intake import api
 from services.intake.domain.cases import cases
 from services.intake.domain.founding import Founding
-from services.intake.domain.progress import pages
+from services.intake.domain.library import libraries
+from services.intake.domain.turns import pages
 from tests.capabilities.intake.town import Town, town
 from tests.services.intake.counter import at, body
 from tests.services.intake.test_handing import BOTH, FOUNDING
@@ -32,8 +33,9 @@ def build(parts: Parts) -> Service:
     """Intake with a catalogue in which the food licence asks for two originals."""
     founding = Founding(FOUNDING.catalog, parts.calendar, parts.keyring)
     decider, progress = cases(founding, "政务服务中心"), pages()
-    routes = partial(api.routes, decider, progress, founding, "政务服务中心")
-    return Service("intake", deciders=(decider, progress), routes=routes)
+    shelves = libraries()
+    routes = partial(api.routes, decider, progress, shelves, founding, "政务服务中心")
+    return Service("intake", deciders=(decider, progress, shelves), routes=routes)
 
 
 @pytest.fixture

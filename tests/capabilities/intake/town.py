@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from chassis.auth import new_key
+from chassis.auth import hash_key, new_key
 from chassis.bus import Record
 from chassis.suite import Build
 from contracts.event import Event
@@ -24,6 +24,8 @@ from tests.chassis.running import read_all, until
 from tests.services.standing import Standing, free_url, standing
 
 KEYS = {name: new_key(name) for name in ("demo", "other")}
+KEYS["registry"] = (KEYS["demo"][0][::-1], f"registry={hash_key(KEYS['demo'][0][::-1])}:account+licences")
+"""Two portals, and a system that shares licences and has compared its users' identities."""
 
 
 @dataclass

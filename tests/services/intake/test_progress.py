@@ -18,7 +18,7 @@ from contracts.wire import Envelope, decode, encode
 from contracts.words import LimitKind, Unit
 from services.intake.domain.commands import Accept
 from services.intake.domain.labels import LABELS, OVER
-from services.intake.domain.progress import CHANGES, pages
+from services.intake.domain.turns import CHANGES, pages
 from services.intake.views import progress
 from tests.contracts import samples
 from tests.services.intake.counter import CALENDAR, CASE, Counter, at, body, one
@@ -199,7 +199,10 @@ def test_an_automatic_case_ends_without_a_parcel() -> None:
 
 def test_the_page_is_found_by_number_and_by_telephone_tag() -> None:
     about = STORY[0].about
-    assert fold(STORY[:1]).state.lookups() == (f"number:{about.number}", f"phone:{about.contact.tag}")
+    account = STORY[0].holder
+    expected = (f"number:{about.number}", f"phone:{about.contact.tag}", f"holder:{account}")
+    assert account
+    assert fold(STORY[:1]).state.lookups() == expected
     assert fold([]).state.lookups() == ()
 
 

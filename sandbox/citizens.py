@@ -71,6 +71,7 @@ HABITS: dict[str, Habit] = {
     "WJ-DS": Habit((35, 60), "agent", ("household", "photo"), agent=True),
     "SJ-YYZZ": Habit((22, 60), "ems", ("application_form", "articles", "lease")),
     "SJ-SPJY": Habit((22, 60), "ems", ("application_form", "layout", "health_cards"), enterprise=True),
+    "RS-LWPQ": Habit((22, 60), "ems", ("application_form", "capital_proof", "premises_proof"), enterprise=True),
     "ZJ-FCZM": Habit((22, 75), "electronic"),
 }
 
@@ -187,6 +188,8 @@ class Citizens:
             }
         if item == "SJ-SPJY":
             return {"premises": address, "business": "热食类食品制售", "area_m2": rng.randint(30, 400)}
+        if item == "RS-LWPQ":
+            return {"premises": address, "capital": rng.randint(20, 90) * 100_000}
         return {"purpose": "子女入学"}
 
     def _material(self, item: str, n: int, code: str) -> dict[str, Any]:

@@ -11,16 +11,16 @@ from typing import Any
 
 from contracts.portal import Supplemented
 from sandbox.citizens import as_record, record_of
-from sandbox.story import AUTO_EMS, BY_HAND, Bounce, Case, Teller, at
+from sandbox.stories_counter import MARKET, THREE, TOWN, Counter
+from sandbox.story import AUTO_EMS, BY_HAND, Bounce, Case, at
 from sandbox.world import PORTAL
 
-MARKET, CIVIL, TOWN = "市场监督管理局", "民政局", "乡镇政府"
-THREE = ("handler", "checker", "approver")
+CIVIL = "民政局"
 BAD = "非常不满意"
 
 
-class Stories(Teller):
-    """In the order of the calendar: `ordinary`, `four_eyes`, `deemed`, `corrected`, `last`."""
+class Stories(Counter):
+    """In the order of the calendar: `ordinary`, `counter`, `four_eyes`, `deemed`, `corrected`, `last`."""
 
     # -- the ordinary days ----------------------------------------------------------------------------------------
 

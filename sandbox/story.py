@@ -12,7 +12,7 @@ from typing import Any
 
 from contracts.event import SHANGHAI
 from sandbox.citizens import Citizens, as_record
-from sandbox.officers import Heard
+from sandbox.officers import Heard, Office
 from sandbox.world import PORTAL, World, WorldError
 
 AUTO_EMS = ("ACCEPTED", "REVIEWED", "DISPATCHED", "DELIVERED", "INVITED")
@@ -30,8 +30,9 @@ def at(month: int, day: int, hour: int = 0, minute: int = 0) -> datetime:
 @dataclass
 class Case:
     """One case under way. `end` is the public state that it must end in, `texts` the SMS templates that its number
-    must have got, each once; `grade` is what the citizen will answer to the invitation by SMS. `page`, `trace` and
-    `journal` are filled by the judge."""
+    must have got, each once; `grade` is what the citizen will answer to the invitation by SMS; `desk` is the officer
+    who applies for the citizen, and then no portal hears of it. `page`, `trace` and `journal` are filled by the
+    judge."""
 
     kind: str
     submission: str
@@ -39,6 +40,7 @@ class Case:
     end: str
     texts: tuple[str, ...] = ()
     grade: str = ""
+    desk: Office | None = None
     number: str = ""
     case: str = ""
     wrong: list[str] = field(default_factory=list)
@@ -103,10 +105,19 @@ class Teller:
         self, kind: str, item: str, end: str, texts: tuple[str, ...] = AUTO, grade: str = "", **variation: Any
     ) -> Case:
         """Applies with the portal's key. Raises WorldError when that founds no case."""
-        case = Case(kind, self.world.submission_id(), self.body(item, **variation), end, texts, grade)
-        status, answer = await self.world.apply(case.body, case.submission)
+        return await self.applied(
+            Case(kind, self.world.submission_id(), self.body(item, **variation), end, texts, grade)
+        )
+
+    async def applied(self, case: Case) -> Case:
+        """The same for a case that is at hand; at a window it is an officer who applies."""
+        if case.desk is None:
+            status, answer = await self.world.apply(case.body, case.submission)
+        else:
+            heard = await case.desk.call("POST", "/intake/counter", case.body, key=case.submission)
+            status, answer = heard.status, heard.body
         if status != 201:
-            raise WorldError(f"{kind}: the application was answered {status} {answer.get('rule')}")
+            raise WorldError(f"{case.kind}: the application was answered {status} {answer.get('rule')}")
         case.number, case.case = answer["number"], answer["case"]
         self.cases.append(case)
         return case

@@ -195,7 +195,7 @@ class World:
             "TONGBAN_STORE": self.store_url,
             "TONGBAN_PARTITIONS": str(PARTITIONS),
             "TONGBAN_PORTALS": PORTAL,
-            "TONGBAN_PORTAL_KEYS": f"{PORTAL}={digest}:submit+read",
+            "TONGBAN_PORTAL_KEYS": f"{PORTAL}={digest}:submit+read+licences+account",
             "TONGBAN_OIDC_ISSUER": city,
             "TONGBAN_NOTIFY_SMS_URL": f"{city}/sms",
             "TONGBAN_NOTIFY_WEBHOOK_SECRET": WEBHOOK,
@@ -273,6 +273,12 @@ class World:
         """The portal's `supplement` or `withdraw`."""
         path = f"{self.url}/intake/cases/{case}/{verb}"
         async with self.http.post(path, json=body, headers={"X-Api-Key": self.key}) as answer:
+            return answer.status, await answer.json(content_type=None)
+
+    async def ask(self, method: str, path: str, body: Any = None, **more: Any) -> tuple[int, Any]:
+        """Any other request in the portal's name: status and answer."""
+        headers = {"X-Api-Key": self.key, **more.pop("headers", {})}
+        async with self.http.request(method, f"{self.url}{path}", json=body, headers=headers, **more) as answer:
             return answer.status, await answer.json(content_type=None)
 
     async def receipt(self, case: str) -> dict[str, Any]:

@@ -89,7 +89,13 @@ async def test_the_holder_by_unit_step_and_post_and_why_it_waits(place: Town) ->
     page = await place.page(number, phone, "reviewing")
     assert page["holder"] == f"市场监督管理局 · {step['name']} · 承办岗"
     texts = [entry["text"] for entry in page["timeline"]]
-    assert texts == ["收件(网上大厅)", "一次告知补正: 布局图", "补正材料收齐", "受理", f"进入环节: {step['name']}"]
+    assert texts == [
+        "收件(网上大厅)",
+        "一次告知补正: 经营场所布局图和操作流程",
+        "补正材料收齐",
+        "受理",
+        f"进入环节: {step['name']}",
+    ]
 
 
 async def test_an_expected_day_beyond_the_announced_holidays_is_provisional(tmp_path: Path) -> None:

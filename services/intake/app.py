@@ -6,6 +6,7 @@ The composition root of this service; this module must never run anything.
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 from fastapi import APIRouter
 
@@ -20,12 +21,29 @@ from services.intake.domain.living import Living
 from services.intake.domain.publication import publications
 from services.intake.domain.turns import pages
 from services.intake.domain.uploads import InspectFile, RemoveFile, uploads
-from services.intake.files.folder import Folder
+from services.intake.files.folder import Folder, Objects
 from services.intake.files.runners import Inspector, Remover
 from services.intake.files.scanner import Clamd
 from services.intake.files.sealed import SealedFiles
 from services.intake.learning import Learning
 from services.intake.settings import Settings
+
+
+def objects(settings: Settings, parts: Parts) -> Objects:
+    """Where files lie; the bucket's client is imported only when it is asked for."""
+    if not settings.files.startswith("s3://"):
+        return Folder(Path(settings.files) if settings.files else parts.folder / "materials")
+    from services.intake.files.bucket import Bucket
+
+    bucket, _, prefix = settings.files.removeprefix("s3://").partition("/")
+    return Bucket(
+        bucket,
+        prefix,
+        endpoint=settings.files_endpoint,
+        key=settings.files_key,
+        secret=settings.files_secret,
+        region=settings.files_region,
+    )
 
 
 def build(parts: Parts) -> Service:
@@ -39,7 +57,7 @@ def build(parts: Parts) -> Service:
     published = publications(items, Judge(city).item)
     shelves = libraries()
     uploaded = uploads(timedelta(days=settings.files_days))
-    files = SealedFiles(Folder(settings.files or parts.folder / "materials"), parts.keyring)
+    files = SealedFiles(objects(settings, parts), parts.keyring)
     inspector = Inspector(files, Clamd(*settings.clamd) if settings.clamd else None)
 
     def routes(door: Door) -> APIRouter:

@@ -22,7 +22,13 @@ class Settings(Section):
     centre: str = Field(
         "政务服务中心", description="Department whose window officers take applications for all others (一窗受理)."
     )
-    files: Path | None = Field(None, description="Folder of the material store; empty = `materials` in TONGBAN_DIR.")
+    files: str = Field(
+        "", description="Material store: a folder, or s3://bucket[/prefix]; empty = `materials` in TONGBAN_DIR."
+    )
+    files_endpoint: str = Field("", description="Address of the S3-compatible service; empty = AWS's own.")
+    files_region: str = Field("us-east-1", description="Region of the bucket.")
+    files_key: str = Field("", description="Access key of the bucket.")
+    files_secret: str = Field("", repr=False, description="Secret key of the bucket.")
     files_limit: int = Field(20_000_000, ge=1, le=100_000_000, description="Largest file of the material store, bytes.")
     files_days: int = Field(3650, ge=1, description="Days that a file stays after the last case has named it.")
     files_required: bool = Field(False, description="Whether every material must lie in the material store.")

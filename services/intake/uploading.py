@@ -5,7 +5,8 @@ One tell or one read each beside the chunk itself; this module must never judge 
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Awaitable
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.responses import StreamingResponse
@@ -23,6 +24,7 @@ from services.intake.files.content import TYPES
 from services.intake.files.sealed import SealedFiles
 from services.intake.speaking import SPEAKER
 
+T = TypeVar("T")
 UploadId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 Code = Annotated[str, Path(max_length=40)]
 Offset = Annotated[int, Header(alias="Upload-Offset", ge=0, le=100_000_000)]
@@ -71,7 +73,7 @@ class Store:
         return told
 
     async def shown(self, told: Told[Upload], status: int = 200) -> Response:
-        state, offset = told.state, await self.files.length(told.state.id)
+        state, offset = told.state, await reached(self.files.length(told.state.id))
         body = {
             "upload": state.id,
             "sha256": state.sha256,
@@ -98,14 +100,14 @@ class Store:
             raise Reject("chunk_empty", "没有内容", status=400)
         if offset + len(data) > state.size:
             raise Reject("upload_too_long", "内容超过所报大小", "Upload-Offset", 422)
-        end = await self.files.append(upload, offset, data)
+        end = await reached(self.files.append(upload, offset, data))
         if end != offset + len(data):
             raise Reject("offset_conflict", f"应从第 {end} 字节继续", "Upload-Offset")
         return Response(status_code=204, headers=marks(state.size, end))
 
     async def complete(self, upload: str, by: Caller, asked: Asked) -> Response:
         await self.own(upload, by)
-        command = Complete(length=await self.files.length(upload))
+        command = Complete(length=await reached(self.files.length(upload)))
         return await self.shown(await self.door.tell(self.uploads, upload, command, by=by, asked=asked), 202)
 
     async def paper(self, case: str, code: str, by: Caller, centre: str) -> Response:
@@ -122,6 +124,14 @@ class Store:
             "Cache-Control": "no-store",
         }
         return StreamingResponse(self.files.read(paper.upload), media_type=paper.media, headers=headers)
+
+
+async def reached(files: Awaitable[T]) -> T:
+    """Raises Reject `files_unavailable` (503) where the place of the files cannot be reached: try again later."""
+    try:
+        return await files
+    except OSError:
+        raise Reject("files_unavailable", "材料库暂时不可用, 请稍后再试", status=503) from None
 
 
 def speaker(by: Caller) -> str:

@@ -46,6 +46,9 @@ DRIVERS = {
     "jwt": ("chassis/auth.py",),
     "chinese_calendar": ("chassis/workdays.py",),
     "cryptography": ("chassis/sealing.py",),
+    "boto3": ("services/intake/files/bucket.py",),
+    "botocore": ("services/intake/files/bucket.py",),
+    "imagesize": ("services/intake/files/content.py",),
 }
 """Package -> the modules of the suite that may import it, so that leaving one is a change in one place."""
 

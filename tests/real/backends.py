@@ -26,13 +26,14 @@ from typing import Self
 HERE = Path(__file__).resolve().parent
 BUILD = HERE.parents[1] / "build" / "real"
 POM = HERE / "pom.xml"
-PROFILES = ("kafka", "mongo")
+PROFILES = ("kafka", "mongo", "s3")
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 POLL_SECONDS = 0.02
 # The serial collector starts soonest and leaves the other core to whoever is being tested.
 JVM = ("-XX:+UseSerialGC", "-XX:-UsePerfData", "-Dfile.encoding=UTF-8", "-Djava.awt.headless=true")
-LOGGING = ("defaultLogLevel=warn", "showDateTime=true", "dateTimeFormat=HH:mm:ss.SSS")
+# S3Proxy sends what it finds on stderr back to the log: written there, it would never end.
+LOGGING = ("logFile=System.out", "defaultLogLevel=warn", "showDateTime=true", "dateTimeFormat=HH:mm:ss.SSS")
 
 _chance = random.SystemRandom()  # tests may seed the common one, and would then all meet at the same ports
 _lent: set[int] = set()
@@ -370,7 +371,7 @@ def console_consumer(broker: KafkaBroker, topic: str, max_messages: int, timeout
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.real.backends", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("install", help="fetch Kafka and the MongoDB server with Maven, unless that is done")
+    commands.add_parser("install", help="fetch the servers with Maven, unless that is done")
     up = commands.add_parser("up", help="start both, print their addresses, and stop them at SIGTERM or Ctrl-C")
     up.add_argument("--dir", type=Path, required=True, help="for their data; may hold that of an earlier run")
     chosen = parser.parse_args(arguments)

@@ -149,7 +149,10 @@ class Unknown(Exception):
 
 class Runner(Protocol):
     """One kind of errand's way to the outside. Both raise Retry (not done, try later), Reject (the partner says no) or
-    Unknown (no answer). `ask` returns None when the partner certainly does not know the errand."""
+    Unknown (no answer). `ask` returns None when the partner does not know the errand; a `patient` runner is believed
+    only some time after the last unanswered call, which the partner may still be holding."""
+
+    patient: bool
 
     async def make(self, id: str, errand: Any) -> Mapping[str, Any]: ...
 

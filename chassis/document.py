@@ -32,13 +32,14 @@ class Outgoing(msgspec.Struct, array_like=True):
 
 class Open(msgspec.Struct, array_like=True, frozen=True):
     """One errand under way. `tries` counts claims; `sure` = certainly not made so far, so that making it needs no
-    asking first; `lease` is system time."""
+    asking first; `lease` is system time, `doubt` until when an unanswered attempt may have been under way at most."""
 
     id: str
     tries: int
     sure: bool
     lease: float
     errand: Any
+    doubt: float = 0.0
 
 
 class Body(msgspec.Struct, Generic[S], array_like=True):

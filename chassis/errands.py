@@ -46,9 +46,10 @@ class Errands:
         *,
         limit: int,
         lease: float,
+        settle: float,
     ) -> None:
         self.service, self.runners, self.folders, self.put, self.clock = service, runners, folders, put, clock
-        self.lease = lease
+        self.lease, self.settle = lease, settle
         self._queue: asyncio.Queue[tuple[Ref, Open]] = asyncio.Queue()
         self._limit = limit
         self._open = 0
@@ -91,14 +92,21 @@ class Errands:
         runner = self.runners[type(errand)]
         left = open.lease - self.clock.system()
         if left < self.lease / 3:
-            return Defer(open.id, open.tries, self.clock.system(), sure=open.sure)
+            return Defer(open.id, open.tries, self.clock.system(), sure=open.sure, doubt=open.doubt)
         began = self.clock.ticks()
         outcome = "done"
+        doubt = open.doubt
         try:
             async with asyncio.timeout(left * 0.8):
                 found = None if open.sure else await runner.ask(open.id, errand)
-                result = found if found is not None else await runner.make(open.id, errand)
-            return Answer(open.id, errand, "done", result)
+                if found is None:
+                    settled = doubt + self.settle
+                    if not open.sure and runner.patient and self.clock.system() < settled:
+                        outcome = "unknown"
+                        return Defer(open.id, open.tries, settled, sure=False, doubt=doubt)
+                    doubt = 0.0
+                    found = await runner.make(open.id, errand)
+            return Answer(open.id, errand, "done", found)
         except Reject as reject:
             outcome = "failed"
             return Answer(open.id, errand, "failed", problem=reject.rule)
@@ -107,7 +115,7 @@ class Errands:
             if open.tries >= MOST_TRIES:
                 return Answer(open.id, errand, "failed", problem="partner_unreachable")
             # While asking for an uncertain call, "try later" says nothing about that call.
-            return Defer(open.id, open.tries, self.clock.system() + next_try(open.tries, retry.after), sure=open.sure)
+            return Defer(open.id, open.tries, self.clock.system() + next_try(open.tries, retry.after), open.sure, doubt)
         except (Unknown, TimeoutError):
             outcome = "unknown"
         except Exception as error:  # noqa: BLE001  (a faulty runner may have acted)
@@ -118,4 +126,5 @@ class Errands:
             self._seconds[kind].observe(self.clock.ticks() - began)
         if open.tries >= MOST_UNKNOWN:
             return Answer(open.id, errand, "lost", problem="no_answer")
-        return Defer(open.id, open.tries, self.clock.system() + next_try(open.tries), sure=False)
+        now = self.clock.system()
+        return Defer(open.id, open.tries, now + next_try(open.tries), sure=False, doubt=doubt or now)

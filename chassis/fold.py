@@ -32,13 +32,14 @@ class Touch:
 
 @dataclass(frozen=True, slots=True)
 class Defer:
-    """An errand is to be tried again at `at` (system time); see `Open.sure`. `tries` names the claim that says so: what
-    an older claim says no longer counts."""
+    """An errand is to be tried again at `at` (system time); see `Open.sure` and `Open.doubt`. `tries` names the claim
+    that says so: what an older claim says no longer counts."""
 
     errand: str
     tries: int
     at: float
     sure: bool
+    doubt: float = 0.0
 
 
 TOUCH = Touch()
@@ -295,7 +296,7 @@ class _Work(Generic[S]):
 
     def _defer(self, defer: Defer) -> None:
         self.errands = [
-            msgspec.structs.replace(open, lease=defer.at, sure=defer.sure)
+            msgspec.structs.replace(open, lease=defer.at, sure=defer.sure, doubt=defer.doubt)
             if (open.id, open.tries) == (defer.errand, defer.tries)
             else open
             for open in self.errands
@@ -310,7 +311,9 @@ class _Work(Generic[S]):
         for open in self.errands:
             if open.lease <= self.system:
                 claimed = Open(open.id, open.tries + 1, False, self.system + self.folder.lease, open.errand)
-                self.run.append(Open(open.id, open.tries + 1, open.sure, claimed.lease, open.errand))
+                # A dead process was at work until its lease ended, at most.
+                doubt = open.doubt or (0.0 if open.sure else open.lease)
+                self.run.append(Open(open.id, open.tries + 1, open.sure, claimed.lease, open.errand, doubt))
                 taken.append(claimed)
             else:
                 taken.append(open)

@@ -74,6 +74,7 @@ class Line:
             clock,
             limit=settings.errands,
             lease=settings.lease,
+            settle=settings.settle,
         )
         self.pipeline.run = self.errands.run
         self.door = Door(self.pipeline, clock, tag)

@@ -74,6 +74,9 @@ class ChassisSettings(Section):
     calendar: Path | None = Field(None, description="Override file of the working-day calendar (YAML).")
     batch: int = Field(400, ge=1, description="Most messages folded in one batch.")
     lease: float = Field(10.0, gt=0, description="Seconds an errand belongs to the process that planned it.")
+    settle: float = Field(
+        30.0, ge=0, description='Seconds after an unanswered call before a partner\'s "not found" is believed.'
+    )
     errands: int = Field(50, ge=1, description="Most errands under way at once, per service.")
     body_limit: int = Field(1_000_000, description="Largest HTTP request body in bytes.")
     stall: float = Field(60.0, gt=0, description="Seconds of lag without progress after which a process ends itself.")

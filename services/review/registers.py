@@ -35,6 +35,8 @@ class Registers:
     harms nothing, so an uncertain question is asked again; one that stays silent, or answers what was not agreed,
     leaves the case to a person."""
 
+    patient = False
+
     def __init__(self, settings: Settings, keyring: Keyring) -> None:
         self.settings, self.keyring = settings, keyring
         self._session: aiohttp.ClientSession | None = None

@@ -147,7 +147,7 @@ async def test_an_alarm_rings_when_the_legal_clock_reaches_it(world: World) -> N
         await until(rung)
 
 
-@pytest.mark.parametrize("moods", [("retry", "ok"), ("vanish",), ("vanish", "vanish", "retry")])
+@pytest.mark.parametrize("moods", [("retry", "ok"), ("vanish",), ("vanish", "vanish", "retry"), ("hold",)])
 async def test_an_errand_is_made_once_whatever_the_partner_does(tmp_path: Path, moods: tuple[str, ...]) -> None:
     world = World(tmp_path, moods)
     async with world.line() as line:  # type: ignore[attr-defined]

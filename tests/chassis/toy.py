@@ -135,11 +135,15 @@ def deciders() -> tuple[Decider[Toy], Decider[Echo]]:
 
 class Partner:
     """A partner outside of every crash: it counts how often each errand was really made. `moods` is what it does next:
-    ok, retry (did nothing), vanish (acted, and never answered), reject."""
+    ok, retry (did nothing), vanish (acted, and never answered), hold (never answered, and acted only after it had been
+    asked once), reject."""
+
+    patient = True
 
     def __init__(self, moods: tuple[str, ...] = ()) -> None:
         self.made: Counter[str] = Counter()
         self.moods = list(moods)
+        self.held = ""
 
     async def make(self, id: str, errand: Ping) -> Mapping[str, Any]:
         mood = self.moods.pop(0) if self.moods else "ok"
@@ -147,13 +151,20 @@ class Partner:
             raise Retry("busy", 0.1)
         if mood == "reject":
             raise Reject("refused")
+        if mood == "hold":
+            self.held = id
+            raise Unknown("no answer")
         self.made[id] += 1
         if mood == "vanish":
             raise Unknown("no answer")
         return {"made": self.made[id]}
 
     async def ask(self, id: str, errand: Ping) -> Mapping[str, Any] | None:
-        return {"made": self.made[id]} if id in self.made else None
+        found = {"made": self.made[id]} if id in self.made else None
+        if self.held == id:
+            self.held = ""
+            self.made[id] += 1
+        return found
 
 
 def service(partner: Partner) -> Service:

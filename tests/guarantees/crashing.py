@@ -59,6 +59,7 @@ class DyingRunner:
 
     def __init__(self, real: Any, fuse: Fuse) -> None:
         self._real, self._fuse = real, fuse
+        self.patient: bool = real.patient
 
     async def make(self, id: str, errand: Any) -> Mapping[str, Any]:
         self._fuse.tick("before make")

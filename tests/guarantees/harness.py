@@ -175,6 +175,8 @@ class World:
             "TONGBAN_PORTALS": PORTAL,
             "TONGBAN_PORTAL_KEYS": f"{PORTAL}={hash_key(KEY)}:submit+read",
             "TONGBAN_OIDC_ISSUER": city,
+            # No partner here holds a request for longer.
+            "TONGBAN_SETTLE": "1",
             "TONGBAN_LOG_LEVEL": "WARNING",
             **partners(city),
             **self.setup.env,

@@ -48,6 +48,8 @@ def sealed(text: str, secret: str) -> str:
 class EmsOrders:
     """Runner of OrderEms. The errand's id is the logisticsOrderNo: by it EMS is asked before anything is repeated."""
 
+    patient = True
+
     def __init__(self, settings: Settings, keyring: Keyring, clock: Clock) -> None:
         self.settings, self.keyring, self.clock = settings, keyring, clock
         self._session: aiohttp.ClientSession | None = None

@@ -24,6 +24,8 @@ AT_ONCE: Final = 2
 class Inspector:
     """Runner of InspectFile. Without a scanner nothing is scanned."""
 
+    patient = False
+
     def __init__(self, files: SealedFiles, scanner: Clamd | None) -> None:
         self.files, self.scanner = files, scanner
         self._room = asyncio.Semaphore(AT_ONCE)
@@ -50,6 +52,8 @@ class Inspector:
 
 class Remover:
     """Runner of RemoveFile."""
+
+    patient = False
 
     def __init__(self, files: SealedFiles) -> None:
         self.files = files

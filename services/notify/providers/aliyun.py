@@ -57,6 +57,8 @@ ACCEPTED = {"code": 0, "msg": "接收成功"}
 class AliyunSms:
     """Runner of SendSms. OutId is `<tag>.<notice>`: by it the provider is asked, and its receipt finds the mailbox."""
 
+    patient = True
+
     def __init__(self, settings: Settings, keyring: Keyring, clock: Clock) -> None:
         self.settings, self.keyring, self.clock = settings, keyring, clock
         self._session: aiohttp.ClientSession | None = None

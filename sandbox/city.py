@@ -1,4 +1,4 @@
-"""The pretend city as one HTTP server: SMS, EMS, identity provider and registers, with faults and counts on demand.
+"""The pretend city as one HTTP server: partners with faults and counts on demand.
 
 Runs as `python -m sandbox.city` or inside a test; it listens on 127.0.0.1 only and must never import a service.
 """
@@ -27,6 +27,7 @@ from sandbox.officers import OFFICERS, SECRET
 from sandbox.registers import Registers
 from sandbox.serving import BadRequest, Partner, Paths, reply
 from sandbox.sms import SmsProvider
+from sandbox.tencent import TencentSms
 
 HOST = "127.0.0.1"
 
@@ -34,7 +35,7 @@ HOST = "127.0.0.1"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How the city behaves. `port` 0 takes a free one. Callbacks are paths on the suite, or whole addresses; an empty
-    one is never called. `daily` is the SMS limit of a number, 0 for none."""
+    one is never called. `sms_daily` is the SMS limit of a number, 0 for none; `tencent_context` see TencentSms."""
 
     port: int = 0
     suite: str = ""
@@ -44,6 +45,9 @@ class Options:
     sms_reports: str = "/notify/webhooks/aliyun/sandbox-sms/reports"
     sms_replies: str = "/notify/webhooks/aliyun/sandbox-sms/replies"
     sms_daily: int = 50
+    tencent_reports: str = "/notify/webhooks/tencent/sandbox-sms/reports"
+    tencent_replies: str = "/notify/webhooks/tencent/sandbox-sms/replies"
+    tencent_context: bool = True
     ems_traces: str = "/courier/webhooks/ems/traces"
     ems_legacy: str = "/courier/webhooks/ems/traces"
     ems_secret: str = ems.SECRET
@@ -56,7 +60,8 @@ class Options:
 class City:
     """`start` binds the port and begins to push; `stop` ends both. `legal` replaces asking the suite for its clock.
 
-    `faults`, `sms`, `ems`, `issuer`, `registers` and `time` are there for tests to look at and to act on directly.
+    `faults`, `sms`, `tencent`, `ems`, `issuer`, `registers` and `time` are there for tests to look at
+    and to act on directly.
     """
 
     def __init__(self, options: Options | None = None, legal: Callable[[], datetime] | None = None) -> None:
@@ -70,9 +75,10 @@ class City:
             self.time, self._http, self.faults,
             secret=o.ems_secret, push_key=o.ems_key, query=o.ems_query, seed=o.seed,
         )  # fmt: skip
+        self.tencent = TencentSms(self.time, self._http, self.faults, context=o.tencent_context)
         self.issuer = Issuer(self.faults, OFFICERS, audience=o.audience, secret=o.officer_secret)
         self.registers = Registers(self.faults)
-        self.partners: tuple[Partner, ...] = (self.sms, self.ems, self.issuer, self.registers)
+        self.partners: tuple[Partner, ...] = (self.sms, self.tencent, self.ems, self.issuer, self.registers)
         self.url = ""
         self._session: aiohttp.ClientSession | None = None
         self._runner: web.ServerRunner | None = None
@@ -92,6 +98,8 @@ class City:
         for pusher, callback in (
             (self.sms.reports, o.sms_reports),
             (self.sms.replies, o.sms_replies),
+            (self.tencent.reports, o.tencent_reports),
+            (self.tencent.replies, o.tencent_replies),
             (self.ems.traces, o.ems_traces),
             (self.ems.legacy, o.ems_legacy),
         ):
@@ -124,6 +132,8 @@ class City:
             self.time.run(),
             self.sms.reports.run(),
             self.sms.replies.run(),
+            self.tencent.reports.run(),
+            self.tencent.replies.run(),
             self.ems.traces.run(),
             self.ems.legacy.run(),
         )
@@ -198,6 +208,8 @@ def options(arguments: Sequence[str] | None = None) -> Options:
     for name, text in (
         ("sms_reports", "callback of SMS receipts"),
         ("sms_replies", "callback of SMS replies"),
+        ("tencent_reports", "callback of Tencent's receipts"),
+        ("tencent_replies", "callback of Tencent's replies"),
         ("ems_traces", "callback of EMS traces"),
         ("ems_legacy", "callback of EMS traces in the legacy format"),
         ("ems_secret", "EMS secret, Base64 of 16 bytes"),

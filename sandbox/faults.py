@@ -16,7 +16,7 @@ Kind = Literal["slow", "silent", "duplicate", "out_of_order", "error500", "refus
 ANSWERS = frozenset({"slow", "silent", "error500", "refuse", "hang_up", "lie"})
 PUSHES = frozenset({"duplicate", "out_of_order"})
 
-PARTNERS = ("sms", "ems", "identity", "registers")
+PARTNERS = ("sms", "tencent", "ems", "identity", "registers")
 MOST_FAULTS = 1_000
 MOST_KEYS = 2_000_000
 
@@ -32,7 +32,7 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     out_of_order: pushes in a wrong order.
     """
 
-    partner: Literal["sms", "ems", "identity", "registers", "*"]
+    partner: Literal["sms", "tencent", "ems", "identity", "registers", "*"]
     kind: Kind
     count: int | None = None
     probability: float = 1.0

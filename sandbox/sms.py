@@ -64,7 +64,8 @@ class Reply(msgspec.Struct):
 
 class SmsProvider(Partner):
     """`keep` bounds the messages it remembers (the counts go on); `daily` how many of one signature and template a
-    number may get in 24 hours of real time (Aliyun: 50), 0 for no bound."""
+    number may get in 24 hours of real time (Aliyun: 50), 0 for no bound; `name` and `failed` are those of a provider
+    that speaks another format."""
 
     def __init__(
         self,
@@ -74,8 +75,11 @@ class SmsProvider(Partner):
         *,
         keep: int = 200_000,
         daily: int = 50,
+        name: str = "sms",
+        failed: Callable[[int, bytes, Sequence[object]], Collection[int]] | None = None,
     ) -> None:
-        super().__init__("sms", faults, Ledger(("sent",), ("reports", "replies")))
+        super().__init__(name, faults, Ledger(("sent",), ("reports", "replies")))
+        failed = failed or answered
         self.time = time
         self.keep, self.daily = keep, daily
         self._messages: deque[Message] = deque()
@@ -85,12 +89,12 @@ class SmsProvider(Partner):
         self._serial = 0
         self._replies = 0
         self.reports: Pusher[Message] = Pusher(
-            "sms", "reports", time=time, session=session, faults=faults, ledger=self.ledger,
-            pack=self._pack_reports, failed=answered,
+            name, "reports", time=time, session=session, faults=faults, ledger=self.ledger,
+            pack=self._pack_reports, failed=failed,
         )  # fmt: skip
         self.replies: Pusher[Reply] = Pusher(
-            "sms", "replies", time=time, session=session, faults=faults, ledger=self.ledger,
-            pack=self._pack_replies, failed=answered,
+            name, "replies", time=time, session=session, faults=faults, ledger=self.ledger,
+            pack=self._pack_replies, failed=failed,
         )  # fmt: skip
 
     def paths(self, paths: Paths) -> None:

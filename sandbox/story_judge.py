@@ -90,13 +90,16 @@ def judge_counts(world: World, told: Teller, verdict: Verdict) -> None:
     """Each notice and each parcel exactly once, as their partners counted; nothing pushed in vain."""
     counts = world.city.counts()
     due = {
-        ("sms", "sent"): sum(len(case.texts) for case in told.cases),
-        ("ems", "ordered"): sum(case.parcel for case in told.cases),
+        "sent": (("sms", "tencent"), sum(len(case.texts) for case in told.cases)),
+        "ordered": (("ems",), sum(case.parcel for case in told.cases)),
     }
-    for (partner, effect), wanted in due.items():
-        found = counts[partner]["effects"][effect]
-        verdict.expect(not found["twice"], f"{partner}: {len(found['twice'])} 次重复")
-        verdict.expect(found["total"] == wanted, f"{partner}: {effect} {found['total']} 次, 应为 {wanted}")
+    for effect, (partners, wanted) in due.items():
+        made: Counter[str] = Counter()
+        for partner in partners:
+            made.update(counts[partner]["effects"][effect]["by"])
+        name, twice = "+".join(partners), sum(n > 1 for n in made.values())
+        verdict.expect(not twice, f"{name}: {twice} 次重复")
+        verdict.expect(made.total() == wanted, f"{name}: {effect} {made.total()} 次, 应为 {wanted}")
     for partner, shown in counts.items():
         for channel, pushes in shown["pushes"].items():
             vain = {word: pushes[word] for word in ("given_up", "dropped", "waiting") if pushes[word]}

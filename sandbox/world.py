@@ -79,7 +79,11 @@ class World:
         self.port = port or free_ports(PORTS if processes else 1)
         self.url = f"http://127.0.0.1:{self.port}"
         self.key = secrets.token_urlsafe(24)
-        reports = {f"sms_{kind}": f"/notify/webhooks/aliyun/{WEBHOOK}/{kind}" for kind in ("reports", "replies")}
+        reports = {
+            f"{partner}_{kind}": f"/notify/webhooks/{provider}/{WEBHOOK}/{kind}"
+            for partner, provider in (("sms", "aliyun"), ("tencent", "tencent"))
+            for kind in ("reports", "replies")
+        }
         self.city = City(Options(suite=self.url, instant=True, **{**reports, **city}))
         self.answers: dict[str, list[Envelope]] = defaultdict(list)
         self.events: dict[str, list[Envelope]] = defaultdict(list)
@@ -198,6 +202,8 @@ class World:
             "TONGBAN_PORTAL_KEYS": f"{PORTAL}={digest}:submit+read+licences+account",
             "TONGBAN_OIDC_ISSUER": city,
             "TONGBAN_NOTIFY_SMS_URL": f"{city}/sms",
+            "TONGBAN_NOTIFY_PROVIDERS": "aliyun,tencent",
+            "TONGBAN_NOTIFY_TENCENT_URL": f"{city}/tencent",
             "TONGBAN_NOTIFY_WEBHOOK_SECRET": WEBHOOK,
             "TONGBAN_COURIER_EMS_URL": f"{city}/amp-prod-api/f/amp/api/open",
             "TONGBAN_REVIEW_REGISTER_URL": city,
@@ -315,11 +321,12 @@ class World:
         return seen[0].body, seen[1].body
 
     async def messages(self, phone: str) -> list[dict[str, Any]]:
-        """Text messages that this number has really got, as the provider remembers them."""
-        async with self.http.get(f"{self.city.url}/sms/messages", params={"phone": phone}) as answer:
-            body = await answer.json(content_type=None)
-            found: list[dict[str, Any]] = body["messages"]
-            return found
+        """Text messages that this number has really got, as the providers remember them."""
+        found: list[dict[str, Any]] = []
+        for provider in ("sms", "tencent"):
+            async with self.http.get(f"{self.city.url}/{provider}/messages", params={"phone": phone}) as answer:
+                found += (await answer.json(content_type=None))["messages"]
+        return found
 
     async def reply(self, phone: str, content: str) -> None:
         """A citizen answers the newest message."""

@@ -1,4 +1,4 @@
-"""The SMS provider's pushes: receipts and replies, verified by a secret path, answered in the provider's own words.
+"""The SMS providers' pushes: receipts and replies, verified by a secret path, answered in the provider's own words.
 
 One tell per item; this module must never decide what becomes of a notice.
 """
@@ -21,21 +21,22 @@ from chassis.door import Asked, Door
 from chassis.http import answer
 from chassis.sealing import Keyring
 from contracts.words import Grade
+from services.notify.domain.balance import Balance
 from services.notify.domain.mailbox import Mailbox, Receipt, Reply
-from services.notify.providers.aliyun import ACCEPTED, REPORTS, UPS, Report, Up
+from services.notify.providers import aliyun, tencent
 from services.notify.settings import Settings
 
 log = logging.getLogger("tongban")
 T = TypeVar("T")
-ALIYUN = Caller("partner", "aliyun")
+ALIYUN, TENCENT = Caller("partner", "aliyun"), Caller("partner", "tencent")
 OUT_ID = re.compile(r"([0-9a-f]{32})\.([0-9a-f]{24})")
 
 
-def routes(boxes: Decider[Mailbox], settings: Settings, keyring: Keyring, door: Door) -> APIRouter:
+def routes(boxes: Decider[Mailbox], balance: Balance, settings: Settings, keyring: Keyring, door: Door) -> APIRouter:
     router = APIRouter()
 
     def verified(secret: str) -> None:
-        """Aliyun signs nothing, so the address itself is the secret."""
+        """Neither provider signs anything, so the address itself is the secret."""
         if not hmac.compare_digest(secret.encode(), settings.webhook_secret.encode()):
             raise Reject("webhook_unknown", "地址无效", status=401)
 
@@ -43,11 +44,11 @@ def routes(boxes: Decider[Mailbox], settings: Settings, keyring: Keyring, door: 
     async def reports(secret: str, request: Request) -> Response:
         """SmsReport: several receipts a call, repeated at will. One whose OutId is not ours is taken and counted."""
         verified(secret)
-        await gathered(
-            door.tell(boxes, tag, receipt, by=ALIYUN)
-            for tag, receipt in addressed(decoded(REPORTS, await request.body()))
-        )
-        return answer(ACCEPTED)
+        reports = decoded(aliyun.REPORTS, await request.body())
+        balance.receipts("aliyun", len(reports))
+        named = [(report.out_id, Receipt(delivered=report.success)) for report in reports]
+        await gathered(door.tell(boxes, tag, receipt, by=ALIYUN) for tag, receipt in addressed(named))
+        return answer(aliyun.ACCEPTED)
 
     @router.post("/webhooks/aliyun/{secret}/replies", include_in_schema=False)
     async def replies(secret: str, request: Request) -> Response:
@@ -55,10 +56,36 @@ def routes(boxes: Decider[Mailbox], settings: Settings, keyring: Keyring, door: 
         verified(secret)
         await gathered(
             door.tell(boxes, tag, reply(item.content, keyring), by=ALIYUN, asked=Asked(key=reply_key(item)))
-            for item in decoded(UPS, await request.body())
+            for item in decoded(aliyun.UPS, await request.body())
             for tag in (keyring.tag(item.phone_number),)
         )
-        return answer(ACCEPTED)
+        return answer(aliyun.ACCEPTED)
+
+    @router.post("/webhooks/tencent/{secret}/reports", include_in_schema=False)
+    async def tencent_reports(secret: str, request: Request) -> Response:
+        """状态报告: at most a hundred a call, twice repeated. One without our reference is known by number and sid."""
+        verified(secret)
+        reports = decoded(tencent.REPORTS, await request.body())
+        balance.receipts("tencent", len(reports))
+        named = [(r.ext, Receipt(delivered=r.report_status == "SUCCESS")) for r in reports if r.ext]
+        numbered = [
+            (keyring.tag(r.mobile), Receipt(serial=r.sid, delivered=r.report_status == "SUCCESS"))
+            for r in reports
+            if not r.ext and r.sid
+        ]
+        await gathered(door.tell(boxes, tag, it, by=TENCENT) for tag, it in (*addressed(named), *numbered))
+        return answer(tencent.ACCEPTED)
+
+    @router.post("/webhooks/tencent/{secret}/replies", include_in_schema=False)
+    async def tencent_replies(secret: str, request: Request) -> Response:
+        """短信回复."""
+        verified(secret)
+        await gathered(
+            door.tell(boxes, keyring.tag(item.mobile), reply(item.text, keyring), by=TENCENT, asked=Asked(key=key))
+            for item in decoded(tencent.UPS, await request.body())
+            for key in (digest(f"{item.mobile}|{item.time}|{item.text}"),)
+        )
+        return answer(tencent.ACCEPTED)
 
     return router
 
@@ -71,12 +98,12 @@ def decoded(decoder: msgspec.json.Decoder[list[T]], body: bytes) -> list[T]:
         raise Reject("push_unreadable", "推送内容无法解析", status=400) from None
 
 
-def addressed(reports: list[Report]) -> list[tuple[str, Receipt]]:
-    """Receipts with the mailbox they are for; how many are not for us is said in the log."""
-    found = [(OUT_ID.fullmatch(report.out_id), report) for report in reports]
-    ours = [(match[1], Receipt(key=match[2], delivered=report.success)) for match, report in found if match]
-    if len(ours) < len(reports):
-        log.info("%d receipts of the SMS provider name no message of ours", len(reports) - len(ours))
+def addressed(named: list[tuple[str, Receipt]]) -> list[tuple[str, Receipt]]:
+    """Receipts under our references with the mailbox they are for; how many are not for us is said in the log."""
+    found = [(OUT_ID.fullmatch(reference), receipt) for reference, receipt in named]
+    ours = [(match[1], receipt.model_copy(update={"key": match[2]})) for match, receipt in found if match]
+    if len(ours) < len(named):
+        log.info("%d receipts of the SMS provider name no message of ours", len(named) - len(ours))
     return ours
 
 
@@ -92,11 +119,15 @@ async def gathered(tells: Iterable[Awaitable[object]]) -> None:
         log.info("%d items of a push by the SMS provider were not taken", len(failures))
 
 
-def reply_key(item: Up) -> str:
+def reply_key(item: aliyun.Up) -> str:
     """The same for every repetition of one reply, also where the provider gives no number."""
     if item.sequence_id:
         return f"up:{item.sequence_id}"
-    return "up:" + hashlib.sha256(f"{item.send_time}|{item.content}".encode()).hexdigest()[:24]
+    return digest(f"{item.send_time}|{item.content}")
+
+
+def digest(text: str) -> str:
+    return "up:" + hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def reply(content: str, keyring: Keyring) -> Reply:

@@ -60,10 +60,10 @@ class Folding:
     def ring(self, now: datetime) -> list[Event]:
         return self.hear(TOUCH, now)
 
-    def answer(self, outcome: str, now: datetime, **result: Any) -> list[Event]:
+    def answer(self, outcome: str, now: datetime, problem: str = "", **result: Any) -> list[Event]:
         """The only open errand comes back."""
         ((id, errand),) = self.errands.items()
-        return self.hear(Answer(id, errand, outcome, result), now)
+        return self.hear(Answer(id, errand, outcome, result, problem), now)
 
     def all(self, cls: type[E]) -> list[E]:
         return [event for event in self.events if isinstance(event, cls)]

@@ -15,11 +15,14 @@ from pydantic import Field
 from chassis.decision import Command, Errand, State
 
 HELD, SENDING, SENT = "held", "sending", "sent"
+DOWN, REFUSED = "provider_down", "provider_refused"
+"""Problems of an errand that certainly was not sent: another provider may take the message."""
 
 
 class Notice(msgspec.Struct, frozen=True, array_like=True):
     """One notice that has not reached its end. `at` is when it is released (held) or expires (sent); `template` is the
-    name of its template, where that is not the notice's own."""
+    name of its template, where that is not the notice's own. `provider` has it or has taken it, under the number
+    `serial`; `refused` are those that would not."""
 
     case: str
     notice: str
@@ -28,6 +31,9 @@ class Notice(msgspec.Struct, frozen=True, array_like=True):
     params: dict[str, str]
     at: datetime | None = None
     template: str = ""
+    provider: str = ""
+    serial: str = ""
+    refused: tuple[str, ...] = ()
 
 
 class Invitation(msgspec.Struct, frozen=True):
@@ -41,11 +47,13 @@ class Invitation(msgspec.Struct, frozen=True):
 
 class Mailbox(State, frozen=True, kw_only=True):
     """Keyed by the HMAC tag of a number; lives for years, so it holds open notices and counters only. `invited` is the
-    newest invitation to rate, which a reply answers."""
+    newest invitation to rate, which a reply answers; `early` are receipts, by the provider's number, that came before
+    we knew the number."""
 
     open: dict[str, Notice] = {}
     told: int = 0
     invited: Invitation = Invitation()
+    early: dict[str, bool] = {}
 
     def alarms(self) -> Mapping[str, datetime]:
         return {
@@ -56,8 +64,8 @@ class Mailbox(State, frozen=True, kw_only=True):
 
 
 class SendSms(Errand, frozen=True, kw_only=True):
-    """One text message. `phone` is sealed under `<case>:phone`; `out_id` is the reference at the provider, `day` the
-    legal date on which it was planned, from which on the provider may know it."""
+    """One text message, for one provider. `phone` is sealed under `<case>:phone`; `out_id` is the reference
+    at the provider, `day` the legal date on which it was planned, from which on the provider may know it."""
 
     case: str
     key: str
@@ -66,12 +74,14 @@ class SendSms(Errand, frozen=True, kw_only=True):
     template: str
     params: dict[str, str]
     day: str = ""
+    provider: str = "aliyun"
 
 
 class Receipt(Command):
-    """The provider says what became of a message (状态报告)."""
+    """The provider says what became of a message (状态报告), named by our `key` or by its own `serial`."""
 
-    key: str
+    key: str = ""
+    serial: str = ""
     delivered: bool
 
 

@@ -6,7 +6,7 @@ State, message and now give a decision; this module must never wait for anything
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -17,7 +17,9 @@ from contracts.evaluation import Invited
 from contracts.event import About, CaseEvent, kept_days
 from contracts.notify import Notified, Replied
 from services.notify.domain.mailbox import (
+    DOWN,
     HELD,
+    REFUSED,
     SENDING,
     SENT,
     Invitation,
@@ -30,14 +32,23 @@ from services.notify.domain.mailbox import (
 from services.notify.domain.templates import TOLD, Template, template_of
 
 Outcome = Literal["delivered", "failed", "expired", "suppressed", "lost"]
-PROVIDER = "aliyun"
+MOST_EARLY = 20
+"""Receipts without a message that a mailbox keeps."""
+Choose = Callable[[Collection[str]], str]
+"""Which provider shall send, other than these."""
 
 
 def mailboxes(
-    templates: Mapping[str, Template], *, quiet_from: int = 22, quiet_to: int = 8, receipt_hours: int = 72
+    templates: Mapping[str, Template],
+    *,
+    providers: tuple[str, ...] = ("aliyun",),
+    choose: Choose | None = None,
+    quiet_from: int = 22,
+    quiet_to: int = 8,
+    receipt_hours: int = 72,
 ) -> Decider[Mailbox]:
     """The decider of kind `mailbox`. What it forgets is older than anything the bus can repeat."""
-    rules = Rules(templates, quiet_from, quiet_to, timedelta(hours=receipt_hours))
+    rules = Rules(templates, providers, choose, quiet_from, quiet_to, timedelta(hours=receipt_hours))
     decider: Decider[Mailbox] = Decider("mailbox", Mailbox, forgets=timedelta(days=kept_days("case") + 1))
     decider.on(*TOLD, key=lambda event: event.about.contact.tag)(rules.tell)
     decider.after(SendSms)(rules.sent)
@@ -51,8 +62,18 @@ def mailboxes(
 class Rules:
     """One method per message."""
 
-    def __init__(self, templates: Mapping[str, Template], quiet_from: int, quiet_to: int, patience: timedelta) -> None:
-        self.templates, self.quiet_from, self.quiet_to, self.patience = templates, quiet_from, quiet_to, patience
+    def __init__(
+        self,
+        templates: Mapping[str, Template],
+        providers: tuple[str, ...],
+        choose: Choose | None,
+        quiet_from: int,
+        quiet_to: int,
+        patience: timedelta,
+    ) -> None:
+        self.templates, self.providers = templates, providers
+        self.choose = choose or (lambda avoid: next((name for name in providers if name not in avoid), providers[0]))
+        self.quiet_from, self.quiet_to, self.patience = quiet_from, quiet_to, patience
 
     def tell(self, state: Mailbox, event: CaseEvent, now: datetime) -> Decision[Mailbox] | None:
         """One notice per turn; none of a trial run. A missing variable is found before sending; what can wait is held
@@ -79,35 +100,58 @@ class Rules:
         key = alarm.name.partition(":")[2]
         return self._send(state, key, state.open[key], now)
 
-    def _send(self, state: Mailbox, key: str, notice: Notice, now: datetime) -> Decision[Mailbox]:
+    def _send(
+        self, state: Mailbox, key: str, notice: Notice, now: datetime, avoid: Collection[str] = ()
+    ) -> Decision[Mailbox]:
+        """The provider is chosen here and stands in the errand: whoever makes it later asks the same one."""
+        provider = self.choose((*notice.refused, *avoid))
         errand = SendSms(
             case=notice.case,
             key=key,
             out_id=f"{state.id}.{key}",
             phone=notice.about["contact"]["phone"],
-            template=self.templates[notice.template or notice.notice].template,
+            template=self.templates[notice.template or notice.notice].of(provider),
             params=notice.params,
             day=now.date().isoformat(),
+            provider=provider,
         )
-        sending = replace(notice, phase=SENDING, at=None)
+        sending = replace(notice, phase=SENDING, at=None, provider=provider)
         return Decision(replace(state, open={**state.open, key: sending}), do=(errand,))
 
     def sent(self, state: Mailbox, answer: Answer, now: datetime) -> Decision[Mailbox] | None:
-        """The provider took it, refused it, or nobody can say. A receipt may have come before."""
+        """The provider took it, refused it, or nobody can say. A receipt may have come before. What certainly was not
+        sent goes to another provider."""
         key = answer.errand.key
         notice = state.open.get(key)
         if notice is None:
             return None
         if answer.outcome == "done":
-            waiting = replace(notice, phase=SENT, at=now + self.patience)
-            return Decision(replace(state, open={**state.open, key: waiting}))
+            serial = str(answer.result.get("serial", ""))
+            waiting = replace(notice, phase=SENT, at=now + self.patience, serial=serial)
+            state = replace(state, open={**state.open, key: waiting})
+            if serial not in state.early:
+                return Decision(state)
+            delivered = state.early[serial]
+            early = {known: was for known, was in state.early.items() if known != serial}
+            return self._ended(replace(state, early=early), key, "delivered" if delivered else "failed", now)
+        if answer.problem == DOWN:
+            return self._send(state, key, notice, now, (notice.provider,))
+        if answer.problem == REFUSED:
+            notice = replace(notice, refused=(*notice.refused, notice.provider))
+            if set(notice.refused) < set(self.providers):
+                return self._send(state, key, notice, now)
         return self._ended(state, key, "lost" if answer.outcome == "lost" else "failed", now)
 
     def receipt(self, state: Mailbox, command: Receipt, now: datetime) -> Decision[Mailbox] | None:
-        """The first receipt counts; a repeated one, or one for a notice long ended, changes nothing."""
-        if command.key not in state.open:
+        """The first receipt counts; a repeated one, or one for a notice long ended, changes nothing. One that names a
+        number which we do not know yet is kept while an answer is still to come."""
+        key = command.key or next((k for k, n in state.open.items() if n.serial and n.serial == command.serial), "")
+        if key in state.open:
+            return self._ended(state, key, "delivered" if command.delivered else "failed", now)
+        if command.key or all(notice.phase != SENDING for notice in state.open.values()):
             return None
-        return self._ended(state, command.key, "delivered" if command.delivered else "failed", now)
+        early = {**state.early, command.serial: command.delivered}
+        return Decision(replace(state, early=dict(list(early.items())[-MOST_EARLY:])))
 
     def expire(self, state: Mailbox, alarm: Alarm, now: datetime) -> Decision[Mailbox]:
         return self._ended(state, alarm.name.partition(":")[2], "expired", now)
@@ -149,7 +193,7 @@ def notified(notice: Notice, outcome: Outcome, now: datetime) -> Notified:
         notice=notice.notice,
         channel="sms",
         outcome=outcome,
-        provider=PROVIDER,
+        provider=notice.provider,
     )
 
 

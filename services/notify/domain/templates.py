@@ -6,7 +6,7 @@ Pure; it is given what was read, and must never open a file.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from typing import Any, get_args
 
@@ -52,14 +52,20 @@ class TemplateError(Exception):
 
 
 class Template(BaseModel):
-    """One approved text; `variables` maps each `${name}` to a path in the event."""
+    """One approved text; `variables` maps each `${name}` to a path in the event, in the order in which providers that
+    number their variables expect them. `template` is Aliyun's id, `ids` those of other providers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     template: str
+    ids: dict[str, str] = {}
     version: int
     legal: bool
     text: str
     variables: dict[str, str]
+
+    def of(self, provider: str) -> str:
+        """The id under which this provider has approved the text."""
+        return self.template if provider == "aliyun" else self.ids[provider]
 
     def params(self, event: CaseEvent) -> dict[str, str] | str:
         """The values, or the name of the variable that is missing."""
@@ -95,8 +101,9 @@ def shown(value: Any) -> str:
     return OUTCOMES.get(value, str(value))
 
 
-def checked(raw: Any) -> dict[str, Template]:
-    """Templates by name, from the parsed file. Raises TemplateError naming every template and what is wrong."""
+def checked(raw: Any, providers: Collection[str] = ("aliyun",)) -> dict[str, Template]:
+    """Templates by name, from the parsed file, each approved by all of these providers. Raises TemplateError naming
+    every template and what is wrong."""
     problems: list[str] = []
     found: dict[str, Template] = {}
     if not isinstance(raw, Mapping):
@@ -113,6 +120,10 @@ def checked(raw: Any) -> dict[str, Template]:
         template = found[name]
         if set(re.findall(r"\$\{(\w+)\}", template.text)) != template.variables.keys():
             problems.append(f"{name}: text and variables name different things")
+        if list(dict.fromkeys(re.findall(r"\$\{(\w+)\}", template.text))) != list(template.variables):
+            problems.append(f"{name}: variables must stand in the order of the text")
+        unknown = [p for p in providers if p != "aliyun" and p not in template.ids]
+        problems += [f"{name}: no id of {provider}" for provider in unknown]
         missing = [(variable, path) for variable, path in template.variables.items() if not has(cls, path)]
         problems += [f"{name}.{variable}: the event has no {path}" for variable, path in missing]
     problems += [f"{name}: no event of this type is told" for name in found.keys() - NAMES.keys()]

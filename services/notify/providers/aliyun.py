@@ -12,19 +12,28 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-import aiohttp
 import msgspec
 
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unknown
 from chassis.sealing import Keyring
 from services.notify.domain.mailbox import SendSms
+from services.notify.providers.line import Line, Throttled, refused
 from services.notify.settings import Settings
 
-BUSY = ("isv.BUSINESS_LIMIT_CONTROL", "Throttling", "Throttling.User", "ServiceUnavailable")
+OVER = "isv.BUSINESS_LIMIT_CONTROL"
+"""The code that says: this number has had enough."""
+BUSY = ("Throttling", "Throttling.User", "ServiceUnavailable")
 """Codes that say: not sent, try later."""
 UNSURE = ("InternalError", "isp.SYSTEM_ERROR")
 """Codes of a failure inside the provider, which may have come after the message was taken: to be asked about."""
+ILLEGAL = (
+    "isv.MOBILE_NUMBER_ILLEGAL",
+    "isv.INVALID_PARAMETERS",
+    "isv.INVALID_JSON_PARAM",
+    "isv.BLACK_KEY_CONTROL_LIMIT",
+)
+"""Codes that no other provider would answer otherwise."""
 DAYS = 30
 """QuerySendDetails knows the last 30 days (help.aliyun.com 419277)."""
 PAGE = 50
@@ -55,16 +64,14 @@ ACCEPTED = {"code": 0, "msg": "接收成功"}
 
 
 class AliyunSms:
-    """Runner of SendSms. OutId is `<tag>.<notice>`: by it the provider is asked, and its receipt finds the mailbox."""
-
-    patient = True
+    """Sends SendSms errands. OutId is `<tag>.<notice>`: by it the provider is asked, and a receipt finds its box."""
 
     def __init__(self, settings: Settings, keyring: Keyring, clock: Clock) -> None:
         self.settings, self.keyring, self.clock = settings, keyring, clock
-        self._session: aiohttp.ClientSession | None = None
+        self.line = Line()
 
     async def make(self, id: str, errand: SendSms) -> Mapping[str, Any]:
-        """`{"biz_id": …}`. Raises Retry, Reject or Unknown."""
+        """`{"serial": …}`. Raises Retry, Reject or Unknown."""
         body = await self._call(
             "SendSms",
             id,
@@ -76,12 +83,16 @@ class AliyunSms:
         )
         code = str(body.get("Code"))
         if code == "OK":
-            return {"biz_id": str(body.get("BizId", ""))}
+            return {"serial": str(body.get("BizId", ""))}
+        if code == OVER:
+            raise Throttled(code, 30.0)
         if code in BUSY:
-            raise Retry(code, 30.0 if code == BUSY[0] else 1.0)
+            raise Retry(code)
         if code in UNSURE:
             raise Unknown(code)
-        raise Reject(code, "短信服务商拒绝发送")
+        if code in ILLEGAL:
+            raise Reject(code, "短信服务商拒绝发送")
+        raise refused()
 
     async def ask(self, id: str, errand: SendSms) -> Mapping[str, Any] | None:
         """Whether the provider knows this OutId; None when it certainly does not. The provider is asked by number and
@@ -112,30 +123,17 @@ class AliyunSms:
             details = body.get("SmsSendDetailDTOs", {}).get("SmsSendDetailDTO", [])
             for detail in details:
                 if detail.get("OutId") == errand.out_id:
-                    return {"biz_id": str(detail.get("BizId", ""))}
+                    return {"serial": str(detail.get("BizId", ""))}
             if not details or page * PAGE >= int(body.get("TotalCount", 0)):
                 return None
 
     async def _call(self, action: str, nonce: str, **params: str) -> Mapping[str, Any]:
         """Raises Retry when the request certainly did not arrive, Unknown when nobody can say."""
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=6, sock_connect=2)
-            )
-        form = self.signed({"Action": action, **params}, nonce)
-        try:
-            async with self._session.post(self.settings.sms_url, data=form, headers=FORM) as answer:
-                text = await answer.read()
-        except aiohttp.ClientConnectorError:
-            raise Retry("provider unreachable") from None
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            raise Unknown("no answer") from None
-        try:
-            body = msgspec.json.decode(text)
-        except msgspec.DecodeError:
-            raise Unknown(f"HTTP {answer.status}") from None
-        if not isinstance(body, dict) or "Code" not in body:
-            raise Unknown(f"HTTP {answer.status}")
+        status, body = await self.line.post(
+            self.settings.sms_url, self.signed({"Action": action, **params}, nonce), FORM
+        )
+        if "Code" not in body:
+            raise Unknown(f"HTTP {status}")
         return body
 
     def signed(self, params: Mapping[str, str], nonce: str) -> bytes:
@@ -161,8 +159,7 @@ class AliyunSms:
         return f"{canonical}&Signature={_pct(base64.b64encode(mac).decode())}".encode()
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        await self.line.close()
 
 
 def _pct(text: str) -> str:

@@ -177,7 +177,7 @@ async def test_a_message_of_another_day_or_page_is_found(book: tuple[Book, Aliyu
     """What is not found is sent again: one sent before midnight, or before a weekend of silence, must be found."""
     provider, runner = book
     provider.sent[day(2)] = [f"other-{n}" for n in range(70)] + [OUT_ID]
-    assert await runner.ask(ID, errand(days_ago=2)) == {"biz_id": f"biz-{OUT_ID}"}
+    assert await runner.ask(ID, errand(days_ago=2)) == {"serial": f"biz-{OUT_ID}"}
     assert provider.asked == [(day(0), "1"), (day(1), "1"), (day(2), "1"), (day(2), "2")]
 
 

@@ -19,7 +19,7 @@ from contracts.notify import Notified, Replied
 from contracts.words import DeliveryMethod, Direction
 from services.notify.app import TEMPLATES
 from services.notify.domain import templates
-from services.notify.domain.mailbox import Receipt, Reply, SendSms
+from services.notify.domain.mailbox import DOWN, REFUSED, Receipt, Reply, SendSms
 from services.notify.domain.rules import mailboxes, notice_key
 from tests.contracts.samples import ABOUT, CASE, SAMPLES
 from tests.services.folding import Folding, at
@@ -45,7 +45,7 @@ def parcel(cls: Any, **more: Any) -> Any:
 
 
 class Box(Folding):
-    def __init__(self, **settings: int) -> None:
+    def __init__(self, **settings: Any) -> None:
         super().__init__("notify", mailboxes(APPROVED, **settings), TAG, SendSms)
 
     @property
@@ -78,7 +78,7 @@ def test_every_turn_is_told_once(cls: type[CaseEvent]) -> None:
 def test_sent_and_delivered_leaves_nothing_open() -> None:
     box, event = Box(), sample(Accepted)
     box.hear(event, NOON)
-    box.answer("done", NOON, biz_id="900^0")
+    box.answer("done", NOON, serial="900^0")
     assert list(box.state.alarms().values()) == [at(4, 12, 12)]
     box.receipt(event)
     box.receipt(event, delivered=False)
@@ -90,9 +90,53 @@ def test_a_receipt_may_come_before_the_answer() -> None:
     box, event = Box(), sample(Accepted)
     box.hear(event, NOON)
     box.receipt(event)
-    assert box.answer("done", NOON, biz_id="900^0") == []
+    assert box.answer("done", NOON, serial="900^0") == []
     assert box.outcomes() == [("accepted", "delivered")]
     assert (box.state.open, box.errands, box.state.alarms()) == ({}, {}, {})
+
+
+def test_a_receipt_by_the_providers_number_may_come_before_the_answer_too() -> None:
+    """Tencent without session context: the number is known only from the answer."""
+    box = Box(providers=("tencent",))
+    box.hear(sample(Accepted), NOON)
+    assert (box.sms.provider, box.sms.template) == ("tencent", APPROVED["accepted"].ids["tencent"])
+    box.hear(Receipt(serial="5000:7", delivered=True), NOON)
+    assert box.outcomes() == []
+    box.answer("done", NOON, serial="5000:7")
+    assert box.outcomes() == [("accepted", "delivered")]
+    assert (box.state.open, box.state.early) == ({}, {})
+    box.hear(Receipt(serial="5000:8", delivered=True), NOON)
+    assert box.state.early == {}, "nothing is on its way that it could belong to"
+
+
+def test_what_certainly_was_not_sent_goes_to_the_other_provider() -> None:
+    """A refusal marks the provider; one that is merely down may be asked again; the last refusal ends it."""
+    box = Box(providers=("aliyun", "tencent"))
+    box.hear(sample(Accepted), NOON)
+    asked = [box.sms.provider]
+    for problem in (DOWN, DOWN, REFUSED):
+        box.answer("failed", NOON, problem=problem)
+        asked.append(box.sms.provider)
+    assert asked == ["aliyun", "tencent", "aliyun", "tencent"]
+    box.answer("failed", NOON, problem=REFUSED)
+    assert box.errands == {}
+    assert [(event.outcome, event.provider) for event in box.all(Notified)] == [("failed", "tencent")]
+
+
+def test_what_nobody_knows_never_goes_to_another_provider() -> None:
+    box = Box(providers=("aliyun", "tencent"))
+    box.hear(sample(Accepted), NOON)
+    box.answer("lost", NOON, problem="no_answer")
+    assert box.errands == {}
+    assert box.outcomes() == [("accepted", "lost")]
+
+
+def test_a_wrong_number_is_wrong_everywhere() -> None:
+    box = Box(providers=("aliyun", "tencent"))
+    box.hear(sample(Accepted), NOON)
+    box.answer("failed", NOON, problem="isv.MOBILE_NUMBER_ILLEGAL")
+    assert box.errands == {}
+    assert box.outcomes() == [("accepted", "failed")]
 
 
 @pytest.mark.parametrize(("outcome", "said"), [("failed", "failed"), ("lost", "lost")])

@@ -1,0 +1,55 @@
+"""The runner of SendSms over one or more providers: each message goes to the one that its errand names.
+
+It fails over only what certainly was not sent; this module must never choose by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chassis.clock import Clock
+from chassis.decision import Reject, Retry, Unknown
+from services.notify.domain.balance import Balance
+from services.notify.domain.mailbox import DOWN, SendSms
+from services.notify.providers.line import Provider, Throttled
+
+
+class Several:
+    """The provider stands in the errand, so that after a crash the one is asked that may have sent."""
+
+    patient = True
+
+    def __init__(self, providers: Mapping[str, Provider], balance: Balance, clock: Clock) -> None:
+        self.providers, self.balance, self.clock = providers, balance, clock
+
+    async def make(self, id: str, errand: SendSms) -> Mapping[str, Any]:
+        """`{"serial": …}`. Raises Reject `provider_down` when it was not sent and another provider is sound."""
+        name, began = errand.provider, self.clock.ticks()
+        if not self.balance.admits(name):
+            raise Reject(DOWN)
+        try:
+            result = await self.providers[name].make(id, errand)
+        except Throttled:
+            raise
+        except Retry:
+            self.balance.failed(name)
+            if self.balance.other(name):
+                raise Reject(DOWN) from None
+            raise
+        except (Unknown, TimeoutError):
+            self.balance.failed(name)
+            raise
+        self.balance.taken(name, self.clock.ticks() - began)
+        return result
+
+    async def ask(self, id: str, errand: SendSms) -> Mapping[str, Any] | None:
+        try:
+            return await self.providers[errand.provider].ask(id, errand)
+        except (Retry, Unknown):
+            self.balance.failed(errand.provider)
+            raise
+
+    async def close(self) -> None:
+        for provider in self.providers.values():
+            await provider.close()

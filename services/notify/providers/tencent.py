@@ -1,0 +1,170 @@
+"""Tencent Cloud SMS: SendSms and PullSmsSendStatusByPhoneNumber (API 2021-01-11, TC3-HMAC-SHA256), and its pushes.
+
+It unseals a number only to send; it must never log, keep or return it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from chassis.clock import Clock
+from chassis.decision import Reject, Retry, Unknown
+from chassis.sealing import Keyring
+from services.notify.domain.mailbox import SendSms
+from services.notify.providers.line import Line, Throttled, refused
+from services.notify.settings import Settings
+
+SERVICE, VERSION, REGION = "sms", "2021-01-11", "ap-guangzhou"
+TYPE = "application/json; charset=utf-8"
+SIGNED = "content-type;host;x-tc-action"
+BUSY = ("RequestLimitExceeded", "LimitExceeded.DeliveryFrequencyLimit", "ResourceUnavailable")
+"""Codes that say: not sent, try later."""
+OVER = (
+    "LimitExceeded.PhoneNumberDailyLimit",
+    "LimitExceeded.PhoneNumberThirtySecondLimit",
+    "LimitExceeded.PhoneNumberOneHourLimit",
+    "LimitExceeded.PhoneNumberSameContentDailyLimit",
+)
+"""Codes that say: this number has had enough."""
+UNSURE = ("InternalError", "FailedOperation.FailResolvePacket")
+ILLEGAL = ("InvalidParameterValue.IncorrectPhoneNumber", "FailedOperation.PhoneNumberInBlacklist", "InvalidParameter")
+"""Codes that no other provider would answer otherwise."""
+PAGE = 100
+ACCEPTED = {"result": 0, "errmsg": "OK"}
+"""What a push must be answered with (cloud.tencent.com document 382/59178)."""
+
+
+class Report(msgspec.Struct):
+    """One receipt of a push; `ext` is the SessionContext of SendSms, where the account is set up to carry it."""
+
+    mobile: str = ""
+    report_status: str = ""
+    sid: str = ""
+    ext: str = ""
+
+
+class Up(msgspec.Struct):
+    """One reply of a push."""
+
+    mobile: str = ""
+    text: str = ""
+    time: int | str = 0
+    extend: str = ""
+
+
+REPORTS = msgspec.json.Decoder(list[Report])
+UPS = msgspec.json.Decoder(list[Up])
+
+
+class TencentSms:
+    """Sends SendSms errands. SessionContext is `<tag>.<notice>`: it comes back with receipts and status."""
+
+    def __init__(self, settings: Settings, keyring: Keyring, clock: Clock) -> None:
+        self.settings, self.keyring, self.clock = settings, keyring, clock
+        self.line = Line()
+        self.host = urlsplit(settings.tencent_url).netloc
+
+    async def make(self, id: str, errand: SendSms) -> Mapping[str, Any]:
+        """`{"serial": …}`. Raises Retry, Reject or Unknown."""
+        answer = await self._call(
+            "SendSms",
+            PhoneNumberSet=["+86" + self.keyring.open(errand.phone, f"{errand.case}:phone")],
+            SmsSdkAppId=self.settings.tencent_app,
+            SignName=self.settings.tencent_sign,
+            TemplateId=errand.template,
+            TemplateParamSet=list(errand.params.values()),
+            SessionContext=errand.out_id,
+        )
+        try:
+            status = answer["SendStatusSet"][0]
+            code, serial = str(status["Code"]), str(status.get("SerialNo", ""))
+        except (KeyError, IndexError, TypeError):
+            raise Unknown("no status") from None
+        if code != "Ok":
+            self._refuse(code)
+        return {"serial": serial}
+
+    async def ask(self, id: str, errand: SendSms) -> Mapping[str, Any] | None:
+        """The message of this reference. Tencent lists a message only once it has a receipt, so one that is not found
+        may still have been sent: Unknown is raised, never None returned."""
+        now = self.clock.system()
+        offset = 0
+        while True:
+            answer = await self._call(
+                "PullSmsSendStatusByPhoneNumber",
+                PhoneNumber="+86" + self.keyring.open(errand.phone, f"{errand.case}:phone"),
+                SmsSdkAppId=self.settings.tencent_app,
+                BeginTime=int(now - timedelta(days=3).total_seconds()),
+                EndTime=int(now) + 1,
+                Offset=offset,
+                Limit=PAGE,
+            )
+            found = answer.get("PullSmsSendStatusSet") or []
+            for status in found:
+                if status.get("SessionContext") == errand.out_id:
+                    return {"serial": str(status.get("SerialNo", ""))}
+            if len(found) < PAGE:
+                raise Unknown("not listed")
+            offset += PAGE
+
+    async def _call(self, action: str, **params: Any) -> dict[str, Any]:
+        body = msgspec.json.encode(params)
+        status, found = await self.line.post(self.settings.tencent_url, body, self.signed(action, body))
+        answer = found.get("Response")
+        if not isinstance(answer, dict):
+            raise Unknown(f"HTTP {status}")
+        if isinstance(error := answer.get("Error"), dict):
+            self._refuse(str(error.get("Code")))
+        return answer
+
+    def _refuse(self, code: str) -> None:
+        if code.startswith(BUSY):
+            raise Retry(code)
+        if code in OVER:
+            raise Throttled(code, 30.0)
+        if code.startswith(UNSURE):
+            raise Unknown(code)
+        if code.startswith(ILLEGAL):
+            raise Reject(code, "短信服务商拒绝发送")
+        raise refused()
+
+    def signed(self, action: str, body: bytes) -> dict[str, str]:
+        """Headers with the signature of TC3-HMAC-SHA256 (cloud.tencent.com document 382/52071)."""
+        moment = int(self.clock.system())
+        day = f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d}"
+        canonical = "\n".join(
+            (
+                "POST",
+                "/",
+                "",
+                f"content-type:{TYPE}\nhost:{self.host}\nx-tc-action:{action.lower()}\n",
+                SIGNED,
+                hashlib.sha256(body).hexdigest(),
+            )
+        )
+        scope = f"{day}/{SERVICE}/tc3_request"
+        digest = hashlib.sha256(canonical.encode()).hexdigest()
+        key = f"TC3{self.settings.tencent_secret}".encode()
+        for part in (day, SERVICE, "tc3_request"):
+            key = hmac.digest(key, part.encode(), "sha256")
+        signature = hmac.digest(key, f"TC3-HMAC-SHA256\n{moment}\n{scope}\n{digest}".encode(), "sha256").hex()
+        credential = f"TC3-HMAC-SHA256 Credential={self.settings.tencent_key}/{scope}"
+        return {
+            "Authorization": f"{credential}, SignedHeaders={SIGNED}, Signature={signature}",
+            "Content-Type": TYPE,
+            "Host": self.host,
+            "X-TC-Action": action,
+            "X-TC-Timestamp": str(moment),
+            "X-TC-Version": VERSION,
+            "X-TC-Region": REGION,
+        }
+
+    async def close(self) -> None:
+        await self.line.close()

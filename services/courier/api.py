@@ -1,4 +1,4 @@
-"""Courier's routes: EMS's pushes, verified and answered in its own words; parcels for officers; handing over.
+"""Courier's routes: partners' pushes, verified and answered in their own words; parcels for officers; handing over.
 
 One tell or one read per parcel; this module must never decide what a scan means.
 """
@@ -13,20 +13,49 @@ from chassis.decision import Caller, Decider
 from chassis.door import Asked, Door
 from chassis.http import ASKED, answer, officer, reply
 from contracts.event import CaseId
-from services.courier.domain.parcel import HandOver, Parcel, Stray
+from services.courier.domain.parcel import HandOver, Parcel, Post, Stray
+from services.courier.partners.ems import EmsPushes
+from services.courier.partners.kuaidi100 import Kuaidi100
+from services.courier.partners.port import Partner, Push
+from services.courier.partners.sf import Sf
+from services.courier.partners.standard import StandardWebhooks
 from services.courier.pushes import Pushes
 from services.courier.settings import Settings
 
 
 def routes(parcels: Decider[Parcel], strays: Decider[Stray], settings: Settings, door: Door) -> APIRouter:
     router = APIRouter()
-    pushes = Pushes(parcels, strays, settings.ems_push_key, door)
+    pushes = Pushes(parcels, strays, door)
+    ems, kuaidi100, sf = EmsPushes(settings.ems_push_key), Kuaidi100(settings.kuaidi100_salt), Sf(settings.sf_secret)
+    standard = {
+        name: StandardWebhooks(name, secrets, door.clock.system) for name, secrets in settings.webhook_secrets.items()
+    }
+    nobody = StandardWebhooks("nobody", (), door.clock.system)
+
+    async def taken(partner: Partner, request: Request, secret: str = "") -> Response:
+        """Verified before it is parsed, durable before it is answered."""
+        status, words = await pushes.take(partner, Push(await request.body(), request.headers, secret))
+        return answer(words, status)
 
     @router.post("/webhooks/ems/traces", include_in_schema=False)
     async def traces(request: Request) -> Response:
-        """Verified before it is parsed, durable before it is answered. A number that fails is named, so that EMS
-        pushes it again."""
-        return answer(await pushes.take(await request.body(), request.headers.get("authenticate")))
+        """Both formats of EMS."""
+        return await taken(ems, request)
+
+    @router.post("/webhooks/kuaidi100/traces", include_in_schema=False)
+    async def histories(request: Request) -> Response:
+        """快递100."""
+        return await taken(kuaidi100, request)
+
+    @router.post("/webhooks/sf/{secret}/routes", include_in_schema=False)
+    async def sf_routes(secret: str, request: Request) -> Response:
+        """顺丰 RoutePushService."""
+        return await taken(sf, request, secret)
+
+    @router.post("/webhooks/standard/{partner}", include_in_schema=False)
+    async def scanned(partner: str, request: Request) -> Response:
+        """Standard Webhooks; a partner whom nobody knows is refused as a wrong signature is."""
+        return await taken(standard.get(partner, nobody), request)
 
     @router.get("/cases/{case}")
     async def read(
@@ -40,6 +69,13 @@ def routes(parcels: Decider[Parcel], strays: Decider[Stray], settings: Settings,
     ) -> Response:
         return reply(await door.tell(parcels, case, command, by=by, asked=asked), view)
 
+    @router.post("/cases/{case}/post")
+    async def post(
+        case: CaseId, command: Post, by: Caller = officer("issuer", "window"), asked: Asked = ASKED
+    ) -> Response:
+        """交寄: the officer gives the result to a courier by hand, with the number on the receipt."""
+        return reply(await door.tell(parcels, case, command, by=by, asked=asked), view)
+
     return router
 
 
@@ -51,6 +87,7 @@ def view(parcel: Parcel) -> dict[str, Any]:
         "number": parcel.about.get("number"),
         "phase": parcel.phase,
         "method": parcel.method,
+        "partner": parcel.partner or None,
         "waybill": parcel.waybill or None,
         "scans": [{"at": scan.at, "code": scan.code, "meaning": scan.meaning} for scan in parcel.scans],
         "retracted": len(parcel.gone),

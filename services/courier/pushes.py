@@ -1,4 +1,4 @@
-"""Takes what EMS pushes to the parcels it is about, and answers in EMS's own words.
+"""Takes what partners push to the parcels it is about, and answers in the partner's own words.
 
 Verified before it is parsed, durable before it is answered; this module must never decide what a scan means.
 """
@@ -13,29 +13,29 @@ from pydantic import ValidationError
 from chassis.decision import Caller, Decider, Reject
 from chassis.door import Door
 from services.courier.domain.parcel import KeepScans, Parcel, Scanned, Stray
-from services.courier.partners.ems import Pushed, acknowledged, authentic, parsed
-
-EMS = Caller("partner", "ems")
+from services.courier.partners.port import Partner, Push, Pushed
 
 
 class Pushes:
     """One push holds scans of many parcels; each is told on its own."""
 
-    def __init__(self, parcels: Decider[Parcel], strays: Decider[Stray], key: str, door: Door) -> None:
-        self.parcels, self.strays, self.key, self.door = parcels, strays, key, door
+    def __init__(self, parcels: Decider[Parcel], strays: Decider[Stray], door: Door) -> None:
+        self.parcels, self.strays, self.door = parcels, strays, door
 
-    async def take(self, body: bytes, signature: str | None) -> dict[str, Any]:
-        """The answer; a number that failed is named in it, so that EMS pushes it again.
+    async def take(self, partner: Partner, push: Push) -> tuple[int, dict[str, Any]]:
+        """Status and answer; a number that failed is named in it, so that it is pushed again. A push that is refused as
+        a whole (signature_invalid, push_unreadable) is answered in the partner's words, with our rule beside."""
+        try:
+            partner.verify(push)
+            pushed = partner.parse(push)
+        except Reject as reject:
+            return reject.status, {**partner.words([], reject.message), "rule": reject.rule}
+        by = Caller("partner", partner.name)
+        results = await asyncio.gather(*(self._one(by, w, p) for w, p in pushed.items()), return_exceptions=True)
+        failed = [w for w, result in zip(pushed, results, strict=True) if isinstance(result, BaseException)]
+        return 200, partner.words(failed)
 
-        Raises Reject: 401 signature_invalid, 400 push_unreadable.
-        """
-        if not authentic(body, signature, self.key):
-            raise Reject("signature_invalid", "签名无效", "authenticate", 401)
-        pushed = parsed(body)
-        results = await asyncio.gather(*(self._one(w, p) for w, p in pushed.items()), return_exceptions=True)
-        return acknowledged([w for w, result in zip(pushed, results, strict=True) if isinstance(result, BaseException)])
-
-    async def _one(self, waybill: str, pushed: Pushed) -> None:
+    async def _one(self, by: Caller, waybill: str, pushed: Pushed) -> None:
         """To the parcel of this waybill; while nobody knows it, to a document of its own. Looking twice leaves no gap:
         if the order's answer is still missing then, `ordered` will find what was kept."""
         scans, retracts = tuple(pushed.scans), tuple(pushed.retracts)
@@ -43,11 +43,11 @@ class Pushes:
             case = await self._case(waybill)
             if case is None:
                 kept = KeepScans(waybill=waybill, scans=scans, retracts=retracts)
-                await self.door.tell(self.strays, waybill, kept, by=EMS)
+                await self.door.tell(self.strays, waybill, kept, by=by)
                 case = await self._case(waybill)
             if case is not None:
                 scanned = Scanned(waybill=waybill, scans=scans, retracts=retracts)
-                await self.door.tell(self.parcels, case, scanned, by=EMS)
+                await self.door.tell(self.parcels, case, scanned, by=by)
         except ValidationError:
             raise Reject("waybill_invalid", "运单号无效", status=422) from None
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from chassis.settings import Section
+from services.courier.partners.standard import secrets_of
 
 
 class Settings(Section):
@@ -25,6 +26,13 @@ class Settings(Section):
     ems_secret: str = Field("TvaBgrhE46sft3nZlfe7xw==", repr=False, description="EMS secret: Base64 of 16 bytes (SM4).")
     ems_query: str = Field("020010", description="EMS apiCode of the order query.")
     ems_push_key: str = Field("sandbox-ems-push", repr=False, description="Key of EMS pushes (header authenticate).")
+    kuaidi100_salt: str = Field("sandbox-kuaidi100", repr=False, description="Salt of 快递100 subscriptions.")
+    sf_secret: str = Field("sandbox-sf", repr=False, description="Secret path segment of 顺丰's pushes.")
+    standard_webhooks: str = Field(
+        "",
+        repr=False,
+        description="Partners by Standard Webhooks: name=whsec_base64[+whsec_base64],… (two live secrets).",
+    )
     sender_name: str = Field("亳州市政务服务中心", description="Sender on the label.")
     sender_phone: str = Field("05580000000", description="Sender's telephone.")
     sender_address: str = Field("安徽省亳州市谯城区希夷大道", description="Sender's address.")
@@ -33,3 +41,13 @@ class Settings(Section):
     patience_minutes: int = Field(
         120, ge=1, description="Minutes to wait for a missing first scan (收寄) that later scans prove."
     )
+
+    @field_validator("standard_webhooks")
+    @classmethod
+    def _secrets(cls, value: str) -> str:
+        secrets_of(value)
+        return value
+
+    @property
+    def webhook_secrets(self) -> dict[str, list[bytes]]:
+        return secrets_of(self.standard_webhooks)

@@ -28,6 +28,7 @@ class Parcel(State, frozen=True, kw_only=True):
     about: dict[str, Any] = {}
     method: str = ""
     same_city: bool = True
+    partner: str = ""
     waybill: str = ""
     scans: tuple[Scan, ...] = ()
     gone: tuple[Scan, ...] = ()
@@ -96,6 +97,13 @@ class KeepScans(Scanned):
     """The same, for a waybill that nobody knows yet."""
 
     CREATES: ClassVar[bool] = True
+
+
+class Post(Command):
+    """交寄 by hand: the partner's name and the number on its receipt."""
+
+    partner: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{2,20}$")]
+    waybill: Waybill
 
 
 class HandOver(Command):

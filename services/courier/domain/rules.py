@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from chassis.decision import Alarm, Answer, Decider, Decision, Reject
+from chassis.decision import Alarm, Answer, Command, Decider, Decision, Reject
 from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered, Returned
 from contracts.event import About, CaseEvent, Limit
 from contracts.review import Issued
@@ -28,6 +28,7 @@ from services.courier.domain.parcel import (
     KeepScans,
     OrderEms,
     Parcel,
+    Post,
     Scanned,
     Stray,
     Strayed,
@@ -47,6 +48,7 @@ def parcels(same_city: timedelta, elsewhere: timedelta, patience: timedelta = ti
     decider.on(Scanned)(rules.scanned)
     decider.on(Strayed)(rules.strayed)
     decider.on(HandOver)(rules.hand_over)
+    decider.on(Post)(rules.post)
     decider.when("settle")(rules.settle)
     return decider
 
@@ -107,8 +109,16 @@ class Parcels:
             )
             return Decision(state, say=(failed,))
         waybill = str(answer.result["waybill"])
-        state = replace(state, phase=ORDERED, waybill=waybill)
-        return Decision(state, say=(Ordered(**self._common(state, now), partner=EMS, waybill=waybill),))
+        return self._posted(state, EMS, waybill, now)
+
+    def post(self, state: Parcel, command: Post, now: datetime) -> Decision[Parcel]:
+        """An officer gives it to a courier after all. Rules `other_department`, `not_at_window`."""
+        self._here(state, command)
+        return self._posted(replace(state, said_dispatched=False), command.partner, command.waybill, now)
+
+    def _posted(self, state: Parcel, partner: str, waybill: str, now: datetime) -> Decision[Parcel]:
+        state = replace(state, phase=ORDERED, partner=partner, waybill=waybill)
+        return Decision(state, say=(Ordered(**self._common(state, now), partner=partner, waybill=waybill),))
 
     def scanned(self, state: Parcel, command: Scanned, now: datetime) -> Decision[Parcel] | None:
         return self._evidence(state, scans_of(command.scans), scans_of(command.retracts), now)
@@ -119,14 +129,17 @@ class Parcels:
     def hand_over(self, state: Parcel, command: HandOver, now: datetime) -> Decision[Parcel]:
         """Also the way out when an order failed: the result is still there. Rules `other_department`,
         `not_at_window`."""
-        if command.by.department != state.about.get("department"):
-            raise Reject("other_department", "该办件不属于您所在的部门", status=403)
-        if state.phase not in (AT_WINDOW, FAILED):
-            raise Reject("not_at_window", "没有待领取的结果")
+        self._here(state, command)
         method = METHODS[state.method] if state.phase == AT_WINDOW else DeliveryMethod.WINDOW
         state = replace(state, phase=HANDED_OVER, said_delivered=True)
         delivered = Delivered(**self._common(state, now), waybill=state.about["number"], scanned_at=now, method=method)
         return Decision(state, say=(delivered,))
+
+    def _here(self, state: Parcel, command: Command) -> None:
+        if command.by.department != state.about.get("department"):
+            raise Reject("other_department", "该办件不属于您所在的部门", status=403)
+        if state.phase not in (AT_WINDOW, FAILED):
+            raise Reject("not_at_window", "没有待领取的结果")
 
     # ------------------------------------------------------------------------------------------------------ evidence
 
@@ -163,7 +176,7 @@ class Parcels:
             said.append(
                 Dispatched(
                     **common,
-                    partner=EMS,
+                    partner=state.partner or EMS,
                     method=DeliveryMethod.EMS,
                     scanned_at=posted,
                     promise=self._promise(state, posted),

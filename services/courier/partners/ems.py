@@ -21,13 +21,15 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unknown
 from chassis.sealing import Keyring
-from contracts.codes import SCAN_EMS, SCAN_EMS_LEGACY, CodeList, Unmapped
+from contracts.codes import SCAN_EMS, SCAN_EMS_LEGACY, CodeList
 from contracts.event import SHANGHAI
 from contracts.words import ParcelScan
 from services.courier.domain.parcel import OrderEms
+from services.courier.partners.port import Push, Pushed, meaning, moment, unreadable, unsigned
 from services.courier.settings import Settings
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+EMS = "ems"
 ORDER = "020003"
 MARK = "|$4|"
 UNKNOWN_ORDER = "B0404"
@@ -132,8 +134,6 @@ class EmsOrders:
 
 # ------------------------------------------------------------------------------------------------------------- pushes
 
-Triple = tuple[str, str, str]
-
 
 class Trace(msgspec.Struct, rename="camel"):
     """One element of the new push, an array."""
@@ -157,13 +157,6 @@ class Legacy(msgspec.Struct):
     listexpressmail: list[Mail]
 
 
-class Pushed(msgspec.Struct):
-    """What a push says of one waybill."""
-
-    scans: list[Triple] = []
-    retracts: list[Triple] = []
-
-
 TRACES = msgspec.json.Decoder(list[Trace])
 LEGACY = msgspec.json.Decoder(Legacy)
 
@@ -178,36 +171,44 @@ def parsed(body: bytes) -> dict[str, Pushed]:
     """Scans by waybill, of either format. Raises Reject (400) for anything else, repeating nothing of it."""
     try:
         if body.lstrip()[:1] == b"[":
-            rows = [(t.trace_no, _time(t.op_time, "%Y-%m-%d %H:%M:%S"), t.op_code, True) for t in TRACES.decode(body)]
+            rows = [(t.trace_no, moment(t.op_time), t.op_code, True) for t in TRACES.decode(body)]
             codes: CodeList[ParcelScan] = SCAN_EMS
         else:
             rows = [
-                (m.mailnum, _time(m.procdate + m.proctime, "%Y%m%d%H%M%S"), m.action, m.effect != "0")
+                (m.mailnum, moment(m.procdate + m.proctime, "%Y%m%d%H%M%S"), m.action, m.effect != "0")
                 for m in LEGACY.decode(body).listexpressmail
             ]
             codes = SCAN_EMS_LEGACY
     except (msgspec.DecodeError, ValueError, RecursionError):  # the last of them for brackets without end
-        raise Reject("push_unreadable", "推送内容无法解析", status=400) from None
+        raise unreadable() from None
     found: dict[str, Pushed] = {}
     for waybill, at, code, valid in rows:
-        triple = (at, code, _meaning(codes, code))
+        triple = (at, code, meaning(codes, code))
         pushed = found.setdefault(waybill, Pushed())
         (pushed.scans if valid else pushed.retracts).append(triple)
     return found
 
 
-def _time(text: str, form: str) -> str:
-    return datetime.strptime(text, form).replace(tzinfo=SHANGHAI).isoformat()
-
-
-def _meaning(codes: CodeList[ParcelScan], code: str) -> str:
-    """A code that no list has is a movement: evidence is kept even when it says nothing new."""
-    try:
-        return codes.decode(code).value
-    except Unmapped:
-        return ParcelScan.MOVED.value
-
-
-def acknowledged(failed: list[str]) -> dict[str, Any]:
+def acknowledged(failed: list[str], problem: str = "") -> dict[str, Any]:
     """The partner's own words; numbers that failed are pushed again."""
-    return {"response": {"success": "0" if failed else "1", "failmailnums": ",".join(failed), "remark": ""}}
+    success = "0" if failed or problem else "1"
+    return {"response": {"success": success, "failmailnums": ",".join(failed), "remark": problem}}
+
+
+class EmsPushes:
+    """Both formats at one door."""
+
+    name = EMS
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def verify(self, push: Push) -> None:
+        if not authentic(push.body, push.headers.get("authenticate"), self.key):
+            raise unsigned("authenticate")
+
+    def parse(self, push: Push) -> dict[str, Pushed]:
+        return parsed(push.body)
+
+    def words(self, failed: list[str], problem: str = "") -> dict[str, Any]:
+        return acknowledged(failed, problem)

@@ -1,0 +1,64 @@
+"""顺丰 RoutePushService: at most ten new routes a push, answered by return code (showdoc hnqiao 9157102515696868).
+
+It verifies and reads; this module must never decide what a scan means for a parcel.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import Any, Final
+
+import msgspec
+
+from contracts.codes import SCAN_SF
+from services.courier.partners.port import Push, Pushed, meaning, moment, unreadable, unsigned
+
+MOST: Final = 10
+
+
+class Route(msgspec.Struct, rename="camel"):
+    mailno: str
+    accept_time: str
+    op_code: str
+
+
+class Body(msgspec.Struct):
+    routes: list[Route] = msgspec.field(name="WaybillRoute")
+
+
+class Envelope(msgspec.Struct):
+    body: Body = msgspec.field(name="Body")
+
+
+ENVELOPE = msgspec.json.Decoder(Envelope)
+
+
+class Sf:
+    """The push carries no signature, so the address itself is the secret."""
+
+    name = "sf"
+
+    def __init__(self, secret: str) -> None:
+        self.secret = secret
+
+    def verify(self, push: Push) -> None:
+        if not hmac.compare_digest(push.secret.encode(), self.secret.encode()):
+            raise unsigned("secret")
+
+    def parse(self, push: Push) -> dict[str, Pushed]:
+        found: dict[str, Pushed] = {}
+        try:
+            routes = ENVELOPE.decode(push.body).body.routes
+            for route in routes:
+                scan = (moment(route.accept_time), route.op_code, meaning(SCAN_SF, route.op_code))
+                found.setdefault(route.mailno, Pushed()).scans.append(scan)
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            raise unreadable() from None
+        if len(routes) > MOST:
+            raise unreadable()
+        return found
+
+    def words(self, failed: list[str], problem: str = "") -> dict[str, Any]:
+        if failed or problem:
+            return {"return_code": "1000", "return_msg": problem or "处理失败"}
+        return {"return_code": "0000", "return_msg": "成功"}

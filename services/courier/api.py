@@ -13,7 +13,7 @@ from chassis.decision import Caller, Decider
 from chassis.door import Asked, Door
 from chassis.http import ASKED, answer, officer, reply
 from contracts.event import CaseId
-from services.courier.domain.parcel import HandOver, Parcel, Post, Stray
+from services.courier.domain.parcel import Cancel, HandOver, Parcel, Post, Stray
 from services.courier.partners.ems import EmsPushes
 from services.courier.partners.kuaidi100 import Kuaidi100
 from services.courier.partners.port import Partner, Push
@@ -69,6 +69,11 @@ def routes(parcels: Decider[Parcel], strays: Decider[Stray], settings: Settings,
     ) -> Response:
         return reply(await door.tell(parcels, case, command, by=by, asked=asked), view)
 
+    @router.post("/cases/{case}/cancel", status_code=202)
+    async def cancel(case: CaseId, by: Caller = officer("issuer", "window"), asked: Asked = ASKED) -> Response:
+        """取消寄件 while nothing was collected: the result waits at the window then."""
+        return reply(await door.tell(parcels, case, Cancel(), by=by, asked=asked), view, 202)
+
     @router.post("/cases/{case}/post")
     async def post(
         case: CaseId, command: Post, by: Caller = officer("issuer", "window"), asked: Asked = ASKED
@@ -94,5 +99,6 @@ def view(parcel: Parcel) -> dict[str, Any]:
         "state": found.state,
         "posted": found.posted,
         "attempts": len(found.attempts),
+        "lost": parcel.lost,
         "delivered": parcel.said_delivered,
     }

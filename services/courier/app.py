@@ -10,9 +10,9 @@ from functools import partial
 
 from chassis.service import Parts, Service
 from services.courier import api
-from services.courier.domain.parcel import OrderEms
+from services.courier.domain.parcel import CancelEms, OrderEms, TraceEms
 from services.courier.domain.rules import parcels, strays
-from services.courier.partners.ems import EmsOrders
+from services.courier.partners.ems import EmsCancels, EmsOrders, EmsTraces
 from services.courier.settings import Settings
 
 
@@ -28,7 +28,7 @@ def build(parts: Parts) -> Service:
     return Service(
         "courier",
         deciders=(sent, unknown),
-        errands={OrderEms: ems},
+        errands={OrderEms: ems, TraceEms: EmsTraces(ems), CancelEms: EmsCancels(ems)},
         routes=partial(api.routes, sent, unknown, settings),
         close=(ems.close,),
     )

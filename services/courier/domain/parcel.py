@@ -22,7 +22,8 @@ Waybill = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{6,40}$")]
 class Parcel(State, frozen=True, kw_only=True):
     """Keyed by case id. `scans` is the evidence, `gone` what the partner has taken back; `said_…` and `told` (the
     moment said of each attempt) is what has been said of it, so that new evidence says only what is new. Until `waits`
-    a missing 收寄 scan is waited for; `inferred` = it was waited for in vain."""
+    a missing 收寄 scan is waited for; `inferred` = it was waited for in vain. At `look` the partner is asked for scans
+    that were never pushed; `lost` = it had none either."""
 
     phase: str = BLANK
     about: dict[str, Any] = {}
@@ -30,17 +31,21 @@ class Parcel(State, frozen=True, kw_only=True):
     same_city: bool = True
     partner: str = ""
     waybill: str = ""
+    order_no: str = ""
     scans: tuple[Scan, ...] = ()
     gone: tuple[Scan, ...] = ()
     waits: datetime | None = None
     inferred: bool = False
+    look: datetime | None = None
+    lost: bool = False
     said_dispatched: bool = False
     told: tuple[datetime, ...] = ()
     said_delivered: bool = False
     said_returned: bool = False
 
     def alarms(self) -> Mapping[str, datetime]:
-        return {} if self.waits is None else {"settle": self.waits}
+        times = {"settle": self.waits, "search": self.look}
+        return {name: at for name, at in times.items() if at is not None}
 
     def lookups(self) -> tuple[str, ...]:
         return (f"waybill:{self.waybill}",) if self.waybill else ()
@@ -83,6 +88,25 @@ class OrderEms(Errand, frozen=True, kw_only=True):
     name: str
     phone: str
     address: str
+
+
+class TraceEms(Errand, frozen=True, kw_only=True):
+    """轨迹查询: every scan of a waybill, whether or not it was pushed."""
+
+    case: str
+    waybill: str
+
+
+class CancelEms(Errand, frozen=True, kw_only=True):
+    """取消寄件, while nothing was collected."""
+
+    case: str
+    waybill: str
+    order: str
+
+
+class Cancel(Command):
+    """取消寄件: the result will be fetched at the window instead."""
 
 
 class Scanned(Command):

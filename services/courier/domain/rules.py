@@ -24,6 +24,8 @@ from services.courier.domain.parcel import (
     HANDED_OVER,
     ORDERED,
     PLANNED,
+    Cancel,
+    CancelEms,
     HandOver,
     KeepScans,
     OrderEms,
@@ -32,8 +34,13 @@ from services.courier.domain.parcel import (
     Scanned,
     Stray,
     Strayed,
+    TraceEms,
 )
 
+SILENCE = timedelta(hours=72)
+"""How long a parcel may be on its way without a scan before its partner is asked (domain 2.3)."""
+AGAIN = timedelta(hours=24)
+"""When a search that nobody answered is made again."""
 EMS = "ems"
 WINDOW = "window"
 METHODS = {method.value: method for method in DeliveryMethod}
@@ -49,7 +56,11 @@ def parcels(same_city: timedelta, elsewhere: timedelta, patience: timedelta = ti
     decider.on(Strayed)(rules.strayed)
     decider.on(HandOver)(rules.hand_over)
     decider.on(Post)(rules.post)
+    decider.on(Cancel)(rules.cancel)
+    decider.after(TraceEms)(rules.traced)
+    decider.after(CancelEms)(rules.cancelled)
     decider.when("settle")(rules.settle)
+    decider.when("search")(rules.search)
     return decider
 
 
@@ -93,10 +104,17 @@ class Parcels:
         if event.delivery is DeliveryMethod.EMS and contact.address is not None:
             order = OrderEms(case=state.id, name=contact.name, phone=contact.phone, address=contact.address)
             return Decision(replace(state, phase=PLANNED), do=(order,))
+        return self._at_window(state, now)
+
+    def _at_window(self, state: Parcel, now: datetime) -> Decision[Parcel]:
         state = replace(state, phase=AT_WINDOW, said_dispatched=True)
-        common = self._common(state, now)
         dispatched = Dispatched(
-            **common, partner=WINDOW, waybill=about["number"], method=event.delivery, scanned_at=now, promise=None
+            **self._common(state, now),
+            partner=WINDOW,
+            waybill=state.about["number"],
+            method=METHODS[state.method],
+            scanned_at=now,
+            promise=None,
         )
         return Decision(state, say=(dispatched,))
 
@@ -109,7 +127,22 @@ class Parcels:
             )
             return Decision(state, say=(failed,))
         waybill = str(answer.result["waybill"])
-        return self._posted(state, EMS, waybill, now)
+        return self._posted(replace(state, order_no=answer.id), EMS, waybill, now)
+
+    def cancel(self, state: Parcel, command: Cancel, now: datetime) -> Decision[Parcel]:
+        """Before anything was collected. Rules `other_department`, `not_cancellable`."""
+        self._own(state, command)
+        if state.phase != ORDERED or state.partner != EMS or state.scans:
+            raise Reject("not_cancellable", "没有可以取消的寄件, 或者已经揽收")
+        return Decision(state, do=(CancelEms(case=state.id, waybill=state.waybill, order=state.order_no),))
+
+    def cancelled(self, state: Parcel, answer: Answer, now: datetime) -> Decision[Parcel] | None:
+        """The partner took the order back: the result waits at the window. Where it would not, the parcel goes on."""
+        if answer.outcome != "done" or state.phase != ORDERED or state.scans:
+            return None
+        return self._at_window(
+            replace(state, method=DeliveryMethod.WINDOW.value, partner="", waybill="", look=None), now
+        )
 
     def post(self, state: Parcel, command: Post, now: datetime) -> Decision[Parcel]:
         """An officer gives it to a courier after all. Rules `other_department`, `not_at_window`."""
@@ -117,7 +150,8 @@ class Parcels:
         return self._posted(replace(state, said_dispatched=False), command.partner, command.waybill, now)
 
     def _posted(self, state: Parcel, partner: str, waybill: str, now: datetime) -> Decision[Parcel]:
-        state = replace(state, phase=ORDERED, partner=partner, waybill=waybill)
+        look = now + SILENCE if partner == EMS else None
+        state = replace(state, phase=ORDERED, partner=partner, waybill=waybill, look=look)
         return Decision(state, say=(Ordered(**self._common(state, now), partner=partner, waybill=waybill),))
 
     def scanned(self, state: Parcel, command: Scanned, now: datetime) -> Decision[Parcel] | None:
@@ -136,10 +170,13 @@ class Parcels:
         return Decision(state, say=(delivered,))
 
     def _here(self, state: Parcel, command: Command) -> None:
-        if command.by.department != state.about.get("department"):
-            raise Reject("other_department", "该办件不属于您所在的部门", status=403)
+        self._own(state, command)
         if state.phase not in (AT_WINDOW, FAILED):
             raise Reject("not_at_window", "没有待领取的结果")
+
+    def _own(self, state: Parcel, command: Command) -> None:
+        if command.by.department != state.about.get("department"):
+            raise Reject("other_department", "该办件不属于您所在的部门", status=403)
 
     # ------------------------------------------------------------------------------------------------------ evidence
 
@@ -150,11 +187,36 @@ class Parcels:
         all_scans, all_gone = merged(state.scans, scans), merged(state.gone, gone)
         if (all_scans, all_gone) == (state.scans, state.gone):
             return None
-        return self._speak(replace(state, scans=all_scans, gone=all_gone), now)
+        return self._watched(self._speak(replace(state, scans=all_scans, gone=all_gone, lost=False), now))
+
+    def search(self, state: Parcel, alarm: Alarm, now: datetime) -> Decision[Parcel]:
+        """Nothing was heard for too long: the partner is asked what it never pushed."""
+        return Decision(replace(state, look=None), do=(TraceEms(case=state.id, waybill=state.waybill),))
+
+    def traced(self, state: Parcel, answer: Answer, now: datetime) -> Decision[Parcel] | None:
+        """What it has is evidence; where it has nothing new either, a parcel that was posted is lost, once."""
+        if answer.outcome != "done":
+            return Decision(replace(state, look=now + AGAIN))
+        found = self._evidence(state, scans_of(answer.result["scans"]), (), now)
+        if found is not None or not moving(state):
+            return found
+        if not state.said_dispatched:
+            return Decision(replace(state, look=now + AGAIN))
+        lost = DeliveryFailed(
+            **self._common(state, now), waybill=state.waybill, scanned_at=now, attempt=len(state.told), cause="lost"
+        )
+        return Decision(replace(state, lost=True, look=None), say=(lost,))
+
+    def _watched(self, decision: Decision[Parcel]) -> Decision[Parcel]:
+        """When to ask, if nothing more is heard of a parcel under way."""
+        state = decision.state
+        last = max((scan.at for scan in state.scans if scan not in state.gone), default=None)
+        look = state.look if last is None else last + SILENCE
+        return Decision(replace(state, look=look if moving(state) else None), say=decision.say)
 
     def settle(self, state: Parcel, alarm: Alarm, now: datetime) -> Decision[Parcel]:
         """No 收寄 scan came: the first scan that proves one stands for it."""
-        return self._speak(replace(state, inferred=True), now)
+        return self._watched(self._speak(replace(state, inferred=True), now))
 
     def _speak(self, state: Parcel, now: datetime) -> Decision[Parcel]:
         """Says what is proved and unsaid, always dispatched before failed before delivered, however the scans came:
@@ -214,6 +276,12 @@ class Parcels:
             "parcel": 1,
             "direction": Direction.OUT,
         }
+
+
+def moving(state: Parcel) -> bool:
+    """In the hands of EMS, the only partner that can be asked."""
+    over = state.said_delivered or state.said_returned
+    return state.phase == ORDERED and state.partner == EMS and not over
 
 
 def scans_of(raw: Iterable[tuple[str, str, str]]) -> tuple[Scan, ...]:

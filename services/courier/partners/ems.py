@@ -24,13 +24,13 @@ from chassis.sealing import Keyring
 from contracts.codes import SCAN_EMS, SCAN_EMS_LEGACY, CodeList
 from contracts.event import SHANGHAI
 from contracts.words import ParcelScan
-from services.courier.domain.parcel import OrderEms
+from services.courier.domain.parcel import CancelEms, OrderEms, TraceEms
 from services.courier.partners.port import Push, Pushed, meaning, moment, unreadable, unsigned
 from services.courier.settings import Settings
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 EMS = "ems"
-ORDER = "020003"
+ORDER, CANCEL, TRACE = "020003", "020006", "040001"
 MARK = "|$4|"
 UNKNOWN_ORDER = "B0404"
 BUSY = ("B0500",)
@@ -75,20 +75,20 @@ class EmsOrders:
             },
             "cargos": [{"cargoName": "政务服务证照", "count": 1}],
         }
-        body = await self._call(ORDER, [order])
+        body = await self.call(ORDER, [order])
         return {"waybill": str(body["waybillNo"])}
 
     async def ask(self, id: str, errand: OrderEms) -> Mapping[str, Any] | None:
         """The waybill of this order number; None when EMS does not know it."""
         try:
-            body = await self._call(self.settings.ems_query, {"logisticsOrderNo": id})
+            body = await self.call(self.settings.ems_query, {"logisticsOrderNo": id})
         except Reject as reject:
             if reject.rule == UNKNOWN_ORDER:
                 return None
             raise
         return {"waybill": str(body["waybillNo"])}
 
-    async def _call(self, code: str, message: Any) -> dict[str, Any]:
+    async def call(self, code: str, message: Any) -> dict[str, Any]:
         """The content of retBody. Raises Retry when nothing can have happened, Unknown when nobody can say, Reject with
         EMS's own code otherwise."""
         if self._session is None:
@@ -130,6 +130,45 @@ class EmsOrders:
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
+
+
+class EmsTraces:
+    """Runner of TraceEms: asking may be repeated at will."""
+
+    patient = False
+
+    def __init__(self, ems: EmsOrders) -> None:
+        self.ems = ems
+
+    async def make(self, id: str, errand: TraceEms) -> Mapping[str, Any]:
+        """`{"scans": […]}`. Raises what `EmsOrders.call` raises."""
+        body = await self.ems.call(TRACE, {"waybillNo": errand.waybill})
+        try:
+            rows = msgspec.convert(body.get("responseItems") or [], list[Trace])
+            return {"scans": [(moment(t.op_time), t.op_code, meaning(SCAN_EMS, t.op_code)) for t in rows]}
+        except (msgspec.ValidationError, ValueError):
+            raise Unknown("unreadable traces") from None
+
+    async def ask(self, id: str, errand: TraceEms) -> None:
+        """Nothing has happened that could be asked about."""
+
+
+class EmsCancels:
+    """Runner of CancelEms: cancelling what is cancelled is a success."""
+
+    patient = False
+
+    def __init__(self, ems: EmsOrders) -> None:
+        self.ems = ems
+
+    async def make(self, id: str, errand: CancelEms) -> Mapping[str, Any]:
+        """Raises Reject where it was collected already."""
+        order = {"logisticsOrderNo": errand.order, "waybillNo": errand.waybill, "cancelReason": "改为窗口领取"}
+        await self.ems.call(CANCEL, order)
+        return {}
+
+    async def ask(self, id: str, errand: CancelEms) -> None:
+        """Cancelling may be repeated."""
 
 
 # ------------------------------------------------------------------------------------------------------------- pushes

@@ -13,7 +13,7 @@ from contracts.courier import Courier, Delivered, DeliveryFailed, Dispatched
 from contracts.event import Event
 from contracts.review import Issued
 from contracts.words import DeliveryMethod
-from services.courier.domain.parcel import OrderEms, Parcel, Scanned
+from services.courier.domain.parcel import CancelEms, OrderEms, Parcel, Scanned, TraceEms
 from services.courier.domain.rules import parcels
 from tests.contracts.samples import ABOUT, CASE
 from tests.services.folding import Folding, at
@@ -56,7 +56,7 @@ class Sent(Folding):
     """A parcel under its waybill."""
 
     def __init__(self, *, same_city: bool = True) -> None:
-        super().__init__("courier", parcels(SAME_CITY, ELSEWHERE), CASE, OrderEms)
+        super().__init__("courier", parcels(SAME_CITY, ELSEWHERE), CASE, OrderEms, TraceEms, CancelEms)
         self.hear(issued(same_city=same_city), DECIDED)
         self.answer("done", DECIDED, waybill=WAYBILL)
 

@@ -12,7 +12,7 @@ import pytest
 from chassis.decision import Caller, Reject
 from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered
 from contracts.words import DeliveryMethod, LimitKind, Unit
-from services.courier.domain.parcel import HandOver, KeepScans, OrderEms, Stray, Strayed
+from services.courier.domain.parcel import Cancel, CancelEms, HandOver, KeepScans, OrderEms, Stray, Strayed, TraceEms
 from services.courier.domain.rules import parcels, strays
 from tests.contracts.samples import ABOUT, CASE
 from tests.services.courier.parcels import (
@@ -131,7 +131,7 @@ def test_a_first_scan_that_never_comes_is_inferred() -> None:
 def test_a_pick_up_or_an_unknown_movement_starts_no_clock() -> None:
     sent = Sent()
     assert sent.scanned((at(9, 30, 17).isoformat(), "60", "picked_up"), scan("954", at(9, 30, 17, 30))) == []
-    assert sent.state.alarms() == {}
+    assert sent.state.alarms() == {"search": at(10, 3, 17, 30)}, "no promise; only a look after long silence"
 
 
 def test_the_order_travels_sealed_and_once() -> None:
@@ -206,3 +206,66 @@ def test_a_waybill_that_nobody_pushed_early_leaves_no_document() -> None:
     (ordered,) = unsent().answer("done", DECIDED, waybill=WAYBILL)
     assert stray.hear(ordered, DECIDED) == []
     assert stray.doc.version == 0
+
+
+# ------------------------------------------------------------------------------------------- silence, loss, cancelling
+
+
+def test_after_three_days_of_silence_the_partner_is_asked_and_its_answer_is_evidence() -> None:
+    sent = Sent()
+    sent.scanned(A8[0], A8[1], now=at(10, 1, 9, 11))
+    assert sent.state.alarms() == {"search": at(10, 4, 9, 10)}
+    sent.ring(at(10, 4, 9, 10))
+    ((_, asked),) = sent.errands.items()
+    assert (type(asked), asked.waybill) == (TraceEms, WAYBILL)
+    sent.answer("done", at(10, 4, 9, 11), scans=[*A8[:2], A8[5]])
+    assert [event.scanned_at for event in sent.all(Delivered)] == [at(10, 2, 10, 12)], "it was never pushed"
+    assert (sent.state.alarms(), sent.all(DeliveryFailed)) == ({}, [])
+
+
+def test_a_parcel_of_which_nobody_knows_anything_is_lost_once_and_may_be_found() -> None:
+    sent = Sent()
+    sent.scanned(A8[0], now=POSTED)
+    sent.ring(at(10, 3, 18, 5))
+    sent.answer("failed", at(10, 3, 18, 6), problem="partner_unreachable")
+    assert sent.state.alarms() == {"search": at(10, 4, 18, 6)}, "a partner that is down proves nothing"
+    sent.ring(at(10, 4, 18, 6))
+    sent.answer("done", at(10, 4, 18, 7), scans=[A8[0]])
+    (lost,) = sent.all(DeliveryFailed)
+    assert (lost.cause, sent.state.lost, sent.state.alarms()) == ("lost", True, {})
+    sent.scanned(A8[0], now=at(10, 5))
+    assert len(sent.all(DeliveryFailed)) == 1, "nothing new"
+    sent.scanned(scan("704", at(10, 6, 9)), now=at(10, 6, 9, 1))
+    assert (counts(sent), sent.state.lost) == ((1, 1, 1), False)
+
+
+def test_what_arrives_while_the_partner_is_asked_makes_the_answer_old() -> None:
+    sent = Sent()
+    sent.scanned(A8[0], now=POSTED)
+    sent.ring(at(10, 3, 18, 5))
+    sent.scanned(scan("704", at(10, 3, 18, 5)), now=at(10, 3, 18, 6))
+    sent.answer("done", at(10, 3, 18, 7), scans=[A8[0]])
+    assert (counts(sent), sent.state.lost) == ((1, 0, 1), False)
+
+
+def test_an_order_is_cancelled_before_collection_only() -> None:
+    issuer = Caller("officer", "mz-issuer-1", frozenset({"issuer"}), ABOUT.department, ABOUT.area)
+    sent = Sent()
+    sent.hear(Cancel().spoken_by(issuer), DECIDED)
+    ((_, asked),) = sent.errands.items()
+    assert (type(asked), asked.waybill, bool(asked.order)) == (CancelEms, WAYBILL, True)
+    sent.answer("done", DECIDED)
+    (ready,) = sent.all(Dispatched)
+    assert (sent.state.phase, ready.method, ready.partner) == ("at_window", DeliveryMethod.WINDOW, "window")
+    sent.hear(HandOver().spoken_by(issuer), DECIDED)
+    assert counts(sent) == (1, 0, 1)
+
+    late = Sent()
+    late.hear(Cancel().spoken_by(issuer), DECIDED)
+    late.scanned(A8[0], now=POSTED)
+    late.answer("failed", POSTED, problem="B0409")
+    assert late.state.phase == "ordered"
+    with pytest.raises(Reject, match="not_cancellable"):
+        late.hear(Cancel().spoken_by(issuer), POSTED)
+    with pytest.raises(Reject, match="other_department"):
+        late.hear(Cancel().spoken_by(OTHER), POSTED)

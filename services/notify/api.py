@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import logging
 import re
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -18,11 +18,12 @@ from fastapi import APIRouter, Request, Response
 
 from chassis.decision import Caller, Decider, Reject
 from chassis.door import Asked, Door
-from chassis.http import answer
+from chassis.http import answer, officer
 from chassis.sealing import Keyring
 from contracts.words import Grade
 from services.notify.domain.balance import Balance
 from services.notify.domain.mailbox import Mailbox, Receipt, Reply
+from services.notify.domain.templates import Template, previewed
 from services.notify.providers import aliyun, tencent
 from services.notify.settings import Settings
 
@@ -32,8 +33,25 @@ ALIYUN, TENCENT = Caller("partner", "aliyun"), Caller("partner", "tencent")
 OUT_ID = re.compile(r"([0-9a-f]{32})\.([0-9a-f]{24})")
 
 
-def routes(boxes: Decider[Mailbox], balance: Balance, settings: Settings, keyring: Keyring, door: Door) -> APIRouter:
+def routes(
+    boxes: Decider[Mailbox],
+    balance: Balance,
+    templates: Mapping[str, Template],
+    settings: Settings,
+    keyring: Keyring,
+    door: Door,
+) -> APIRouter:
     router = APIRouter()
+
+    @router.get("/templates")
+    async def notices(by: Caller = officer()) -> Response:
+        """通知模板: what citizens read, with sample values, length and segments."""
+        return answer({"items": [previewed(name, one, settings.sms_sign) for name, one in sorted(templates.items())]})
+
+    @router.post("/templates/{name}/preview")
+    async def preview(name: str, values: dict[str, str], by: Caller = officer()) -> Response:
+        """One notice with these values."""
+        return answer(previewed(name, template(templates, name, values), settings.sms_sign, values))
 
     def verified(secret: str) -> None:
         """Neither provider signs anything, so the address itself is the secret."""
@@ -90,6 +108,17 @@ def routes(boxes: Decider[Mailbox], balance: Balance, settings: Settings, keyrin
     return router
 
 
+def template(templates: Mapping[str, Template], name: str, values: Mapping[str, str]) -> Template:
+    """Raises Reject `not_found` for no such template, `variable_unknown` for a value that it does not have."""
+    found = templates.get(name)
+    if found is None:
+        raise Reject("not_found", "没有这个模板", status=404)
+    for variable in values:
+        if variable not in found.variables:
+            raise Reject("variable_unknown", f"模板只有 {', '.join(found.variables)}", variable[:40], 422)
+    return found
+
+
 def decoded(decoder: msgspec.json.Decoder[list[T]], body: bytes) -> list[T]:
     """Raises Reject (400) for what is no list of such items; no value is repeated."""
     try:
@@ -130,6 +159,11 @@ def digest(text: str) -> str:
     return "up:" + hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
+STOP, RESUME = ("退订", "TD", "T", "N"), ("恢复", "HF")
+"""What a citizen writes to get no more notices, and to get them again."""
+
+
 def reply(content: str, keyring: Keyring) -> Reply:
-    grade = Grade.parse_reply(content)
-    return Reply(grade=grade.value if grade else None, sealed=keyring.seal(content, "reply"))
+    grade, word = Grade.parse_reply(content), content.strip().upper()
+    stop = True if word in STOP else False if word in RESUME else None
+    return Reply(grade=grade.value if grade else None, stop=stop, sealed=keyring.seal(content, "reply"))

@@ -7,15 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-
-import yaml
 
 from chassis.clock import Clock
 from chassis.sealing import Keyring
 from chassis.service import Parts, Service
 from services.notify import api
-from services.notify.domain import templates
 from services.notify.domain.balance import Balance
 from services.notify.domain.mailbox import SendSms
 from services.notify.domain.rules import mailboxes
@@ -24,14 +20,14 @@ from services.notify.providers.line import Provider
 from services.notify.providers.several import Several
 from services.notify.providers.tencent import TencentSms
 from services.notify.settings import Settings
+from services.notify.templating import load
 
 ADAPTERS: dict[str, Callable[[Settings, Keyring, Clock], Provider]] = {"aliyun": AliyunSms, "tencent": TencentSms}
-TEMPLATES = Path(__file__).parent / "templates" / "sms.zh.yaml"
 
 
 def build(parts: Parts) -> Service:
     settings = Settings.read(parts.env)
-    approved = templates.checked(yaml.safe_load(TEMPLATES.read_text(encoding="utf-8")), settings.providers)
+    approved = load(settings.providers)
     balance = Balance(settings.providers, parts.clock.system, settings.mature_seconds)
     boxes = mailboxes(
         approved,
@@ -40,6 +36,7 @@ def build(parts: Parts) -> Service:
         quiet_from=settings.quiet_from,
         quiet_to=settings.quiet_to,
         receipt_hours=settings.receipt_hours,
+        cap=settings.cap,
     )
     sms = Several(
         {name: ADAPTERS[name](settings, parts.keyring, parts.clock) for name in settings.providers},
@@ -50,6 +47,6 @@ def build(parts: Parts) -> Service:
         "notify",
         deciders=(boxes,),
         errands={SendSms: sms},
-        routes=partial(api.routes, boxes, balance, settings, parts.keyring),
+        routes=partial(api.routes, boxes, balance, approved, settings, parts.keyring),
         close=(sms.close,),
     )

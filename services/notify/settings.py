@@ -29,6 +29,9 @@ class Settings(Section):
     tencent_secret: str = Field("sandbox", repr=False, description="SecretKey at Tencent Cloud.")
     tencent_app: str = Field("1400000000", description="SmsSdkAppId at Tencent Cloud.")
     tencent_sign: str = Field("亳州政务", description="Signature (签名) approved by Tencent Cloud.")
+    cap: int = Field(
+        40, ge=1, description="Notices to one number in 24 hours, beyond which what can wait is held back."
+    )
     mature_seconds: int = Field(
         600, ge=1, description="Seconds after which a provider without receipts counts as silent."
     )

@@ -48,12 +48,14 @@ class Invitation(msgspec.Struct, frozen=True):
 class Mailbox(State, frozen=True, kw_only=True):
     """Keyed by the HMAC tag of a number; lives for years, so it holds open notices and counters only. `invited` is the
     newest invitation to rate, which a reply answers; `early` are receipts, by the provider's number, that came before
-    we knew the number."""
+    we knew the number. `stopped` = no notices but legal ones (退订); `recent` is when the last ones were sent."""
 
     open: dict[str, Notice] = {}
     told: int = 0
     invited: Invitation = Invitation()
     early: dict[str, bool] = {}
+    stopped: bool = False
+    recent: tuple[datetime, ...] = ()
 
     def alarms(self) -> Mapping[str, datetime]:
         return {
@@ -86,7 +88,9 @@ class Receipt(Command):
 
 
 class Reply(Command):
-    """The citizen answered (上行); the text is sealed before it gets here, the grade read from it."""
+    """The citizen answered (上行); the text is sealed before it gets here, the grade read from it, and whether it asks
+    for no more notices (`stop` True) or for notices again (False)."""
 
     grade: str | None
+    stop: bool | None = None
     sealed: str = Field(exclude=True)

@@ -32,6 +32,8 @@ from services.notify.domain.mailbox import (
 from services.notify.domain.templates import TOLD, Template, template_of
 
 Outcome = Literal["delivered", "failed", "expired", "suppressed", "lost"]
+DAY = timedelta(hours=24)
+"""Providers count a number's messages over rolling 24 hours."""
 MOST_EARLY = 20
 """Receipts without a message that a mailbox keeps."""
 Choose = Callable[[Collection[str]], str]
@@ -46,9 +48,10 @@ def mailboxes(
     quiet_from: int = 22,
     quiet_to: int = 8,
     receipt_hours: int = 72,
+    cap: int = 40,
 ) -> Decider[Mailbox]:
     """The decider of kind `mailbox`. What it forgets is older than anything the bus can repeat."""
-    rules = Rules(templates, providers, choose, quiet_from, quiet_to, timedelta(hours=receipt_hours))
+    rules = Rules(templates, providers, choose, quiet_from, quiet_to, timedelta(hours=receipt_hours), cap)
     decider: Decider[Mailbox] = Decider("mailbox", Mailbox, forgets=timedelta(days=kept_days("case") + 1))
     decider.on(*TOLD, key=lambda event: event.about.contact.tag)(rules.tell)
     decider.after(SendSms)(rules.sent)
@@ -70,10 +73,11 @@ class Rules:
         quiet_from: int,
         quiet_to: int,
         patience: timedelta,
+        cap: int,
     ) -> None:
         self.templates, self.providers = templates, providers
         self.choose = choose or (lambda avoid: next((name for name in providers if name not in avoid), providers[0]))
-        self.quiet_from, self.quiet_to, self.patience = quiet_from, quiet_to, patience
+        self.quiet_from, self.quiet_to, self.patience, self.cap = quiet_from, quiet_to, patience, cap
 
     def tell(self, state: Mailbox, event: CaseEvent, now: datetime) -> Decision[Mailbox] | None:
         """One notice per turn; none of a trial run. A missing variable is found before sending; what can wait is held
@@ -91,14 +95,29 @@ class Rules:
             notice = Notice(event.case, event.TYPE, SENDING, about, {})
             return Decision(state, say=(notified(notice, "failed", now),))
         notice = Notice(event.case, event.TYPE, HELD, about, params, template=name)
-        if not template.legal and self._quiet(now):
-            held = replace(notice, at=self._morning(now))
-            return Decision(replace(state, open={**state.open, key: held}, told=state.told + 1))
-        return self._send(replace(state, told=state.told + 1), key, notice, now)
+        if not template.legal and state.stopped:
+            return Decision(state, say=(notified(notice, "suppressed", now),))
+        state = replace(state, told=state.told + 1)
+        return self._send_or_hold(state, key, notice, template.legal, now)
 
     def release(self, state: Mailbox, alarm: Alarm, now: datetime) -> Decision[Mailbox]:
+        """What waited goes out, unless the citizen has asked for none, or the number is still over its cap."""
         key = alarm.name.partition(":")[2]
-        return self._send(state, key, state.open[key], now)
+        if state.stopped:
+            return self._ended(state, key, "suppressed", now)
+        return self._send_or_hold(state, key, state.open[key], False, now)
+
+    def _send_or_hold(self, state: Mailbox, key: str, notice: Notice, legal: bool, now: datetime) -> Decision[Mailbox]:
+        """Legal notices always go at once; the rest waits for the morning, and for its turn within the cap."""
+        state = replace(state, recent=tuple(at for at in state.recent if at > now - DAY))
+        wait = None
+        if not legal and self._quiet(now):
+            wait = self._morning(now)
+        elif not legal and len(state.recent) >= self.cap:
+            wait = state.recent[-self.cap] + DAY
+        if wait is None:
+            return self._send(replace(state, recent=(*state.recent, now)), key, notice, now)
+        return Decision(replace(state, open={**state.open, key: replace(notice, at=wait)}))
 
     def _send(
         self, state: Mailbox, key: str, notice: Notice, now: datetime, avoid: Collection[str] = ()
@@ -157,7 +176,10 @@ class Rules:
         return self._ended(state, alarm.name.partition(":")[2], "expired", now)
 
     def reply(self, state: Mailbox, command: Reply, now: datetime) -> Decision[Mailbox] | None:
-        """Answers the newest invitation while it is open; without one there is no case it could belong to."""
+        """Answers the newest invitation while it is open; without one there is no case it could belong to. 退订 stops
+        all but legal notices, until the citizen wants them again."""
+        if command.stop is not None:
+            return Decision(replace(state, stopped=command.stop)) if command.stop != state.stopped else None
         if state.invited.until is None or now > state.invited.until:
             return None
         replied = Replied(

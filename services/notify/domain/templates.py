@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from datetime import date, datetime
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -78,6 +78,44 @@ class Template(BaseModel):
                 return name
             values[name] = shown(value)
         return values
+
+
+SIMPLE, LINKED = 70, 67
+"""Characters of a message that is sent as one, and of each part of a longer one (GSM 03.40, UCS-2)."""
+
+
+def segments(text: str) -> int:
+    """How many messages the provider will count and charge."""
+    units = len(text.encode("utf-16-le")) // 2
+    return 1 if units <= SIMPLE else -(-units // LINKED)
+
+
+def previewed(name: str, template: Template, sign: str, values: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What a citizen would read, with these values or, where one is missing, a sample of usual length."""
+    filled = {**{variable: SAMPLES.get(variable, "示例") for variable in template.variables}, **(values or {})}
+    text = f"【{sign}】" + re.sub(r"\$\{(\w+)\}", lambda found: filled[found[1]], template.text)
+    return {
+        "name": name,
+        "version": template.version,
+        "legal": template.legal,
+        "ids": {"aliyun": template.template, **template.ids},
+        "variables": list(template.variables),
+        "text": text,
+        "length": len(text),
+        "segments": segments(text),
+    }
+
+
+SAMPLES: Final = {
+    "title": "食品经营许可(餐饮服务)",
+    "number": "34160220260212WHD9YHF3C",
+    "waybill": "1104938274016",
+    "token": "7K3D9QX2MB5A4C8E",
+    "outcome": "准予",
+    "reason": "经营场所不符合规定",
+    **dict.fromkeys(("promised", "due", "until"), "12月31日"),
+}
+"""Values of usual length, of nobody."""
 
 
 def template_of(event: CaseEvent) -> str:

@@ -17,10 +17,10 @@ from contracts.event import CaseEvent, case_id
 from contracts.intake import Accepted
 from contracts.notify import Notified, Replied
 from contracts.words import DeliveryMethod, Direction
-from services.notify.app import TEMPLATES
 from services.notify.domain import templates
 from services.notify.domain.mailbox import DOWN, REFUSED, Receipt, Reply, SendSms
 from services.notify.domain.rules import mailboxes, notice_key
+from services.notify.templating import TEMPLATES
 from tests.contracts.samples import ABOUT, CASE, SAMPLES
 from tests.services.folding import Folding, at
 

@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from contracts.courier import Delivered, DeliveryFailed, Dispatched
-from services.notify.app import TEMPLATES
 from services.notify.domain.templates import NAMES, TOLD, VARIANTS, Template, TemplateError, checked
 from services.notify.settings import Settings
+from services.notify.templating import TEMPLATES
 from tests.contracts.samples import SAMPLES
 
 TEXT = TEMPLATES.read_text(encoding="utf-8")

@@ -15,6 +15,7 @@ from chassis.bus import Record
 from tests.bench.load import Load
 from tests.bench.report import Figure, percentile
 from tests.guarantees.harness import Setup, World, running
+from tests.real.backends import KafkaBroker, MongoServer
 
 TOLD = {"accepted", "reviewed", "dispatched", "delivered", "invited"}
 """Events of the spine that are told at once. A template's name ends in the notice: `SMS_TB_REVIEWED`."""
@@ -28,6 +29,14 @@ async def latency(directory: Path, capacity: float, quick: bool) -> list[Figure]
         async with running(Setup(directory / name, mode="one")) as world:
             found.append(await measured(world, name, rate, seconds))
     return found
+
+
+async def promptness(directory: Path, quick: bool) -> Figure:
+    """The same on real Apache Kafka and a server of the MongoDB protocol: 20 cases, that is 100 notices, a second."""
+    with KafkaBroker(directory / "broker") as kafka, MongoServer(directory / "store") as mongo:
+        setup = Setup(directory / "suite", mode="one", bus=kafka.url, store=mongo.url)
+        async with running(setup) as world:
+            return await measured(world, "kafka_100_per_s", 20.0, 8.0 if quick else 20.0)
 
 
 async def measured(world: World, name: str, rate: float, seconds: float) -> Figure:

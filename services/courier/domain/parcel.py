@@ -23,12 +23,13 @@ class Parcel(State, frozen=True, kw_only=True):
     """Keyed by case id. `scans` is the evidence, `gone` what the partner has taken back; `said_…` and `told` (the
     moment said of each attempt) is what has been said of it, so that new evidence says only what is new. Until `waits`
     a missing 收寄 scan is waited for; `inferred` = it was waited for in vain. At `look` the partner is asked for scans
-    that were never pushed; `lost` = it had none either."""
+    that were never pushed; `lost` = it had none either. `parcel` counts parcels: a lost one is replaced."""
 
     phase: str = BLANK
     about: dict[str, Any] = {}
     method: str = ""
     same_city: bool = True
+    parcel: int = 1
     partner: str = ""
     waybill: str = ""
     order_no: str = ""

@@ -145,9 +145,14 @@ class Parcels:
         )
 
     def post(self, state: Parcel, command: Post, now: datetime) -> Decision[Parcel]:
-        """An officer gives it to a courier after all. Rules `other_department`, `not_at_window`."""
+        """An officer gives it to a courier after all; what was made anew for a lost parcel (补发) is the next parcel,
+        with evidence of its own. Rules `other_department`, `not_at_window`."""
         self._here(state, command)
-        return self._posted(replace(state, said_dispatched=False), command.partner, command.waybill, now)
+        number = state.parcel + (1 if state.lost else 0)
+        fresh = replace(
+            state, parcel=number, scans=(), gone=(), told=(), lost=False, inferred=False, said_dispatched=False
+        )
+        return self._posted(fresh, command.partner, command.waybill, now)
 
     def _posted(self, state: Parcel, partner: str, waybill: str, now: datetime) -> Decision[Parcel]:
         look = now + SILENCE if partner == EMS else None
@@ -165,13 +170,13 @@ class Parcels:
         `not_at_window`."""
         self._here(state, command)
         method = METHODS[state.method] if state.phase == AT_WINDOW else DeliveryMethod.WINDOW
-        state = replace(state, phase=HANDED_OVER, said_delivered=True)
+        state = replace(state, phase=HANDED_OVER, said_delivered=True, look=None, lost=False)
         delivered = Delivered(**self._common(state, now), waybill=state.about["number"], scanned_at=now, method=method)
         return Decision(state, say=(delivered,))
 
     def _here(self, state: Parcel, command: Command) -> None:
         self._own(state, command)
-        if state.phase not in (AT_WINDOW, FAILED):
+        if state.phase not in (AT_WINDOW, FAILED) and not state.lost:
             raise Reject("not_at_window", "没有待领取的结果")
 
     def _own(self, state: Parcel, command: Command) -> None:
@@ -273,7 +278,7 @@ class Parcels:
             "at": now,
             "case": state.id,
             "about": About.model_validate(state.about),
-            "parcel": 1,
+            "parcel": state.parcel,
             "direction": Direction.OUT,
         }
 

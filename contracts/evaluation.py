@@ -5,12 +5,13 @@ Published by evaluation alone; this module must never import another publisher's
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from datetime import date
+from typing import ClassVar, Final, Literal
 
 from pydantic import AwareDatetime
 
 from contracts.event import CaseEvent, Limit
-from contracts.words import Channel, Grade, Level
+from contracts.words import Channel, Grade, Level, LimitKind
 
 
 class Evaluation(CaseEvent):
@@ -57,3 +58,21 @@ class Overdue(Evaluation):
     TYPE: ClassVar[str] = "overdue"
     limit: Limit
     holder: str
+
+
+class Rescheduled(Evaluation):
+    """期限调整: a limit that was provisional has been counted again with the announced calendar. `was` is the last day
+    that was said before; where it is `limit.last_day`, the day is only certain now."""
+
+    TYPE: ClassVar[str] = "rescheduled"
+    limit: Limit
+    was: date
+
+    @property
+    def told(self) -> bool:
+        """Whether the applicant is told: the day has moved, and it is one that the applicant reckons with."""
+        return self.was != self.limit.last_day and self.limit.kind in AWAITED
+
+
+AWAITED: Final = frozenset({LimitKind.PROMISED, LimitKind.CORRECTION, LimitKind.ORIGINALS})
+"""Limits that an applicant reckons with: the promise, and what the applicant has to do."""

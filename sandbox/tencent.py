@@ -42,6 +42,7 @@ APPROVED = {
     "1800016": ("SMS_TB_TROUBLE_DELIVERY_FAILED", ("number",)),
     "1800017": ("SMS_TB_RETURNED", ("number", "waybill")),
     "1800018": ("SMS_TB_INVITED", ("number", "token")),
+    "1800019": ("SMS_TB_RESCHEDULED", ("number", "limit", "was", "day")),
 }
 """The demonstration's approved templates: what a telephone shows them as, and the names of their parameters."""
 

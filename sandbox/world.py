@@ -183,6 +183,13 @@ class World:
                 cwd=self.directory, env=self.environment(), stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
 
+    async def restart(self, **settings: str) -> None:
+        """Ends the suite in order and starts it again, with more settings."""
+        await self._end()
+        self.settings = {**self.settings, **settings}
+        await self.launch()
+        await self.until("the suite to be ready again", self.ready)
+
     def environment(self) -> dict[str, str]:
         """The suite's settings; nothing of this process's own ones gets through."""
         city = self.city.url
@@ -271,15 +278,11 @@ class World:
 
     async def apply(self, body: Mapping[str, Any], submission: str) -> tuple[int, Any]:
         """`POST /intake/submissions`: status and answer."""
-        headers = {"X-Api-Key": self.key, "Idempotency-Key": submission}
-        async with self.http.post(f"{self.url}/intake/submissions", json=body, headers=headers) as answer:
-            return answer.status, await answer.json(content_type=None)
+        return await self.ask("POST", "/intake/submissions", body, headers={"Idempotency-Key": submission})
 
     async def tell(self, case: str, verb: str, body: Mapping[str, Any]) -> tuple[int, Any]:
         """The portal's `supplement` or `withdraw`."""
-        path = f"{self.url}/intake/cases/{case}/{verb}"
-        async with self.http.post(path, json=body, headers={"X-Api-Key": self.key}) as answer:
-            return answer.status, await answer.json(content_type=None)
+        return await self.ask("POST", f"/intake/cases/{case}/{verb}", body)
 
     async def ask(self, method: str, path: str, body: Any = None, **more: Any) -> tuple[int, Any]:
         """Any other request in the portal's name: status and answer."""
@@ -289,9 +292,8 @@ class World:
 
     async def receipt(self, case: str) -> dict[str, Any]:
         """The case as its portal may see it: `GET /intake/cases/{case}`."""
-        async with self.http.get(f"{self.url}/intake/cases/{case}", headers={"X-Api-Key": self.key}) as answer:
-            body: dict[str, Any] = await answer.json(content_type=None)
-            return body
+        body: dict[str, Any] = (await self.ask("GET", f"/intake/cases/{case}"))[1]
+        return body
 
     async def publish(self, *records: Record) -> None:
         await self.bus.publish(records)

@@ -226,6 +226,7 @@ SAMPLES: tuple[Event, ...] = (
     notify.Replied(**OF_CASE, grade="very_dissatisfied", text=SEAL),
     evaluation.Invited(**OF_CASE, token="eyJjIjoiMSJ9.sample", until=at(11, 0, month=5)),
     evaluation.Rated(**OF_CASE, grade=Grade.VERY_DISSATISFIED, channel=Channel.SMS, round=1),
+    evaluation.Rescheduled(**OF_CASE, limit=limit(LimitKind.PROMISED, 5, date(2027, 1, 12)), was=date(2027, 1, 11)),
     evaluation.Rectifying(
         **OF_CASE,
         verify=limit(LimitKind.VERIFY, 1, date(2026, 4, 3)),

@@ -37,7 +37,7 @@ PUBLISHERS = {
     "review": "stepped reviewed issued",
     "courier": "ordered dispatched delivered delivery_failed returned",
     "notify": "notified replied",
-    "evaluation": "invited rated rectifying warned overdue",
+    "evaluation": "invited rated rectifying warned overdue rescheduled",
 }
 """The list of the domain specification, as far as the suite says them today."""
 

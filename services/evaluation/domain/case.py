@@ -68,7 +68,8 @@ class Case(State, frozen=True, kw_only=True):
     """Clocks are named by kind, and by number where a case may have several: `check:1`, `step:2`, `delivery:1`.
 
     `ended` holds when the decision ended a kind of clock, so that one whose start is heard later than its end never
-    runs; `early` are grades heard before what closed the case. `delivered` stays, even if the scan is retracted."""
+    runs; `recount` is when provisional clocks are counted again; `early` are grades heard before what closed the case.
+    `delivered` stays, even if the scan is retracted."""
 
     about: dict[str, Any] = {}
     n: int = 0
@@ -87,9 +88,11 @@ class Case(State, frozen=True, kw_only=True):
     early: tuple[str, ...] = ()
     ratings: tuple[Rating, ...] = ()
     rectifying: bool = False
+    recount: datetime | None = None
 
     def alarms(self) -> Mapping[str, datetime]:
-        return {f"{level}:{key}": at for key, clock in self.clocks.items() for level, at in clock.rings.items()}
+        rings = {f"{level}:{key}": at for key, clock in self.clocks.items() for level, at in clock.rings.items()}
+        return rings if self.recount is None else {**rings, "recount": self.recount}
 
     def lookups(self) -> tuple[str, ...]:
         if not self.about:

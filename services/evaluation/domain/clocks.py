@@ -5,16 +5,19 @@ Pure; this module must never know where an event came from.
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from msgspec.structs import replace
 
 from chassis.workdays import Calendar
-from contracts.evaluation import Overdue, Warned
+from contracts.evaluation import Overdue, Rescheduled, Warned
 from contracts.event import About, Event, Limit
 from contracts.words import Level
 from services.evaluation.domain.case import Case, Running
+
+MORNING: Final = 4
+"""Hour at which provisional clocks are counted again."""
 
 
 class Clocks:
@@ -35,6 +38,32 @@ class Clocks:
             self._late(key, running, ended)
             return
         self.case = replace(self.case, clocks={**self.case.clocks, key: running})
+        self._plan_recount()
+
+    def recount(self) -> None:
+        """Counts provisional clocks again: once the calendar is announced (and loaded), they are certain, and may have
+        moved. What has rung does not ring again."""
+        for key, running in self.case.clocks.items():
+            if not running.provisional:
+                continue
+            was = running.limit
+            limit = self.calendar.limit(was.kind, was.start, was.n, was.unit)
+            if limit == was:
+                continue
+            rings = {level: at for level, at in self.calendar.alarms(limit).items() if level in running.rings}
+            clocks = {**self.case.clocks, key: Running.of(limit, running.holder, rings)}
+            self.case = replace(self.case, clocks=clocks)
+            self.say.append(
+                Rescheduled(at=self.now, case=self.case.id, about=about(self.case), limit=limit, was=was.last_day)
+            )
+        self.case = replace(self.case, recount=None)
+        self._plan_recount()
+
+    def _plan_recount(self) -> None:
+        """Every morning, as long as a clock is provisional."""
+        if self.case.recount is None and any(running.provisional for running in self.case.clocks.values()):
+            morning = self.now.replace(hour=MORNING, minute=0, second=0, microsecond=0) + timedelta(days=1)
+            self.case = replace(self.case, recount=morning)
 
     def running(self, limit: Limit, holder: str, *, deems: bool = False) -> Running:
         rings = dict(self.calendar.alarms(limit, after=self.now))

@@ -76,6 +76,7 @@ def cases(calendar: Calendar, keyring: Keyring, policy: Policy = USUAL) -> Decid
     decider.on(*HEARD)(rules.heard)
     decider.on(Rate)(rules.rate)
     decider.when("reminder", "warning", "overdue")(rules.ring)
+    decider.when("recount")(rules.recount)
     return decider
 
 
@@ -122,6 +123,11 @@ class Rules:
         level, _, key = alarm.name.partition(":")
         work = Clocks(self.calendar, state, now)
         work.ring(level, key)
+        return self._written(work, None)
+
+    def recount(self, state: Case, alarm: Alarm, now: datetime) -> Decision[Case]:
+        work = Clocks(self.calendar, state, now)
+        work.recount()
         return self._written(work, None)
 
     def _written(self, work: Clocks, heard: CaseEvent | None) -> Decision[Case]:

@@ -6,15 +6,17 @@ Each rule is state, message and now → decision; this module must never wait fo
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec.structs import replace
 from pydantic import ValidationError
 
 from chassis.decision import Alarm, Caller, Decider, Decision, Malformed, Reject
+from contracts.evaluation import Rescheduled
 from contracts.event import About, Event, Json, Problem, case_id
 from contracts.intake import HALL, Bounced, Corrected, Lapsed, Progressed, Refused, WithdrawalForwarded, Withdrawn
 from contracts.portal import Material, PortalEvent, Submitted, Supplemented, WithdrawalRequested
+from contracts.words import LimitKind
 from services.intake.domain.case import (
     ACCEPTED,
     AWAITING,
@@ -24,6 +26,7 @@ from services.intake.domain.case import (
     REFUSED,
     WITHDRAWN,
     Case,
+    Clock,
     Slip,
 )
 from services.intake.domain.checking import asked_only, papers
@@ -38,6 +41,13 @@ from services.intake.domain.uploads import Vouched
 Outcome = Decision[Case] | list[Problem]
 """A decision, or every problem: the portal's topic answers them `bounced`, HTTP as a problem."""
 
+CLOCKS: Final = {
+    LimitKind.CHECK: "check",
+    LimitKind.CORRECTION: "correction",
+    LimitKind.ORIGINALS: "originals",
+    LimitKind.HANDOVER: "handover",
+}
+"""Where a case keeps each clock."""
 ROUNDS = 2
 """Corrections that may be asked for: the first, and once more for the same list (domain 2.1)."""
 
@@ -59,6 +69,7 @@ def cases(founding: Founding, centre: str) -> Decider[Case]:
     decider.on(WithdrawalRequested, key=founded_by)(rules.withdrawal_requested)
     decider.on(Malformed, key=spoiled)(rules.malformed)
     decider.on(Vouched)(rules.vouched)
+    decider.on(Rescheduled)(rules.rescheduled)
     decider.on(Proved)(rules.proved)
     decider.on(Apply)(rules.apply)
     decider.on(Supplement)(rules.supplement)
@@ -208,6 +219,16 @@ class Rules:
         known = {proof.code for proof in state.proofs}
         fresh = tuple(proof for proof in proofs(note, now) if proof.code not in known)
         return Decision(replace(state, proofs=state.proofs + fresh))
+
+    def rescheduled(self, state: Case, event: Rescheduled, now: datetime) -> Decision[Case] | None:
+        """A limit that was provisional is certain, and may have moved: its alarm moves along."""
+        limit, field = event.limit, CLOCKS.get(event.limit.kind)
+        if limit.kind is LimitKind.PROMISED:
+            return Decision(replace(state, promised=limit.last_day))
+        running: Clock | None = getattr(state, field) if field else None
+        if field is None or running is None or running.start != limit.start:
+            return None
+        return Decision(replace(state, **{field: Clock.of(limit)}))
 
     # ------------------------------------------------------------------------------------------------- the window
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from chassis.decision import Decider, Decision
 from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered, Returned
-from contracts.evaluation import Rated, Rectifying
+from contracts.evaluation import Rated, Rectifying, Rescheduled
 from contracts.event import CaseEvent, Event, Limit
 from contracts.intake import (
     HALL,
@@ -34,7 +34,7 @@ from contracts.intake import (
     Withdrawn,
 )
 from contracts.review import Issued, Reviewed, Stepped
-from contracts.words import DeliveryMethod, Direction
+from contracts.words import DeliveryMethod, Direction, LimitKind
 from services.intake.domain.custody import Concluded
 from services.intake.domain.labels import ACTIONS, FAILURES, OUTCOMES, RANKS
 from services.intake.domain.library import Shelved
@@ -236,6 +236,23 @@ def _rectifying(state: Progress, event: Rectifying) -> Change:
     return {}, "评价进入核实整改"
 
 
+def _rescheduled(state: Progress, event: Rescheduled) -> Change:
+    limit = event.limit
+    day = f"{limit.last_day.month}月{limit.last_day.day}日"
+    what = "调整为" if event.was != limit.last_day else "确定为"
+    field = DAYS.get(limit.kind)
+    return dated(state, field, limit) if field else {}, f"{limit.kind.label_zh}{what}{day}"
+
+
+DAYS: Final = {
+    **dict.fromkeys((LimitKind.CHECK, LimitKind.HANDOVER), "check_by"),
+    LimitKind.CORRECTION: "correct_by",
+    LimitKind.ORIGINALS: "bring_by",
+    LimitKind.PROMISED: "promised",
+}
+"""The day of the page that each limit gives."""
+
+
 CHANGES: Final[Mapping[type[CaseEvent], Callable[[Progress, Any], Change]]] = {
     Received: _received,
     CorrectionRequested: _correction_requested,
@@ -261,4 +278,5 @@ CHANGES: Final[Mapping[type[CaseEvent], Callable[[Progress, Any], Change]]] = {
     Returned: _returned,
     Rated: _rated,
     Rectifying: _rectifying,
+    Rescheduled: _rescheduled,
 }

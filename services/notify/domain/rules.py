@@ -13,7 +13,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from chassis.decision import Alarm, Answer, Decider, Decision
-from contracts.evaluation import Invited
+from contracts.evaluation import Invited, Rescheduled
 from contracts.event import About, CaseEvent, kept_days
 from contracts.notify import Notified, Replied
 from services.notify.domain.mailbox import (
@@ -82,7 +82,7 @@ class Rules:
     def tell(self, state: Mailbox, event: CaseEvent, now: datetime) -> Decision[Mailbox] | None:
         """One notice per turn; none of a trial run. A missing variable is found before sending; what can wait is held
         through the night."""
-        if event.about.trial:
+        if event.about.trial or (isinstance(event, Rescheduled) and not event.told):
             return None
         name = template_of(event)
         template = self.templates[name]

@@ -13,7 +13,7 @@ from typing import Any, Final, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from contracts.courier import Delivered, DeliveryFailed, Dispatched, Returned
-from contracts.evaluation import Invited
+from contracts.evaluation import Invited, Rescheduled
 from contracts.event import CaseEvent
 from contracts.intake import (
     Accepted,
@@ -31,7 +31,7 @@ from contracts.words import DeliveryMethod, Word
 TOLD: tuple[type[CaseEvent], ...] = (
     *(OriginalsRequested, OriginalsReleased, Transferred),
     *(Accepted, CorrectionRequested, Refused, Lapsed, Withdrawn, Reviewed),
-    *(Dispatched, DeliveryFailed, Delivered, Returned, Invited),
+    *(Dispatched, DeliveryFailed, Delivered, Returned, Invited, Rescheduled),
 )
 """Every event that the citizen is told; each must have a template."""
 

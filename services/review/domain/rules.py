@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from chassis.decision import Answer, Command, Decider, Decision, Reject
 from chassis.workdays import Calendar
+from contracts.evaluation import Rescheduled
 from contracts.event import AutoRule, Event, Limit, Step
 from contracts.intake import Accepted, WithdrawalForwarded
 from contracts.review import Issued, Reason, Reviewed, Stepped
@@ -52,6 +53,7 @@ def cases(calendar: Calendar) -> Decider[Case]:
     decider: Decider[Case] = Decider("case", Case)
     decider.on(Accepted)(rules.accepted)
     decider.on(WithdrawalForwarded)(rules.withdrawal)
+    decider.on(Rescheduled)(rules.rescheduled)
     decider.after(AskRegister)(rules.register)
     decider.on(Claim)(rules.claim)
     decider.on(Pass)(rules.passed)
@@ -104,6 +106,13 @@ class Rules:
         if state.phase != ASKING or waiting:
             return Decision(state)
         return self._judge(state, now)
+
+    def rescheduled(self, state: Case, event: Rescheduled, now: datetime) -> Decision[Case] | None:
+        """A limit that was provisional is certain, and may have moved."""
+        field = {LimitKind.PROMISED: "promised", LimitKind.LEGAL: "legal", LimitKind.STEP: "due"}.get(event.limit.kind)
+        if field is None or getattr(state, field) != event.was.isoformat():
+            return None
+        return Decision(replace(state, **{field: event.limit.last_day.isoformat()}))
 
     def withdrawal(self, state: Case, event: WithdrawalForwarded, now: datetime) -> Decision[Case]:
         """Undecided: closed as withdrawn. Decided: declined, and nothing changes. Before `accepted`: remembered."""

@@ -9,7 +9,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import AsyncIterator, Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -19,6 +19,7 @@ from aiohttp import web
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unknown
 from chassis.sealing import Keyring
+from contracts.event import SHANGHAI
 from sandbox.city import City, Options
 from sandbox.faults import Fault
 from services.notify.domain.mailbox import SendSms
@@ -28,7 +29,16 @@ from tests.contracts.samples import CASE
 
 pytestmark = pytest.mark.anyio
 KEYRING = Keyring.generate()
-CLOCK = Clock()
+
+
+class Noon(Clock):
+    """A legal hand that stands still: a run over midnight must not change which day it is."""
+
+    def legal(self) -> datetime:
+        return datetime(2026, 4, 1, 12, tzinfo=SHANGHAI)
+
+
+CLOCK = Noon()
 TODAY = CLOCK.legal().date()
 PHONE = "14400000001"
 ID = "5f0c2a1e-0000-5000-8000-000000000001"

@@ -20,11 +20,12 @@ class Courier(CaseEvent):
 
 
 class Ordered(Courier):
-    """下单取号: the partner has given a waybill number."""
+    """下单取号: the partner has given a waybill number. `pickup` is clock U, where the partner comes to fetch it."""
 
     TYPE: ClassVar[str] = "ordered"
     partner: str
     waybill: str
+    pickup: Limit | None = None
 
 
 class Dispatched(Courier):

@@ -62,12 +62,16 @@ class Limit(Shape):
 
 
 class Contact(Shape):
-    """How to reach the applicant. `tag` is an HMAC of the telephone number: equal numbers have equal tags."""
+    """How to reach the applicant. `tag` is an HMAC of the telephone number: equal numbers have equal tags. `wechat` is
+    the openid at the city's own account; `language` is said where it is not Chinese."""
 
     tag: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
     phone: Sealed
     name: Sealed
     address: Sealed | None = None
+    email: Sealed | None = None
+    wechat: Sealed | None = None
+    language: Literal["en"] | None = None
 
 
 class About(Shape):

@@ -16,14 +16,29 @@ from contracts.words import Channel, DeliveryMethod
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
+Email = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, max_length=120, pattern=r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}$"
+    ),
+]
+"""An address as mail servers everywhere take it: no quotes, no comments, no letters beyond ASCII."""
+
+OpenId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{6,64}$")]
+
+
 class Applicant(Shape):
-    """Who applies. `identity` is an 身份证号码 for a person, a 统一社会信用代码 for an enterprise; `agent` names the
-    代办员 who acts under a mandate."""
+    """Who applies. `identity` is an 身份证号码 for a person, a 统一社会信用代码 for an enterprise. Notices go to
+    `phone`, and also to `email` and `wechat` (the openid at the city's own account) where they are given; `language` is
+    that of notices, where it is not Chinese."""
 
     kind: Literal["person", "enterprise"]
     name: Text
     identity: Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, max_length=18)]
     phone: Annotated[str, StringConstraints(strip_whitespace=True, max_length=20)]
+    email: Email | None = None
+    wechat: OpenId | None = None
+    language: Literal["en"] | None = None
 
 
 class Delivery(Shape):

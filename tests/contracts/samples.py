@@ -58,6 +58,7 @@ ABOUT = About(
     applicant="enterprise",
     contact=Contact(tag="0f1e2d3c4b5a69788796a5b4c3d2e1f0", phone=SEAL, name=SEAL, address=SEAL),
 )
+REACHED = ABOUT.contact.model_copy(update={"email": SEAL, "wechat": SEAL, "language": "en"})
 CHECK = limit(LimitKind.CHECK, 5, date(2026, 4, 9))
 PLAN = Plan(
     auto=(
@@ -96,7 +97,13 @@ SAMPLES: tuple[Event, ...] = (
         area="370102",
         channel=Channel.WINDOW,
         applicant=portal.Applicant(
-            kind="enterprise", name="泉城测试餐饮有限公司", identity="91370100MA00000000", phone="13900000000"
+            kind="enterprise",
+            name="泉城测试餐饮有限公司",
+            identity="91370100MA00000000",
+            phone="13900000000",
+            email="sample@example.com",
+            wechat="oSampleSampleSample000000001",
+            language="en",
         ),
         delivery=portal.Delivery(method=DeliveryMethod.EMS, address="济南市历下区示例路1号", same_city=True),
         form={"seats": 42, "area_m2": 118.5, "chain": False, "note": None, "dishes": ["热食", {"kind": "凉菜"}]},
@@ -211,7 +218,7 @@ SAMPLES: tuple[Event, ...] = (
         delivery=DeliveryMethod.EMS,
         same_city=False,
     ),
-    courier.Ordered(**PARCEL, partner="ems"),
+    courier.Ordered(**PARCEL, partner="ems", pickup=limit(LimitKind.PICKUP, 3, date(2026, 4, 9), Unit.HOUR)),
     courier.Dispatched(
         **PARCEL,
         partner="ems",
@@ -222,7 +229,10 @@ SAMPLES: tuple[Event, ...] = (
     courier.DeliveryFailed(**PARCEL, scanned_at=at(10, 15, 2), attempt=1, cause="refused", retracts=True),
     courier.Delivered(**PARCEL, scanned_at=at(11, 10, 12), method=DeliveryMethod.EMS, attempts=1),
     courier.Returned(**PARCEL, scanned_at=at(13, 9, 30)),
-    notify.Notified(**OF_CASE, notice="accepted", channel="sms", outcome="delivered", provider="aliyun"),
+    notify.NotifiedV1(**OF_CASE, notice="accepted", channel="sms", outcome="delivered", provider="aliyun"),
+    notify.Notified(
+        **OF_CASE, notice="accepted", audience="citizen", channel="sms", outcome="delivered", provider="aliyun"
+    ),
     notify.Replied(**OF_CASE, grade="very_dissatisfied", text=SEAL),
     evaluation.Invited(**OF_CASE, token="eyJjIjoiMSJ9.sample", until=at(11, 0, month=5)),
     evaluation.Rated(**OF_CASE, grade=Grade.VERY_DISSATISFIED, channel=Channel.SMS, round=1),
@@ -243,12 +253,13 @@ SAMPLES: tuple[Event, ...] = (
 
 
 WHOLE: tuple[Event, ...] = tuple(
-    event.model_copy(update={"about": ABOUT.model_copy(update={"trial": True})})
+    event.model_copy(update={"about": ABOUT.model_copy(update={"trial": True, "contact": REACHED})})
     if isinstance(event, CaseEvent)
     else event
     for event in SAMPLES
 )
-"""The same with every field filled, as golden records are: of a trial run, which an ordinary case is not."""
+"""The same with every field filled, as golden records are: of a trial run, and of somebody who is reached in
+every way."""
 
 
 def envelope(event: Event) -> Envelope:

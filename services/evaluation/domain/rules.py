@@ -35,7 +35,7 @@ from contracts.intake import (
     WithdrawalForwarded,
     Withdrawn,
 )
-from contracts.notify import Notified, Replied
+from contracts.notify import Notified, NotifiedV1, Replied
 from contracts.review import Issued, Reviewed, Stepped
 from contracts.words import Channel, DeliveryMethod, Direction, Grade, LimitKind, Unit
 from services.evaluation.domain.case import Case, Rate, Rating
@@ -65,7 +65,7 @@ HEARD = (
     *(OriginalsRequested, OriginalsReceived, OriginalsReleased, OriginalsReturned, Transferred, Admitted),
     *(Stepped, Reviewed, Issued),
     *(Ordered, Dispatched, DeliveryFailed, Delivered, Returned),
-    *(Notified, Replied),
+    *(Notified, NotifiedV1, Replied),
 )
 
 

@@ -188,6 +188,9 @@ class Founding:
             "name": seal(applicant.name, f"{id}:name"),
             "address": seal(address, f"{id}:address") if address else None,
         }
+        contact |= {way: seal(to, f"{id}:{way}") for way in ("email", "wechat") if (to := getattr(applicant, way))}
+        if applicant.language:
+            contact["language"] = applicant.language
         about = {
             "number": case_number(area, now.date(), id),
             "item": item.code,

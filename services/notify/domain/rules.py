@@ -213,6 +213,7 @@ def notified(notice: Notice, outcome: Outcome, now: datetime) -> Notified:
         case=notice.case,
         about=About.model_validate(notice.about),
         notice=notice.notice,
+        audience="citizen",
         channel="sms",
         outcome=outcome,
         provider=notice.provider,

@@ -18,7 +18,7 @@ from contracts.evaluation import Evaluation, Invited, Overdue, Rated, Warned
 from contracts.event import CaseEvent, Event
 from contracts.export import events
 from contracts.intake import Corrected, CorrectionRequested, Missing, WithdrawalForwarded
-from contracts.notify import Notified, Replied
+from contracts.notify import NotifiedV1, Replied
 from contracts.review import Issued, Stepped
 from contracts.words import DeliveryMethod, Direction, LimitKind
 from services.evaluation.domain.rules import HEARD
@@ -176,7 +176,7 @@ def story() -> dict[str, list[Event]]:
             parcel(Delivered, at(3, 5, 15), at(3, 5, 15), method=DeliveryMethod.EMS, attempts=1),
         ],
         "notify": [
-            Notified(at=at(3, 4, 10), **common, notice="accepted", channel="sms", outcome="delivered", provider="a"),
+            NotifiedV1(at=at(3, 4, 10), **common, notice="accepted", channel="sms", outcome="delivered", provider="a"),
             Replied(at=at(3, 5, 16), **common, grade="satisfied"),
             Replied(at=at(3, 5, 16, 10), **common, grade="dissatisfied"),
             Replied(at=at(3, 5, 16, 20), **common, grade="satisfied"),

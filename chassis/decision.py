@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, PrivateAttr
@@ -70,9 +70,21 @@ class Command(BaseModel):
         return self
 
 
+class Lane(NamedTuple):
+    """Errands of one lane never wait for those of another; at most `most` of it are under way at once (0 = as the
+    service's setting says)."""
+
+    name: str = ""
+    most: int = 0
+
+
 class Errand(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A call to the outside world, made only after the decision behind it is durable. Its id, given by the chassis, is
     the reference under which the partner knows it; plain values only, personal ones sealed."""
+
+    def lane(self) -> Lane:
+        """By default all errands of a service share one."""
+        return Lane()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +159,15 @@ class Unknown(Exception):
     """A runner raises it when nobody can say yet whether the partner acted: the chassis asks before it makes again."""
 
 
+class Lost(Exception):
+    """`ask` raises it when nobody will ever be able to say: a person is told at once."""
+
+
 class Runner(Protocol):
     """One kind of errand's way to the outside. Both raise Retry (not done, try later), Reject (the partner says no) or
-    Unknown (no answer). `ask` returns None when the partner does not know the errand; a `patient` runner is believed
-    only some time after the last unanswered call, which the partner may still be holding."""
+    Unknown (no answer). `ask` returns None when the partner does not know the errand, and raises Lost where it cannot
+    be asked; a `patient` runner is believed only some time after the last unanswered call, which the partner may still
+    be holding."""
 
     patient: bool
 

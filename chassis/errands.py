@@ -12,7 +12,7 @@ from typing import Any
 
 from chassis import metrics
 from chassis.clock import Clock
-from chassis.decision import Answer, Errand, Reject, Retry, Runner, Unknown
+from chassis.decision import Answer, Errand, Lane, Lost, Reject, Retry, Runner, Unknown
 from chassis.document import Open
 from chassis.fold import Defer, Folder, Message
 from chassis.store import Ref
@@ -33,8 +33,25 @@ def next_try(tries: int, wanted: float = 0.0) -> float:
     return max(wanted, SCHEDULE[min(tries, len(SCHEDULE) - 1)])
 
 
+class Queue:
+    """One lane: what waits in it, and how long a call of it usually takes."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.waiting: asyncio.Queue[tuple[Ref, Open, Errand]] = asyncio.Queue()
+        self.usual = 0.0
+
+    def took(self, seconds: float) -> None:
+        self.usual = 0.8 * self.usual + 0.2 * seconds
+
+    @property
+    def wait(self) -> float:
+        """Seconds until what joins it now is likely to begin."""
+        return self.waiting.qsize() / self.most * self.usual
+
+
 class Errands:
-    """The runners of one service, at most `limit` calls under way at once."""
+    """The runners of one service, at most `limit` calls under way at once in a lane that names no number."""
 
     def __init__(
         self,
@@ -50,7 +67,8 @@ class Errands:
     ) -> None:
         self.service, self.runners, self.folders, self.put, self.clock = service, runners, folders, put, clock
         self.lease, self.settle = lease, settle
-        self._queue: asyncio.Queue[tuple[Ref, Open]] = asyncio.Queue()
+        self._lanes: dict[str, Queue] = {}
+        self._group: asyncio.TaskGroup | None = None
         self._limit = limit
         self._open = 0
         self._gauge = metrics.ERRANDS_OPEN.labels(service)
@@ -62,7 +80,21 @@ class Errands:
         """Takes an errand whose claim is durable."""
         self._open += 1
         self._gauge.set(self._open)
-        self._queue.put_nowait((ref, open))
+        errand = self.folders[ref[0]].errand(open)
+        self._lane(errand.lane()).waiting.put_nowait((ref, open, errand))
+
+    def _lane(self, lane: Lane) -> Queue:
+        """A new lane gets workers of its own, so that it cannot take those of another."""
+        queue = self._lanes.get(lane.name)
+        if queue is None:
+            queue = self._lanes[lane.name] = Queue(lane.most or self._limit)
+            if self._group is not None:
+                self._staff(self._group, queue)
+        return queue
+
+    def _staff(self, group: asyncio.TaskGroup, queue: Queue) -> None:
+        for _ in range(queue.most):
+            group.create_task(self._worker(queue))
 
     @property
     def open(self) -> int:
@@ -71,28 +103,30 @@ class Errands:
     async def work(self) -> None:
         """Runs errands until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for _ in range(self._limit):
-                group.create_task(self._worker())
+            for queue in self._lanes.values():
+                self._staff(group, queue)
+            self._group = group
+            await asyncio.Event().wait()
 
-    async def _worker(self) -> None:
+    async def _worker(self, queue: Queue) -> None:
         while True:
-            ref, open = await self._queue.get()
+            ref, open, errand = await queue.waiting.get()
             try:
-                body = await self._go(ref, open)
+                body = await self._go(queue, open, errand)
             finally:
                 self._open -= 1
                 self._gauge.set(self._open)
             id = f"{open.id}:{open.tries}" if isinstance(body, Defer) else f"{open.id}:answer"
             self.put(ref, Message(id, body))
 
-    async def _go(self, ref: Ref, open: Open) -> Answer | Defer:
-        """One try. Its time limit ends before the lease does, so that no other process can be making it too."""
-        errand = self.folders[ref[0]].errand(open)
+    async def _go(self, queue: Queue, open: Open, errand: Errand) -> Answer | Defer:
+        """One try. Its time limit ends before the lease does, so that no other process can be making it too; one that
+        has waited too long comes back when the lane is likely to be free."""
         kind = type(errand).__name__
         runner = self.runners[type(errand)]
         left = open.lease - self.clock.system()
         if left < self.lease / 3:
-            return Defer(open.id, open.tries, self.clock.system(), sure=open.sure, doubt=open.doubt)
+            return Defer(open.id, open.tries, self.clock.system() + queue.wait, sure=open.sure, doubt=open.doubt)
         began = self.clock.ticks()
         outcome = "done"
         doubt = open.doubt
@@ -118,12 +152,17 @@ class Errands:
             return Defer(open.id, open.tries, self.clock.system() + next_try(open.tries, retry.after), open.sure, doubt)
         except (Unknown, TimeoutError):
             outcome = "unknown"
+        except Lost:
+            outcome = "unknown"
+            return Answer(open.id, errand, "lost", problem="cannot_be_asked")
         except Exception as error:  # noqa: BLE001  (a faulty runner may have acted)
             outcome = "unknown"
             log.error("runner of %s: %s", kind, type(error).__name__, extra={"service": self.service})
         finally:
+            took = self.clock.ticks() - began
+            queue.took(took)
             self._counts[kind, outcome].inc()
-            self._seconds[kind].observe(self.clock.ticks() - began)
+            self._seconds[kind].observe(took)
         if open.tries >= MOST_UNKNOWN:
             return Answer(open.id, errand, "lost", problem="no_answer")
         now = self.clock.system()

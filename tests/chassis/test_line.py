@@ -23,7 +23,7 @@ from chassis.store.sqlite import SqliteStore
 from contracts.event import SHANGHAI
 from contracts.wire import decode
 from tests.chassis.running import read_all, running, settings, until
-from tests.chassis.toy import Bump, FastClock, Found, Partner, Toy, placed, service
+from tests.chassis.toy import SLOW, Bump, FastClock, Found, Partner, Pinged, Toy, placed, service
 
 pytestmark = pytest.mark.anyio
 AT = datetime(2026, 3, 2, 10, tzinfo=SHANGHAI)
@@ -58,6 +58,10 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     made = World(tmp_path)
     yield made
     await made.bus.close()
+
+
+def event_of(record: Record) -> object:
+    return decode(record.headers, record.value).event
 
 
 async def total(line: Line, world: World, case: str) -> int:
@@ -158,6 +162,33 @@ async def test_an_errand_is_made_once_whatever_the_partner_does(tmp_path: Path, 
 
         await until(answered)
     assert list(world.partner.made.values()) == [1]
+    await world.bus.close()
+
+
+async def test_a_lane_whose_partner_hangs_delays_no_other(world: World) -> None:
+    async with world.line() as line:  # type: ignore[attr-defined]
+        for i in range(12):
+            await world.say(f"slow{i}", SLOW, f"s{i}")
+        await until(lambda: world.partner.busy == 2)
+        for i in range(12):
+            await world.say(f"fast{i}", 1, f"f{i}")
+        await until(lambda: sum(world.partner.made.values()) == 12)
+        assert world.partner.busy == 2, "so many are under way as the lane is wide"
+        world.partner.released.set()
+        await until(lambda: sum(world.partner.made.values()) == 24)
+        await until(line.idle)
+    assert set(world.partner.made.values()) == {1}
+
+
+async def test_what_cannot_be_asked_is_lost_and_never_made_again(tmp_path: Path) -> None:
+    world = World(tmp_path, ("vanish",))
+    world.partner.forgetful = True
+    async with world.line() as line:  # type: ignore[attr-defined]
+        await world.say("a", 1, "p1")
+        await until(lambda: sum(world.partner.made.values()) == 1)
+        await until(line.idle)
+        outcomes = [e.outcome for r in await read_all(world.bus, "case") if isinstance(e := event_of(r), Pinged)]
+    assert (outcomes, list(world.partner.made.values())) == (["lost"], [1])
     await world.bus.close()
 
 

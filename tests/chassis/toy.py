@@ -15,7 +15,20 @@ from typing import Any, ClassVar
 from msgspec.structs import replace
 
 from chassis.clock import Clock
-from chassis.decision import Alarm, Answer, Command, Decider, Decision, Errand, Reject, Retry, State, Unknown
+from chassis.decision import (
+    Alarm,
+    Answer,
+    Command,
+    Decider,
+    Decision,
+    Errand,
+    Lane,
+    Lost,
+    Reject,
+    Retry,
+    State,
+    Unknown,
+)
 from chassis.service import Service
 from contracts.event import Event
 from contracts.wire import Envelope, encode
@@ -62,8 +75,15 @@ class Heard(ToyEvent):
     total: int
 
 
+SLOW = 50
+"""Pings of so much or more go by a lane of their own, two wide, and wait there until the partner is released."""
+
+
 class Ping(Errand):
     n: int
+
+    def lane(self) -> Lane:
+        return Lane("slow", 2) if self.n >= SLOW else Lane()
 
 
 class Bump(Command):
@@ -136,16 +156,22 @@ def deciders() -> tuple[Decider[Toy], Decider[Echo]]:
 class Partner:
     """A partner outside of every crash: it counts how often each errand was really made. `moods` is what it does next:
     ok, retry (did nothing), vanish (acted, and never answered), hold (never answered, and acted only after it had been
-    asked once), reject."""
+    asked once), reject. `forgetful`: it cannot be asked. `busy` counts slow calls under way."""
 
     patient = True
+    forgetful = False
 
     def __init__(self, moods: tuple[str, ...] = ()) -> None:
         self.made: Counter[str] = Counter()
         self.moods = list(moods)
         self.held = ""
+        self.busy = 0
+        self.released = asyncio.Event()
 
     async def make(self, id: str, errand: Ping) -> Mapping[str, Any]:
+        if errand.n >= SLOW:
+            self.busy += 1
+            await self.released.wait()
         mood = self.moods.pop(0) if self.moods else "ok"
         if mood == "retry":
             raise Retry("busy", 0.1)
@@ -160,6 +186,8 @@ class Partner:
         return {"made": self.made[id]}
 
     async def ask(self, id: str, errand: Ping) -> Mapping[str, Any] | None:
+        if self.forgetful:
+            raise Lost
         found = {"made": self.made[id]} if id in self.made else None
         if self.held == id:
             self.held = ""

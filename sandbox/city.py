@@ -21,7 +21,7 @@ from aiohttp import web
 from sandbox import ems
 from sandbox.citytime import CityTime, SuiteClock, reading_of
 from sandbox.ems import Ems
-from sandbox.faults import PARTNERS, Fault, Faults
+from sandbox.faults import PARTNERS, Act, Fault, Faults
 from sandbox.identity import Issuer
 from sandbox.officers import OFFICERS, SECRET
 from sandbox.registers import Registers
@@ -69,7 +69,7 @@ class City:
         o = self.options
         self._clock = SuiteClock(self._http, o.suite)
         self.time = CityTime(reading_of(legal) if legal else self._clock, o.speed, o.instant)
-        self.faults = Faults(o.seed)
+        self.faults = Faults(o.seed, self.time.now)
         self.sms = SmsProvider(self.time, self._http, self.faults, daily=o.sms_daily)
         self.ems = Ems(
             self.time, self._http, self.faults,
@@ -115,6 +115,7 @@ class City:
         paths.add("GET", "/faults", self._faults)
         paths.add("POST", "/faults", self._add_fault)
         paths.add("DELETE", "/faults", self._clear_faults)
+        paths.add("POST", "/faults/script", self._script)
         paths.add("GET", "/clock", self._show_clock)
         paths.add("POST", "/clock/refresh", self._refresh_clock)
         self._runner = web.ServerRunner(web.Server(paths, access_log=None), shutdown_timeout=1.0)
@@ -171,7 +172,12 @@ class City:
         return reply(self.counts(query.get("brief", "") in ("1", "true"), query.get("partner", "")))
 
     async def _faults(self, _request: web.BaseRequest, _rest: str) -> web.StreamResponse:
-        return reply({"faults": self.faults.listed()})
+        return reply({"faults": self.faults.listed(), "coming": self.faults.coming()})
+
+    async def _script(self, request: web.BaseRequest, _rest: str) -> web.StreamResponse:
+        """A whole bad day at once: a list of lines, see sandbox.faults.Act."""
+        self.faults.play(msgspec.json.decode(await request.read(), type=list[Act]))
+        return reply({"faults": self.faults.listed(), "coming": self.faults.coming()}, 201)
 
     async def _add_fault(self, request: web.BaseRequest, _rest: str) -> web.StreamResponse:
         """One fault or a list of them; see sandbox.faults.Fault."""

@@ -5,7 +5,9 @@ It must never read anything but what it is given.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -13,6 +15,7 @@ from pydantic import Field, field_validator
 
 from chassis.settings import Section
 from chassis.webhooks import Endpoint, endpoints_of
+from services.notify.domain.limits import DAY, Limit
 
 PORTS: Final = {"smtp": 25, "smtps": 465}
 """Schemes of a mail server, and the port where none is given."""
@@ -51,6 +54,14 @@ class Settings(Section):
     cap: int = Field(
         40, ge=1, description="Notices to one number in 24 hours, beyond which what can wait is held back."
     )
+    rates: str = Field(
+        "aliyun=1000,tencent=3000", description="Messages a second that each provider takes: name=number,…; 0 = any."
+    )
+    tencent_daily: int = Field(10, ge=1, description="Messages to one number in 24 hours at Tencent (its console).")
+    tencent_same_seconds: int = Field(30, ge=1, description="Seconds between two of the same template at Tencent.")
+    aliyun_daily: int = Field(50, ge=1, description="Messages of one template to one number in 24 hours at Aliyun.")
+    account_seconds: float = Field(300, gt=0, description="Seconds between two looks at the providers' accounts.")
+    officers: Path | None = Field(None, description="Phone book of officers (YAML), who are told of 提醒, 预警, 超时.")
     mature_seconds: int = Field(
         600, ge=1, description="Seconds after which a provider without receipts counts as silent."
     )
@@ -76,6 +87,12 @@ class Settings(Section):
         repr=False,
         description="Webhooks of portals: name=https://…|whsec_base64[+whsec_base64],… (two live secrets).",
     )
+
+    @field_validator("rates")
+    @classmethod
+    def _rates(cls, value: str) -> str:
+        rates_of(value)
+        return value
 
     @field_validator("providers", mode="before")
     @classmethod
@@ -117,6 +134,21 @@ class Settings(Section):
         set_up = {"email": self.smtp, "wechat": self.wechat_app}
         return tuple(name for name, value in set_up.items() if value)
 
+    @property
+    def rate(self) -> dict[str, float]:
+        return rates_of(self.rates)
+
+    @property
+    def limits(self) -> dict[str, tuple[Limit, ...]]:
+        """What each provider takes for one number."""
+        return {
+            "aliyun": (Limit(self.aliyun_daily, DAY, same=True),),
+            "tencent": (
+                Limit(1, timedelta(seconds=self.tencent_same_seconds), same=True),
+                Limit(self.tencent_daily, DAY, same=False),
+            ),
+        }
+
 
 def relay_of(url: str) -> Relay | None:
     """`smtp://[user:password@]host[:port]` or `smtps://…`, user and password percent-encoded; None for "". Raises
@@ -132,3 +164,9 @@ def relay_of(url: str) -> Relay | None:
         raise ValueError("expected smtp://[user:password@]host:port")
     user, password = (None if text is None else unquote(text) for text in (parts.username, parts.password))
     return Relay(parts.hostname, port or PORTS[parts.scheme], parts.scheme == "smtps", user, password)
+
+
+def rates_of(text: str) -> dict[str, float]:
+    """`name=number,…`. Raises ValueError."""
+    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+    return {name.strip(): float(number) for name, _, number in pairs}

@@ -18,7 +18,7 @@ import msgspec
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unknown
 from chassis.sealing import Keyring
-from services.notify.domain.mailbox import SendSms
+from services.notify.domain.errands import SendSms
 from services.notify.providers.line import Empty, Line, Throttled, refused
 from services.notify.settings import Settings
 

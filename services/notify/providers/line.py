@@ -12,7 +12,7 @@ import aiohttp
 import msgspec
 
 from chassis.decision import Reject, Retry, Unknown
-from services.notify.domain.mailbox import REFUSED, SendSms
+from services.notify.domain.errands import REFUSED, SendSms
 
 
 class Provider(Protocol):

@@ -144,6 +144,8 @@ class Wechat:
 
 # ------------------------------------------------------------------------------------------------- what WeChat pushes
 
+ACCEPTED: Final = "success"
+"""What a push must be answered with, or it comes again."""
 LONGEST: Final = 16_384
 """Bytes of a push, at most."""
 TOLERANCE: Final = 300.0

@@ -19,7 +19,7 @@ from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unknown
 from chassis.sealing import Keyring
 from contracts.event import SHANGHAI
-from services.notify.domain.mailbox import SendSms
+from services.notify.domain.errands import SendSms
 from services.notify.providers.aliyun import AliyunSms
 from services.notify.providers.line import Empty
 from services.notify.providers.tencent import TencentSms

@@ -22,7 +22,7 @@ from chassis.sealing import Keyring
 from contracts.event import SHANGHAI
 from sandbox.city import City, Options
 from sandbox.faults import Fault
-from services.notify.domain.mailbox import SendSms
+from services.notify.domain.errands import SendSms
 from services.notify.providers.aliyun import AliyunSms
 from services.notify.providers.line import Empty
 from services.notify.settings import Settings

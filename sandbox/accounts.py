@@ -76,10 +76,10 @@ def unauthorized() -> web.Response:
 
 def packages(account: Account, version: str) -> list[dict[str, Any]]:
     """Tencent's SmsPackagesStatistics: one package. The API of 2019-07-11 calls its size AmountOfPackage, that of
-    2021-01-11 PackageAmount."""
+    2021-01-11 PackageAmount. It is in force from 2020 to 2099."""
     usage = account.used
     size = int(account.left) + usage
     if version == "2019-07-11":
         return [{"PackageId": 1000791745, "AmountOfPackage": size, "TypeOfPackage": 0, "CurrentUsage": usage}]
-    times = {"PackageCreateTime": 1767225600, "PackageEffectiveTime": 1767225600, "PackageExpiredTime": 1893455999}
+    times = {"PackageCreateTime": 1577836800, "PackageEffectiveTime": 1577836800, "PackageExpiredTime": 4102444799}
     return [{**times, "PackageId": 1000791745, "PackageAmount": size, "PackageType": 0, "CurrentUsage": usage}]

@@ -24,8 +24,8 @@ from sandbox.serving import BadRequest, Partner, Paths, fields, reply
 
 APP, SECRET, TOKEN, ACCOUNT = "wx-sandbox", "sandbox", "sandbox", "gh_sandbox"
 
-LIFE = 7_200
-"""Real seconds of an access token."""
+LIFE, RENEWED = 7_200, 300
+"""Real seconds of an access token, and how long before its end another one is given out; the old one still counts."""
 
 AGAIN = 600.0
 """Real seconds within which the same client_msg_id to the same openid is not sent again."""
@@ -62,7 +62,8 @@ class Sent(msgspec.Struct):
 
 
 class WeChat(Partner):
-    """`templates` are those approved, none for any; `keep` bounds the messages it remembers."""
+    """`templates` are those approved, none for any; `tokens` those given out, until a moment of real system time; `keep`
+    bounds the messages it remembers."""
 
     def __init__(
         self,
@@ -77,7 +78,7 @@ class WeChat(Partner):
         self.time = time
         self.templates = templates
         self.keep = keep
-        self._tokens: dict[str, float] = {}
+        self.tokens: dict[str, float] = {}
         self._messages: deque[Sent] = deque(maxlen=keep)
         self._latest: dict[tuple[str, str], Sent] = {}
         self._serial = 200_163_835
@@ -102,16 +103,16 @@ class WeChat(Partner):
             if (asked.get("appid"), asked.get("secret")) != (APP, SECRET):
                 return answer(40125)
             now = system.time()
-            alive = [] if asked.get("force_refresh") else [t for t, ends in self._tokens.items() if ends > now]
+            alive = [] if asked.get("force_refresh") else [t for t, ends in self.tokens.items() if ends - RENEWED > now]
             token = alive[-1] if alive else secrets.token_urlsafe(24)
             if not alive:
-                self._tokens = {t: ends for t, ends in self._tokens.items() if ends > now}
-                self._tokens[token] = now + LIFE
-                if len(self._tokens) > MOST_TOKENS:
-                    del self._tokens[next(iter(self._tokens))]
+                self.tokens = {t: ends for t, ends in self.tokens.items() if ends > now}
+                self.tokens[token] = now + LIFE
+                if len(self.tokens) > MOST_TOKENS:
+                    del self.tokens[next(iter(self.tokens))]
             if lying:
                 return reply({"access_token": "no token", "expires_in": LIFE})
-            return reply({"access_token": token, "expires_in": int(self._tokens[token] - now)})
+            return reply({"access_token": token, "expires_in": int(self.tokens[token] - now)})
 
         return await self.deal(request, "stable_token", act, lambda: answer(-1))
 
@@ -125,7 +126,7 @@ class WeChat(Partner):
 
     def send(self, token: str, given: dict[str, Any], lying: bool = False) -> web.Response:
         """message/template/send: {"touser", "template_id", "client_msg_id"?, "data": {name: {"value"}}}."""
-        if self._tokens.get(token, 0.0) <= system.time():
+        if self.tokens.get(token, 0.0) <= system.time():
             return answer(40001)
         openid, template = str(given.get("touser") or ""), str(given.get("template_id") or "")
         client, data = str(given.get("client_msg_id") or ""), given.get("data")
@@ -169,7 +170,7 @@ class WeChat(Partner):
 
     async def _expire(self, _request: web.BaseRequest, _rest: str) -> web.StreamResponse:
         """Every token that was given out is worth nothing from now on."""
-        self._tokens.clear()
+        self.tokens.clear()
         return reply({"tokens": 0})
 
     async def _approve(self, request: web.BaseRequest, _rest: str) -> web.StreamResponse:

@@ -6,13 +6,17 @@ They must never know a service.
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
 import pytest
 
+import sandbox
 from sandbox.city import City
 from sandbox.faults import MOST_FAULTS, PARTNERS
 from tests.sandbox.receiver import Receiver, eventually
@@ -158,6 +162,15 @@ async def test_a_wrong_script_is_refused_as_a_whole(
     assert status == 400
     assert shown["error"]
     assert city.faults.listed() == []
+
+
+async def test_the_readmes_bad_day_is_taken(http: aiohttp.ClientSession, city: City) -> None:
+    text = (Path(sandbox.__file__).parent / "README.md").read_text("utf-8")
+    (script,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    status, shown = await play(http, city, *json.loads(script))
+    assert status == 201
+    assert len(shown["faults"]) == 1
+    assert len(shown["coming"]) == 2
 
 
 async def test_scripts_are_bounded(http: aiohttp.ClientSession, city: City) -> None:

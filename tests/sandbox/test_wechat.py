@@ -63,6 +63,10 @@ async def test_the_token_is_stable(http: aiohttp.ClientSession, city: City) -> N
     assert 7190 <= first["expires_in"] <= 7200
     assert (await token(http, city))["access_token"] == first["access_token"]
     assert (await token(http, city, force_refresh=True))["access_token"] != first["access_token"]
+    city.wechat.tokens = {"old": CLOCK.system() + 299, "older": CLOCK.system() - 1}
+    assert (await token(http, city))["access_token"] != "old", "five minutes before the end there is another one"
+    assert (await send(http, city, access="old"))["errcode"] == 0, "and the old one still counts"
+    assert (await send(http, city, access="older"))["errcode"] == 40001
     assert (await token(http, city, secret="wrong"))["errcode"] == 40125
 
 

@@ -63,8 +63,8 @@ class SendWechat(Errand, frozen=True, kw_only=True):
 
 
 class PostHook(Errand, frozen=True, kw_only=True):
-    """One notice for the webhook of the case's portal; the errand's id is the webhook-id. No personal data: `text` is
-    what the citizen reads. `at` is ISO 8601. Portals have a lane each."""
+    """One notice for the webhook of the case's portal. `case`, `notice` and `at` (ISO 8601) make the webhook-id, which
+    is the same for every call. No personal data: `text` is what the citizen reads. Portals have a lane each."""
 
     case: str
     portal: str

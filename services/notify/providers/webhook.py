@@ -95,13 +95,15 @@ class Hooks:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0),
-                timeout=aiohttp.ClientTimeout(total=self.limit),
                 headers={"Content-Type": "application/json", "User-Agent": "tongban"},
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
             )
+        limit = aiohttp.ClientTimeout(total=self.limit)
         # A redirect would take the notice to an address that nobody has approved.
-        async with self._session.post(endpoint.url, data=body, headers=signed, allow_redirects=False) as answer:
+        async with self._session.post(
+            endpoint.url, data=body, headers=signed, allow_redirects=False, timeout=limit
+        ) as answer:
             left = READ
             while left > 0 and (part := await answer.content.read(left)):
                 left -= len(part)

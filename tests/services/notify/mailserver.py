@@ -25,7 +25,7 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 class Post:
     """aiosmtpd with letters kept. `says` is what it answers at MAIL, RCPT or DATA (the whole message) instead of yes;
-    a Future there holds the answer back, and `cut` ends the connection when the message has come."""
+    a Future there holds the answer back (`waited`), and `cut` ends the connection when the message has come."""
 
     def __init__(self) -> None:
         self.letters: list[Envelope] = []
@@ -34,11 +34,15 @@ class Post:
         self.logins: list[LoginPassword] = []
         self.says: dict[str, str | asyncio.Future[str]] = {}
         self.cut = False
+        self.waited = asyncio.Event()
         self.port = 0
 
     async def _word(self, verb: str) -> str | None:
         told = self.says.get(verb)
-        return await told if isinstance(told, asyncio.Future) else told
+        if isinstance(told, asyncio.Future):
+            self.waited.set()
+            return await told
+        return told
 
     async def handle_MAIL(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]

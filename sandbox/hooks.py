@@ -6,7 +6,6 @@ Written from it alone, so that it proves the suite's own; this module must never
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 from collections.abc import Mapping, Sequence
 
@@ -47,5 +46,5 @@ def authentic(secret: str, given: Mapping[str, str], body: bytes, now: float) ->
     expected = signature(secret, id, int(stamp), body)
     try:
         return any(hmac.compare_digest(expected, one) for one in given.get("webhook-signature", "").split(" "))
-    except (TypeError, binascii.Error):
-        return False
+    except TypeError:
+        return False  # a signature that is not ASCII

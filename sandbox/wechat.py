@@ -62,8 +62,8 @@ class Sent(msgspec.Struct):
 
 
 class WeChat(Partner):
-    """`templates` are those approved, none for any; `tokens` those given out, until a moment of real system time;
-    `keep` bounds the messages it remembers."""
+    """`templates` are those approved, none for any; `tokens` those given out, until a moment of real time; `keep`
+    bounds the messages it remembers."""
 
     def __init__(
         self,

@@ -108,9 +108,7 @@ def target(doors: Notify, door: str, phone: str = PHONE) -> Target:
     def forged(request: Request, text: str) -> Request:
         return replace(request, path=path_of(door, "x" + quote(text.replace("/", "|"), safe="")))
 
-    return Target(
-        content(door, doors.reference, phone), lambda body: request_of(door, body), forged, refused
-    )  # fmt: skip
+    return Target(content(door, doors.reference, phone), lambda body: request_of(door, body), forged, refused)
 
 
 @pytest.mark.parametrize("each", EACH)

@@ -18,6 +18,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from chassis.decision import Caller, Decider, Reject
+from chassis.described import push
 from chassis.door import Asked, Door
 from chassis.http import answer, officer
 from chassis.sealing import Keyring
@@ -33,6 +34,8 @@ T = TypeVar("T")
 ALIYUN, TENCENT, WECHAT = (Caller("partner", name) for name in ("aliyun", "tencent", "wechat"))
 EARLY = 2.0
 """Seconds that a WeChat receipt waits for the answer to its message."""
+MOST = 5_000
+"""Items in a push: as many as the body limit has room for when they are written as the documents print them."""
 OUT_ID = re.compile(r"([0-9a-f]{32})\.([0-9a-f]{24})")
 
 
@@ -68,7 +71,7 @@ def routes(
         if not hmac.compare_digest(secret.encode(), settings.webhook_secret.encode()):
             raise Reject("webhook_unknown", "地址无效", status=401)
 
-    @router.post("/webhooks/aliyun/{secret}/reports", include_in_schema=False)
+    @router.post("/webhooks/aliyun/{secret}/reports", **push(list[aliyun.Report], accepted=aliyun.ACCEPTED))
     async def reports(secret: str, request: Request) -> Response:
         """SmsReport: several receipts a call, repeated at will. One whose OutId is not ours is taken and counted."""
         verified(secret)
@@ -78,7 +81,7 @@ def routes(
         await gathered(door.tell(boxes, tag, receipt, by=ALIYUN) for tag, receipt in addressed(named))
         return answer(aliyun.ACCEPTED)
 
-    @router.post("/webhooks/aliyun/{secret}/replies", include_in_schema=False)
+    @router.post("/webhooks/aliyun/{secret}/replies", **push(list[aliyun.Up], accepted=aliyun.ACCEPTED))
     async def replies(secret: str, request: Request) -> Response:
         """SmsUp: what citizens answered; the number becomes a tag, the text a grade or a sealed text."""
         verified(secret)
@@ -89,7 +92,7 @@ def routes(
         )
         return answer(aliyun.ACCEPTED)
 
-    @router.post("/webhooks/tencent/{secret}/reports", include_in_schema=False)
+    @router.post("/webhooks/tencent/{secret}/reports", **push(list[tencent.Report], accepted=tencent.ACCEPTED))
     async def tencent_reports(secret: str, request: Request) -> Response:
         """状态报告: at most a hundred a call, twice repeated. One without our reference is known by number and sid."""
         verified(secret)
@@ -104,7 +107,7 @@ def routes(
         await gathered(door.tell(boxes, tag, it, by=TENCENT) for tag, it in (*addressed(named), *numbered))
         return answer(tencent.ACCEPTED)
 
-    @router.post("/webhooks/tencent/{secret}/replies", include_in_schema=False)
+    @router.post("/webhooks/tencent/{secret}/replies", **push(list[tencent.Up], accepted=tencent.ACCEPTED))
     async def tencent_replies(secret: str, request: Request) -> Response:
         """短信回复."""
         verified(secret)
@@ -154,11 +157,15 @@ def template(book: Book, channel: str, name: str, language: str, values: Mapping
 
 
 def decoded(decoder: msgspec.json.Decoder[list[T]], body: bytes) -> list[T]:
-    """Raises Reject (400) for what is no list of such items; no value is repeated."""
+    """Raises Reject (400) for what is no list of such items, or one that would hold the service up; no value is
+    repeated."""
     try:
-        return decoder.decode(body)
+        items = decoder.decode(body)
     except (msgspec.DecodeError, ValueError, RecursionError):  # the last of them for brackets without end
         raise Reject("push_unreadable", "推送内容无法解析", status=400) from None
+    if len(items) > MOST:
+        raise Reject("push_unreadable", "推送条数过多", status=400)
+    return items
 
 
 def addressed(named: list[tuple[str, Receipt]]) -> list[tuple[str, Receipt]]:

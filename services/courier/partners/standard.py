@@ -6,7 +6,7 @@ It verifies and reads; this module must never decide what a scan means for a par
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -14,7 +14,7 @@ import msgspec
 
 from chassis.webhooks import signature
 from contracts.words import ParcelScan
-from services.courier.partners.port import Push, Pushed, unreadable, unsigned
+from services.courier.partners.port import Push, Pushed, plausible, unreadable, unsigned
 
 TOLERANCE: Final = 300.0
 """Seconds that a push may be old, or ahead of our clock."""
@@ -43,6 +43,13 @@ class StandardWebhooks:
     """`secrets` are live ones, the newest first; `now` gives system seconds. A repeated `webhook-id` needs no memory:
     the same evidence twice is the same evidence."""
 
+    shape = Message
+    signs: Mapping[str, str] = {
+        "webhook-id": "the same for every repetition",
+        "webhook-timestamp": "seconds since 1970, at most five minutes from our clock",
+        "webhook-signature": "v1,Base64(HMAC-SHA256(id.timestamp.body)), several separated by spaces",
+    }
+
     def __init__(self, name: str, secrets: Sequence[bytes], now: Callable[[], float]) -> None:
         self.name, self.secrets, self._now = name, tuple(secrets), now
 
@@ -66,7 +73,7 @@ class StandardWebhooks:
                 if scan.at.tzinfo is None or scan.meaning not in MEANINGS:
                     raise unreadable()
                 pushed = found.setdefault(scan.waybill, Pushed())
-                triple = (scan.at.isoformat(), scan.code or scan.meaning, scan.meaning)
+                triple = (plausible(scan.at).isoformat(), scan.code or scan.meaning, scan.meaning)
                 (pushed.retracts if scan.retracts else pushed.scans).append(triple)
         except (msgspec.DecodeError, ValueError, RecursionError):
             raise unreadable() from None

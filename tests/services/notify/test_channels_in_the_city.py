@@ -19,8 +19,7 @@ from sandbox.city import City, Options
 from sandbox.faults import Fault, Kind
 from sandbox.portal import SECRET as HOOK
 from sandbox.wechat import APP, SECRET, TOKEN
-from services.notify.domain.errands import PostHook, SendMail, SendWechat
-from services.notify.domain.mailbox import SendSms
+from services.notify.domain.errands import PostHook, SendMail, SendSms, SendWechat
 from services.notify.providers import wechat
 from services.notify.providers.aliyun import AliyunSms
 from services.notify.providers.email import Mail

@@ -10,8 +10,9 @@ from sandbox.city import City
 
 
 def partners(city: City, portal_name: str) -> dict[str, str]:
-    """What a started city is to the suite; this portal receives webhooks there."""
+    """What a started city is to the suite; this portal receives webhooks there, and so does one named `other`."""
     url = city.url
+    receivers = ((portal_name, city.portal.path), ("other", city.portal_other.path))
     return {
         "TONGBAN_OIDC_ISSUER": url,
         "TONGBAN_NOTIFY_SMS_URL": f"{url}/sms",
@@ -23,7 +24,7 @@ def partners(city: City, portal_name: str) -> dict[str, str]:
         "TONGBAN_NOTIFY_WECHAT_APP": wechat.APP,
         "TONGBAN_NOTIFY_WECHAT_SECRET": wechat.SECRET,
         "TONGBAN_NOTIFY_WECHAT_TOKEN": wechat.TOKEN,
-        "TONGBAN_NOTIFY_WEBHOOKS": f"{portal_name}={url}{city.portal.path}|{portal.SECRET}",
+        "TONGBAN_NOTIFY_WEBHOOKS": ",".join(f"{name}={url}{path}|{portal.SECRET}" for name, path in receivers),
         "TONGBAN_COURIER_EMS_URL": f"{url}/amp-prod-api/f/amp/api/open",
         "TONGBAN_COURIER_STANDARD_WEBHOOKS": f"sandbox={'+'.join(standard.SECRETS)}",
         "TONGBAN_REVIEW_REGISTER_URL": url,

@@ -19,10 +19,12 @@ SECRET = hooks.secret_of(b"sandbox portal, its only secret")
 
 
 class Heard(msgspec.Struct):
-    """One message: how often it came, and how often that was answered with success."""
+    """One message: when it first came (system time), how often it came, and how often that was answered with
+    success."""
 
     id: str
     body: msgspec.Raw
+    at: float
     times: int = 0
     answered: int = 0
 
@@ -65,7 +67,7 @@ class PortalHooks(Partner):
         self.ledger.effects["received"].add(id)
         heard = self.heard.get(id)
         if heard is None:
-            heard = self.heard[id] = Heard(id, msgspec.Raw(body))
+            heard = self.heard[id] = Heard(id, msgspec.Raw(body), system.time())
             if len(self.heard) > self.keep:
                 del self.heard[next(iter(self.heard))]
         heard.times += 1

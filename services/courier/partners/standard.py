@@ -5,8 +5,6 @@ It verifies and reads; this module must never decide what a scan means for a par
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hmac
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -14,6 +12,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from chassis.webhooks import signature
 from contracts.words import ParcelScan
 from services.courier.partners.port import Push, Pushed, unreadable, unsigned
 
@@ -54,9 +53,8 @@ class StandardWebhooks:
             raise unsigned("webhook-timestamp")
         if abs(self._now() - int(stamp)) > TOLERANCE:
             raise unsigned("webhook-timestamp")
-        given = [part[3:] for part in push.headers.get("webhook-signature", "").split(" ") if part.startswith("v1,")]
-        content = f"{id}.{stamp}.".encode("utf-8", "replace") + push.body
-        expected = [base64.b64encode(hmac.digest(secret, content, "sha256")) for secret in self.secrets]
+        given = [part for part in push.headers.get("webhook-signature", "").split(" ") if part.startswith("v1,")]
+        expected = [signature(secret, id, stamp, push.body) for secret in self.secrets]
         matches = [hmac.compare_digest(one, other.encode("utf-8", "replace")) for one in expected for other in given]
         if not any(matches):
             raise unsigned("webhook-signature")
@@ -76,20 +74,3 @@ class StandardWebhooks:
 
     def words(self, failed: list[str], problem: str = "") -> dict[str, Any]:
         return {"ok": not (failed or problem), "failed": failed, "problem": problem or None}
-
-
-def secrets_of(text: str) -> dict[str, list[bytes]]:
-    """`name=whsec_<base64>+whsec_<base64>,…`: live secrets by partner. Raises ValueError, which repeats nothing."""
-    found: dict[str, list[bytes]] = {}
-    for entry in filter(None, (part.strip() for part in text.split(","))):
-        name, equals, rest = entry.partition("=")
-        if not equals or not name.isalnum() or not rest:
-            raise ValueError("expected name=whsec_…+whsec_…")
-        try:
-            keys = [base64.b64decode(one.removeprefix("whsec_"), validate=True) for one in rest.split("+whsec_")]
-        except (binascii.Error, ValueError):
-            raise ValueError("a secret is not base64") from None
-        if any(len(key) < 24 for key in keys):
-            raise ValueError("a secret has at least 24 bytes")
-        found[name] = keys
-    return found

@@ -54,6 +54,8 @@ async def test_what_is_signed_is_kept_by_id(http: aiohttp.ClientSession, city: C
     assert city.counts()["portal"]["effects"]["taken"]["twice"] == {"msg-1": 2}
     async with http.get(f"{city.url}/portal/hooks") as response:
         first, second = (await response.json())["hooks"]
+    assert 0 <= CLOCK.system() - first.pop("at") < 60
+    assert second["at"] <= CLOCK.system()
     assert first == {
         "id": "msg-1",
         "body": {"type": "case.accepted", "data": {"number": "341600"}},

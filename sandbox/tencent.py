@@ -44,6 +44,13 @@ APPROVED = {
     "1800017": ("SMS_TB_RETURNED", ("number", "waybill")),
     "1800018": ("SMS_TB_INVITED", ("number", "token")),
     "1800019": ("SMS_TB_RESCHEDULED", ("number", "limit", "was", "day")),
+    "1800020": ("SMS_TB_ORDERED", ("number", "day")),
+    "1800021": ("SMS_TB_ORIGINALS_DISPATCHED", ("number", "waybill")),
+    "1800022": ("SMS_TB_RETURN_DISPATCHED", ("number", "waybill")),
+    "1800023": ("SMS_TB_PICKUP_DELIVERY_FAILED", ("number",)),
+    "1800024": ("SMS_TB_WARNED", ("number", "limit", "due")),
+    "1800025": ("SMS_TB_OFFICER_WARNED", ("level", "number", "limit", "due", "holder")),
+    "1800026": ("SMS_TB_OFFICER_OVERDUE", ("number", "limit", "due", "holder")),
 }
 """The demonstration's approved templates: what a telephone shows them as, and the names of their parameters."""
 

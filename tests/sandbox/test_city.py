@@ -246,9 +246,10 @@ async def test_a_suite_is_given_every_partner(city: City) -> None:
     given = partners(city, "demo")
     assert given["TONGBAN_NOTIFY_SMTP"] == f"smtp://{city.mail}"
     assert given["TONGBAN_NOTIFY_WECHAT_URL"] == f"{city.url}/wechat"
-    name, _, endpoint = given["TONGBAN_NOTIFY_WEBHOOKS"].partition("=")
-    url, _, secret = endpoint.partition("|")
-    assert (name, url) == ("demo", f"{city.url}/portal/hooks")
+    endpoints = dict(one.split("=", 1) for one in given["TONGBAN_NOTIFY_WEBHOOKS"].split(","))
+    url, _, secret = endpoints["demo"].partition("|")
+    assert url == f"{city.url}/portal/hooks"
+    assert endpoints["other"] == f"{city.url}/portal/hooks/other|{secret}"
     first, second = given["TONGBAN_COURIER_STANDARD_WEBHOOKS"].removeprefix("sandbox=").split("+whsec_")
     keys = [base64.b64decode(one.removeprefix("whsec_"), validate=True) for one in (secret, first, second)]
     assert len({*keys}) == 3

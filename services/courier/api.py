@@ -14,7 +14,7 @@ from chassis.door import Asked, Door
 from chassis.http import ASKED, answer, officer, reply
 from contracts.event import CaseId
 from services.courier.domain.parcel import Cancel, HandOver, Parcel, Post, Stray
-from services.courier.partners.ems import EmsPushes
+from services.courier.partners.ems_pushes import EmsPushes
 from services.courier.partners.kuaidi100 import Kuaidi100
 from services.courier.partners.port import Partner, Push
 from services.courier.partners.sf import Sf

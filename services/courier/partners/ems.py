@@ -1,4 +1,4 @@
-"""EMS: orders over the open platform (SM4 `logitcsInterface`), trace pushes in the new and the legacy format.
+"""EMS: orders, cancelling and trace queries over the open platform (SM4 `logitcsInterface`).
 
 It unseals name, number and address only to order; it must never log, keep or return them.
 """
@@ -6,8 +6,6 @@ It unseals name, number and address only to order; it must never log, keep or re
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -21,15 +19,14 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unknown
 from chassis.sealing import Keyring
-from contracts.codes import SCAN_EMS, SCAN_EMS_LEGACY, CodeList
+from contracts.codes import SCAN_EMS
 from contracts.event import SHANGHAI
-from contracts.words import ParcelScan
 from services.courier.domain.parcel import CancelEms, OrderEms, TraceEms
-from services.courier.partners.port import Push, Pushed, meaning, moment, unreadable, unsigned
+from services.courier.partners.ems_pushes import Trace
+from services.courier.partners.port import meaning, moment
 from services.courier.settings import Settings
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-EMS = "ems"
 ORDER, CANCEL, TRACE = "020003", "020006", "040001"
 MARK = "|$4|"
 UNKNOWN_ORDER = "B0404"
@@ -169,85 +166,3 @@ class EmsCancels:
 
     async def ask(self, id: str, errand: CancelEms) -> None:
         """Cancelling may be repeated."""
-
-
-# ------------------------------------------------------------------------------------------------------------- pushes
-
-
-class Trace(msgspec.Struct, rename="camel"):
-    """One element of the new push, an array."""
-
-    trace_no: str
-    op_time: str
-    op_code: str
-
-
-class Mail(msgspec.Struct):
-    """One element of the legacy push. `effect` 0 retracts mail, date, time and action."""
-
-    mailnum: str
-    procdate: str
-    proctime: str
-    action: str
-    effect: str = "1"
-
-
-class Legacy(msgspec.Struct):
-    listexpressmail: list[Mail]
-
-
-TRACES = msgspec.json.Decoder(list[Trace])
-LEGACY = msgspec.json.Decoder(Legacy)
-
-
-def authentic(body: bytes, header: str | None, key: str) -> bool:
-    """`authenticate` = Base64(MD5(body + key)), compared in constant time. The algorithm is the partner's."""
-    digest = hashlib.md5(body + key.encode(), usedforsecurity=False).digest()
-    return hmac.compare_digest(base64.b64encode(digest), (header or "").encode("utf-8", "replace"))
-
-
-def parsed(body: bytes) -> dict[str, Pushed]:
-    """Scans by waybill, of either format. Raises Reject (400) for anything else, repeating nothing of it."""
-    try:
-        if body.lstrip()[:1] == b"[":
-            rows = [(t.trace_no, moment(t.op_time), t.op_code, True) for t in TRACES.decode(body)]
-            codes: CodeList[ParcelScan] = SCAN_EMS
-        else:
-            rows = [
-                (m.mailnum, moment(m.procdate + m.proctime, "%Y%m%d%H%M%S"), m.action, m.effect != "0")
-                for m in LEGACY.decode(body).listexpressmail
-            ]
-            codes = SCAN_EMS_LEGACY
-    except (msgspec.DecodeError, ValueError, RecursionError):  # the last of them for brackets without end
-        raise unreadable() from None
-    found: dict[str, Pushed] = {}
-    for waybill, at, code, valid in rows:
-        triple = (at, code, meaning(codes, code))
-        pushed = found.setdefault(waybill, Pushed())
-        (pushed.scans if valid else pushed.retracts).append(triple)
-    return found
-
-
-def acknowledged(failed: list[str], problem: str = "") -> dict[str, Any]:
-    """The partner's own words; numbers that failed are pushed again."""
-    success = "0" if failed or problem else "1"
-    return {"response": {"success": success, "failmailnums": ",".join(failed), "remark": problem}}
-
-
-class EmsPushes:
-    """Both formats at one door."""
-
-    name = EMS
-
-    def __init__(self, key: str) -> None:
-        self.key = key
-
-    def verify(self, push: Push) -> None:
-        if not authentic(push.body, push.headers.get("authenticate"), self.key):
-            raise unsigned("authenticate")
-
-    def parse(self, push: Push) -> dict[str, Pushed]:
-        return parsed(push.body)
-
-    def words(self, failed: list[str], problem: str = "") -> dict[str, Any]:
-        return acknowledged(failed, problem)

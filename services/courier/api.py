@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request, Response
 from chassis.decision import Caller, Decider
 from chassis.door import Asked, Door
 from chassis.http import ASKED, answer, officer, reply
+from chassis.sealing import Keyring
 from contracts.event import CaseId
 from services.courier.domain.parcel import Cancel, HandOver, Parcel, Post, Stray
 from services.courier.partners.ems_pushes import EmsPushes
@@ -23,9 +24,11 @@ from services.courier.pushes import Pushes
 from services.courier.settings import Settings
 
 
-def routes(parcels: Decider[Parcel], strays: Decider[Stray], settings: Settings, door: Door) -> APIRouter:
+def routes(
+    parcels: Decider[Parcel], strays: Decider[Stray], settings: Settings, keyring: Keyring, door: Door
+) -> APIRouter:
     router = APIRouter()
-    pushes = Pushes(parcels, strays, door)
+    pushes = Pushes(parcels, strays, keyring, settings.push_seconds, door)
     ems, kuaidi100, sf = EmsPushes(settings.ems_push_key), Kuaidi100(settings.kuaidi100_salt), Sf(settings.sf_secret)
     standard = {
         name: StandardWebhooks(name, secrets, door.clock.system) for name, secrets in settings.webhook_secrets.items()

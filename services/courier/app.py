@@ -29,6 +29,6 @@ def build(parts: Parts) -> Service:
         "courier",
         deciders=(sent, unknown),
         errands={OrderEms: ems, TraceEms: EmsTraces(ems), CancelEms: EmsCancels(ems)},
-        routes=partial(api.routes, sent, unknown, settings),
+        routes=partial(api.routes, sent, unknown, settings, parts.keyring),
         close=(ems.close,),
     )

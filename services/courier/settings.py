@@ -33,6 +33,11 @@ class Settings(Section):
         repr=False,
         description="Partners by Standard Webhooks: name=whsec_base64[+whsec_base64],… (two live secrets).",
     )
+    push_seconds: float = Field(
+        15.0,
+        gt=0,
+        description="Seconds after which a push that could not be stored is answered as failed (快递100: 20).",
+    )
     sender_name: str = Field("亳州市政务服务中心", description="Sender on the label.")
     sender_phone: str = Field("05580000000", description="Sender's telephone.")
     sender_address: str = Field("安徽省亳州市谯城区希夷大道", description="Sender's address.")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from chassis.decision import Command, Errand, State
 from contracts.event import Event
@@ -111,11 +111,12 @@ class Cancel(Command):
 
 
 class Scanned(Command):
-    """The partner pushed scans of one waybill; `retracts` takes earlier ones back."""
+    """The partner pushed scans of one waybill; `retracts` takes earlier ones back. `sealed` is the push as it came."""
 
     waybill: Waybill
     scans: tuple[tuple[str, str, str], ...]
     retracts: tuple[tuple[str, str, str], ...] = ()
+    sealed: str = Field("", exclude=True, repr=False)
 
 
 class KeepScans(Scanned):

@@ -17,6 +17,7 @@ from contracts.event import About, CaseEvent, Limit
 from contracts.review import Issued
 from contracts.words import DeliveryMethod, Direction, LimitKind, Unit
 from services.courier.domain.evidence import Scan
+from services.courier.domain.kept import keeping
 from services.courier.domain.parcel import (
     AT_WINDOW,
     BLANK,
@@ -70,12 +71,14 @@ def strays() -> Decider[Stray]:
 
     @decider.on(KeepScans)
     def keep(state: Stray, command: KeepScans, now: datetime) -> Decision[Stray]:
+        known = state.scans, state.gone
         state = replace(
             state,
             scans=merged(state.scans, scans_of(command.scans)),
             gone=merged(state.gone, scans_of(command.retracts)),
         )
-        return Decision(state, say=(strayed(state, now),) if state.case else ())
+        found = Decision(state, say=(strayed(state, now),) if state.case else ())
+        return found if known == (state.scans, state.gone) else keeping(found, command, now)
 
     @decider.on(Ordered, key=lambda event: event.waybill)
     def known(state: Stray, event: Ordered, now: datetime) -> Decision[Stray] | None:
@@ -160,7 +163,8 @@ class Parcels:
         return Decision(state, say=(Ordered(**self._common(state, now), partner=partner, waybill=waybill),))
 
     def scanned(self, state: Parcel, command: Scanned, now: datetime) -> Decision[Parcel] | None:
-        return self._evidence(state, scans_of(command.scans), scans_of(command.retracts), now)
+        found = self._evidence(state, scans_of(command.scans), scans_of(command.retracts), now)
+        return found and keeping(found, command, now)
 
     def strayed(self, state: Parcel, note: Strayed, now: datetime) -> Decision[Parcel] | None:
         return self._evidence(state, scans_of(note.scans), scans_of(note.gone), now)

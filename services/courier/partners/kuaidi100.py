@@ -14,7 +14,7 @@ import msgspec
 
 from chassis.decision import Reject
 from contracts.codes import SCAN_KUAIDI100
-from services.courier.partners.port import Push, Pushed, meaning, moment, unreadable, unsigned
+from services.courier.partners.port import Push, Pushed, meaning, moment, unreadable, unsigned, words_only
 
 STATUS: Final = {
     "在途": "0",
@@ -59,6 +59,7 @@ class Kuaidi100:
     """`salt` was given with the subscription."""
 
     name = "kuaidi100"
+    status = staticmethod(words_only)
 
     def __init__(self, salt: str) -> None:
         self.salt = salt
@@ -66,13 +67,14 @@ class Kuaidi100:
     def verify(self, push: Push) -> None:
         param, sign = _form(push.body)
         digest = hashlib.md5(f"{param}{self.salt}".encode(), usedforsecurity=False).hexdigest()
-        if not hmac.compare_digest(digest, sign.lower().encode("utf-8", "replace").decode("ascii", "replace")):
+        if not hmac.compare_digest(digest.encode(), sign.lower().encode("utf-8", "replace")):
             raise unsigned("sign")
 
     def parse(self, push: Push) -> dict[str, Pushed]:
         """The list is full: every line that we have already is evidence that we have already."""
         try:
-            last = PARAM.decode(_form(push.body)[0]).last_result
+            param, _ = _form(push.body)
+            last = PARAM.decode(param).last_result
             scans = []
             for n, line in enumerate(last.data):
                 # Without a word only the newest line is known: it is the state of the whole.
@@ -80,7 +82,7 @@ class Kuaidi100:
                 scans.append((moment(line.time), code, meaning(SCAN_KUAIDI100, code)))
         except (msgspec.DecodeError, ValueError, RecursionError):
             raise unreadable() from None
-        return {last.nu: Pushed(scans=scans)}
+        return {last.nu: Pushed(scans=scans, raw=[param])}
 
     def words(self, failed: list[str], problem: str = "") -> dict[str, Any]:
         if failed or problem:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from contracts.codes import SCAN_SF
-from services.courier.partners.port import Push, Pushed, meaning, moment, unreadable, unsigned
+from services.courier.partners.port import Push, Pushed, meaning, moment, shown, unreadable, unsigned, words_only
 
 MOST: Final = 10
 
@@ -23,7 +23,7 @@ class Route(msgspec.Struct, rename="camel"):
 
 
 class Body(msgspec.Struct):
-    routes: list[Route] = msgspec.field(name="WaybillRoute")
+    routes: list[msgspec.Raw] = msgspec.field(name="WaybillRoute")
 
 
 class Envelope(msgspec.Struct):
@@ -31,12 +31,14 @@ class Envelope(msgspec.Struct):
 
 
 ENVELOPE = msgspec.json.Decoder(Envelope)
+ROUTE = msgspec.json.Decoder(Route)
 
 
 class Sf:
     """The push carries no signature, so the address itself is the secret."""
 
     name = "sf"
+    status = staticmethod(words_only)
 
     def __init__(self, secret: str) -> None:
         self.secret = secret
@@ -48,17 +50,19 @@ class Sf:
     def parse(self, push: Push) -> dict[str, Pushed]:
         found: dict[str, Pushed] = {}
         try:
-            routes = ENVELOPE.decode(push.body).body.routes
-            for route in routes:
-                scan = (moment(route.accept_time), route.op_code, meaning(SCAN_SF, route.op_code))
-                found.setdefault(route.mailno, Pushed()).scans.append(scan)
+            parts = ENVELOPE.decode(push.body).body.routes
+            for part in parts:
+                route = ROUTE.decode(part)
+                pushed = found.setdefault(route.mailno, Pushed())
+                pushed.scans.append((moment(route.accept_time), route.op_code, meaning(SCAN_SF, route.op_code)))
+                pushed.raw.append(shown(part))
         except (msgspec.DecodeError, ValueError, RecursionError):
             raise unreadable() from None
-        if len(routes) > MOST:
+        if len(parts) > MOST:
             raise unreadable()
         return found
 
     def words(self, failed: list[str], problem: str = "") -> dict[str, Any]:
         if failed or problem:
-            return {"return_code": "1000", "return_msg": problem or "处理失败"}
+            return {"return_code": "1000", "return_msg": problem or f"处理失败: {','.join(failed)}"}
         return {"return_code": "0000", "return_msg": "成功"}

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from contracts.words import ParcelScan
-from services.courier.partners.port import Push, Pushed, unreadable, unsigned
+from services.courier.partners.port import Push, Pushed, shown, unreadable, unsigned
 
 TOLERANCE: Final = 300.0
 """Seconds that a push may be old, or ahead of our clock."""
@@ -34,10 +34,11 @@ class Scan(msgspec.Struct):
 
 class Message(msgspec.Struct):
     type: Literal["parcel.scanned"]
-    data: list[Scan]
+    data: list[msgspec.Raw]
 
 
 MESSAGE = msgspec.json.Decoder(Message)
+SCAN = msgspec.json.Decoder(Scan)
 
 
 class StandardWebhooks:
@@ -64,18 +65,24 @@ class StandardWebhooks:
     def parse(self, push: Push) -> dict[str, Pushed]:
         found: dict[str, Pushed] = {}
         try:
-            for scan in MESSAGE.decode(push.body).data:
+            for part in MESSAGE.decode(push.body).data:
+                scan = SCAN.decode(part)
                 if scan.at.tzinfo is None or scan.meaning not in MEANINGS:
                     raise unreadable()
                 pushed = found.setdefault(scan.waybill, Pushed())
                 triple = (scan.at.isoformat(), scan.code or scan.meaning, scan.meaning)
                 (pushed.retracts if scan.retracts else pushed.scans).append(triple)
+                pushed.raw.append(shown(part))
         except (msgspec.DecodeError, ValueError, RecursionError):
             raise unreadable() from None
         return found
 
     def words(self, failed: list[str], problem: str = "") -> dict[str, Any]:
         return {"ok": not (failed or problem), "failed": failed, "problem": problem or None}
+
+    def status(self, broken: bool) -> int:
+        """Here only the status is read: whatever is not 2xx is pushed again (specification, "Webhook delivery")."""
+        return 503 if broken else 400
 
 
 def secrets_of(text: str) -> dict[str, list[bytes]]:

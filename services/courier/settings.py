@@ -47,6 +47,16 @@ class Settings(Section):
         120, ge=1, description="Minutes to wait for a missing first scan (收寄) that later scans prove."
     )
 
+    cutoff_hour: int = Field(
+        16,
+        ge=1,
+        le=23,
+        description="Hour of the daily hand-over to EMS; what is ordered later joins the next working day.",
+    )
+    price_same_city: int = Field(1200, ge=0, description="Fen per parcel within the city (demonstration value).")
+    price_elsewhere: int = Field(2000, ge=0, description="Fen per parcel to elsewhere (demonstration value).")
+    price_return: int = Field(1200, ge=0, description="Fen per original sent back (demonstration value).")
+
     @field_validator("standard_webhooks")
     @classmethod
     def _secrets(cls, value: str) -> str:

@@ -6,13 +6,14 @@ Shapes only; this module must never hold a rule.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from chassis.decision import Command, Errand, State
 from contracts.event import Event
+from contracts.words import Direction
 from services.courier.domain.evidence import Evidence, Scan, weigh
 
 BLANK, PLANNED, ORDERED, AT_WINDOW, HANDED_OVER, FAILED = "", "planned", "ordered", "at_window", "handed_over", "failed"
@@ -23,7 +24,8 @@ class Parcel(State, frozen=True, kw_only=True):
     """Keyed by case id. `scans` is the evidence, `gone` what the partner has taken back; `said_…` and `told` (the
     moment said of each attempt) is what has been said of it, so that new evidence says only what is new. Until `waits`
     a missing 收寄 scan is waited for; `inferred` = it was waited for in vain. At `look` the partner is asked for scans
-    that were never pushed; `lost` = it had none either. `parcel` counts parcels: a lost one is replaced."""
+    that were never pushed; `lost` = it had none either. `parcel` counts parcels: a lost one is replaced. `ordered_at`
+    is when `ordered` was said of this waybill."""
 
     phase: str = BLANK
     about: dict[str, Any] = {}
@@ -43,6 +45,7 @@ class Parcel(State, frozen=True, kw_only=True):
     told: tuple[datetime, ...] = ()
     said_delivered: bool = False
     said_returned: bool = False
+    ordered_at: datetime | None = None
 
     def alarms(self) -> Mapping[str, datetime]:
         times = {"settle": self.waits, "search": self.look}
@@ -73,6 +76,27 @@ class Strayed(Event):
     waybill: str
     scans: tuple[tuple[str, str, str], ...]
     gone: tuple[tuple[str, str, str], ...]
+
+    def subject(self) -> str:
+        return self.case
+
+    def routes(self) -> tuple[tuple[str, str], ...]:
+        return (("courier.notes", self.case),)
+
+
+class TakenBack(Event):
+    """Note within courier: this EMS order of `ordered_at` was cancelled or replaced; it is to leave the department's
+    list, that of `day` where one is named."""
+
+    TYPE: ClassVar[str] = "taken_back"
+    PUBLISHER: ClassVar[str] = "courier.notes"
+    case: str
+    number: str
+    department: str
+    waybill: str
+    direction: Direction
+    ordered_at: AwareDatetime
+    day: date | None = None
 
     def subject(self) -> str:
         return self.case

@@ -35,6 +35,7 @@ from services.courier.domain.parcel import (
     Scanned,
     Stray,
     Strayed,
+    TakenBack,
     TraceEms,
 )
 
@@ -143,8 +144,22 @@ class Parcels:
         """The partner took the order back: the result waits at the window. Where it would not, the parcel goes on."""
         if answer.outcome != "done" or state.phase != ORDERED or state.scans:
             return None
-        return self._at_window(
+        note = self._taken_back(state, now)
+        found = self._at_window(
             replace(state, method=DeliveryMethod.WINDOW.value, partner="", waybill="", look=None), now
+        )
+        return Decision(found.state, say=(*found.say, note))
+
+    def _taken_back(self, state: Parcel, now: datetime) -> TakenBack:
+        common = self._common(state, now)
+        return TakenBack(
+            at=now,
+            case=common["case"],
+            number=state.about["number"],
+            department=state.about["department"],
+            waybill=state.waybill,
+            direction=common["direction"],
+            ordered_at=state.ordered_at or now,
         )
 
     def post(self, state: Parcel, command: Post, now: datetime) -> Decision[Parcel]:
@@ -159,7 +174,7 @@ class Parcels:
 
     def _posted(self, state: Parcel, partner: str, waybill: str, now: datetime) -> Decision[Parcel]:
         look = now + SILENCE if partner == EMS else None
-        state = replace(state, phase=ORDERED, partner=partner, waybill=waybill, look=look)
+        state = replace(state, phase=ORDERED, partner=partner, waybill=waybill, look=look, ordered_at=now)
         return Decision(state, say=(Ordered(**self._common(state, now), partner=partner, waybill=waybill),))
 
     def scanned(self, state: Parcel, command: Scanned, now: datetime) -> Decision[Parcel] | None:

@@ -6,7 +6,7 @@ It reads, tells and renders; this module must never decide what a parcel, a list
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from datetime import date
 from typing import Any, TypeVar
 
@@ -19,7 +19,7 @@ from chassis.sealing import Keyring, SealError
 from services.courier.domain.batch import EMS, Batch, HandOverBatch, batch_id, on_list
 from services.courier.domain.kept import Kept
 from services.courier.domain.parcel import Parcel, Stray
-from services.courier.domain.settlement import Settlement, carried, compared, settlement_id
+from services.courier.domain.settlement import Carriage, Settlement, carried, compared, month_of, summed
 from services.courier.partners.ems import EmsLabels
 from services.courier.tables import bill_of, told
 
@@ -45,19 +45,17 @@ class Papers:
         self.labels, self.keyring, self.door = labels, keyring, door
 
     async def evidence(self, case: str, direction: str, first: int, most: int, by: Caller) -> dict[str, Any]:
-        """From number `first` on: what came before anybody knew whose it was, then the parcel's own."""
+        """From number `first` on, oldest first: the parcel's own, and what came before anybody knew whose it was."""
         parcel = (await self.door.read(self.parcels, parcel_id(case, direction))).state
         log.info("raw evidence of case %s was read by %s", case, by.name)
-        early = await self._all(self.strays, parcel.waybill) if parcel.waybill else []
-        lines = early[first : first + most]
-        if len(lines) < most:
-            rest = max(0, first - len(early))
-            lines += await self.door.lines(self.parcels, parcel.id, rest, most - len(lines))
-        return {"case": case, "first": first, "items": [self._opened(line) for line in lines]}
+        found = kept_in(await self._all(self.parcels, parcel.id))
+        for waybill in {parcel.waybill, *(kept.waybill for kept in found)} - {""}:
+            found += kept_in(await self._all(self.strays, waybill))
+        found.sort(key=lambda kept: kept.at)
+        return {"case": case, "first": first, "items": [self._opened(kept) for kept in found[first : first + most]]}
 
-    def _opened(self, line: str) -> dict[str, Any]:
+    def _opened(self, kept: Kept) -> dict[str, Any]:
         """`parts` is None where the key is no longer there."""
-        kept = msgspec.json.decode(line, type=Kept)
         try:
             parts = msgspec.json.decode(self.keyring.open(kept.sealed, f"{kept.waybill}:evidence"))
         except SealError:
@@ -92,12 +90,12 @@ class Papers:
 
     async def settlement(self, payer: str, month: str, accept: str, by: Caller) -> Response:
         own(by, payer)
-        id = settlement_id(payer, month)
-        found = await named(self.door.read(self.settlements, id), "这个月没有寄递费用")
-        lines = carried(await self._all(self.settlements, id))
+        days, lines = await self._month(payer, month)
+        if not days:
+            raise Reject("not_found", "这个月没有寄递费用", status=404)
         head = ("办件编号", "运单号", "方向", "同城", "首次扫描", "金额(分)")
         rows = [(one.number, one.waybill, one.direction, one.same_city, one.at, one.fen) for one in lines]
-        totals = found.state.totals
+        totals = summed(days)
         body = {
             "payer": payer,
             "month": month,
@@ -111,8 +109,14 @@ class Papers:
     async def compared(self, payer: str, month: str, body: bytes, by: Caller) -> dict[str, Any]:
         own(by, payer)
         bill = bill_of(body)
-        ours = carried(await self._all(self.settlements, settlement_id(payer, month)))
+        _, ours = await self._month(payer, month)
         return {"payer": payer, "month": month, **compared(bill, ours)}
+
+    async def _month(self, payer: str, month: str) -> tuple[list[Settlement], list[Carriage]]:
+        """The days of a month in order, at most 31, and the parcels of all of them."""
+        page = await self.door.find(self.settlements, month_of(payer, month))
+        days = [told.state for told in page.items]
+        return days, carried([line for day in days for line in await self._all(self.settlements, day.id)])
 
     async def _all(self, decider: Decider[Any], id: str) -> list[str]:
         """Every line of a document."""
@@ -120,6 +124,10 @@ class Papers:
         while page := await self.door.lines(decider, id, len(found), PAGE):
             found += page
         return found
+
+
+def kept_in(lines: Iterable[str]) -> list[Kept]:
+    return [msgspec.json.decode(line, type=Kept) for line in lines]
 
 
 async def named(work: Awaitable[Told[S]], missing: str) -> Told[S]:

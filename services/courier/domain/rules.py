@@ -148,18 +148,23 @@ class Parcels:
         found = self._at_window(
             replace(state, method=DeliveryMethod.WINDOW.value, partner="", waybill="", look=None), now
         )
-        return Decision(found.state, say=(*found.say, note))
+        return Decision(found.state, say=(*found.say, *note))
 
-    def _taken_back(self, state: Parcel, now: datetime) -> TakenBack:
+    def _taken_back(self, state: Parcel, now: datetime) -> tuple[TakenBack, ...]:
+        """For the department's list, if the parcel was ordered since there are lists."""
+        if state.ordered_at is None:
+            return ()
         common = self._common(state, now)
-        return TakenBack(
-            at=now,
-            case=common["case"],
-            number=state.about["number"],
-            department=state.about["department"],
-            waybill=state.waybill,
-            direction=common["direction"],
-            ordered_at=state.ordered_at or now,
+        return (
+            TakenBack(
+                at=now,
+                case=common["case"],
+                number=state.about["number"],
+                department=state.about["department"],
+                waybill=state.waybill,
+                direction=common["direction"],
+                ordered_at=state.ordered_at,
+            ),
         )
 
     def post(self, state: Parcel, command: Post, now: datetime) -> Decision[Parcel]:

@@ -1,13 +1,13 @@
 """月结: what EMS carried for one payer in one month, counted by the first scan, and its bill compared line by line.
 
-Keyed by month and payer; the parcels are lines, the state only counts, and a bill must never change either.
+A document is a day of a payer and a month is found by look-up, as the ids of a month's events would make one document
+large; the parcels are lines, the state only counts, and a bill must never change either.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from chassis.decision import Decider, Decision, State
 from contracts.courier import Dispatched
-from contracts.event import SHANGHAI, kept_days
+from contracts.event import SHANGHAI
 from contracts.words import Direction
 from services.courier.domain.batch import EMS, written
 
@@ -51,26 +51,34 @@ class Total(msgspec.Struct, frozen=True):
 
 
 class Settlement(State, frozen=True, kw_only=True):
-    """Keyed `<month>/<payer>`. `totals` are by direction and distance: `out:same_city`, `return:elsewhere`, …"""
+    """Keyed `<day>/<payer>`. `totals` are by direction and distance: `out:same_city`, `return:elsewhere`, …"""
 
     totals: dict[str, Total] = {}
 
+    def lookups(self) -> tuple[str, ...]:
+        day, _, payer = self.id.partition("/")
+        return (month_of(payer, day[:7]),)
 
-def settlement_id(payer: str, month: str) -> str:
-    return f"{month}/{payer}"
+    def order(self) -> str:
+        return self.id.partition("/")[0]
+
+
+def month_of(payer: str, month: str) -> str:
+    """The look-up of a payer's days of a month."""
+    return f"month:{month}/{payer}"
 
 
 def place(event: Dispatched) -> str | None:
-    """The payer is the department; the month that of the first scan, whenever it was heard."""
+    """The payer is the department; the day that of the first scan, whenever it was heard."""
     if event.partner != EMS:
         return None
-    return settlement_id(event.about.department, f"{event.scanned_at.astimezone(SHANGHAI):%Y-%m}")
+    return f"{event.scanned_at.astimezone(SHANGHAI).date().isoformat()}/{event.about.department}"
 
 
 def settlements(prices: Prices, same_city_hours: int) -> Decider[Settlement]:
     """The decider of kind `settlement`. A parcel is said to be `dispatched` once, so it is counted once; within its
     own city is what was promised within `same_city_hours`."""
-    decider: Decider[Settlement] = Decider("settlement", Settlement, forgets=timedelta(days=kept_days("case") + 1))
+    decider: Decider[Settlement] = Decider("settlement", Settlement)
 
     @decider.on(Dispatched, key=place)
     def dispatched(state: Settlement, event: Dispatched, now: Any) -> Decision[Settlement]:
@@ -90,6 +98,16 @@ def settlements(prices: Prices, same_city_hours: int) -> Decider[Settlement]:
         return Decision(replace(state, totals={**state.totals, key: total}), append=(written(line),))
 
     return decider
+
+
+def summed(days: Iterable[Settlement]) -> dict[str, Total]:
+    """The totals of several days."""
+    found: dict[str, Total] = {}
+    for day in days:
+        for key, total in day.totals.items():
+            known = found.get(key, Total())
+            found[key] = Total(parcels=known.parcels + total.parcels, fen=known.fen + total.fen)
+    return found
 
 
 def carried(lines: Iterable[str]) -> list[Carriage]:

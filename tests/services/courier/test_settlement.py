@@ -5,7 +5,7 @@ The bill is read from CSV as partners write it; nothing here patches a rule.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 
@@ -16,11 +16,13 @@ from contracts.words import DeliveryMethod, Direction, LimitKind, Unit
 from services.courier.domain.settlement import (
     Carriage,
     Prices,
+    Settlement,
     Total,
     compared,
+    month_of,
     place,
-    settlement_id,
     settlements,
+    summed,
 )
 from services.courier.tables import bill_of
 from tests.contracts.samples import ABOUT, CASE
@@ -29,6 +31,7 @@ from tests.services.folding import Folding, at
 PRICES = Prices(same_city=1200, elsewhere=2000, back=900)
 PAYER = ABOUT.department
 EVENING = at(10, 9, 18)
+DAY = f"2026-10-09/{PAYER}"
 
 
 def promise(hours: int, start: datetime) -> Limit:
@@ -50,32 +53,37 @@ def dispatched(
 
 
 def test_the_month_is_that_of_the_first_scan() -> None:
-    assert place(dispatched(1, scanned=at(10, 31, 23, 59))) == settlement_id(PAYER, "2026-10") == f"2026-10/{PAYER}"
-    assert place(dispatched(1, scanned=at(11, 1))) == settlement_id(PAYER, "2026-11")
+    last, first = place(dispatched(1, scanned=at(10, 31, 23, 59))), place(dispatched(1, scanned=at(11, 1)))
+    assert (last, first) == (f"2026-10-31/{PAYER}", f"2026-11-01/{PAYER}")
+    days = [Settlement(id=last), Settlement(id=first)]
+    assert [day.lookups() for day in days] == [(month_of(PAYER, "2026-10"),), (month_of(PAYER, "2026-11"),)]
+    assert [day.order() for day in days] == ["2026-10-31", "2026-11-01"]
+    assert place(dispatched(1, scanned=at(10, 31, 23, 59).astimezone(UTC))) == last
     assert place(dispatched(1, partner="window")) is None
     assert place(dispatched(1, partner="sf")) is None
 
 
 def test_prices_by_direction_and_distance() -> None:
-    month = Folding("courier", settlements(PRICES, 24), settlement_id(PAYER, "2026-10"))
+    day = Folding("courier", settlements(PRICES, 24), DAY)
     for n, (hours, direction) in enumerate(
         [(24, Direction.OUT), (24, Direction.OUT), (48, Direction.OUT), (48, Direction.RETURN), (None, Direction.IN)]
     ):
-        month.hear(dispatched(n, hours, direction), at(11, 1, 9))
-    assert month.state.totals == {
+        day.hear(dispatched(n, hours, direction), at(11, 1, 9))
+    assert day.state.totals == {
         "out:same_city": Total(parcels=2, fen=2400),
         "out:elsewhere": Total(parcels=1, fen=2000),
         "return:elsewhere": Total(parcels=1, fen=900),
         "in:elsewhere": Total(parcels=1, fen=2000),
     }
-    assert month.doc.lines == 5
+    assert day.doc.lines == 5
+    assert summed([day.state, day.state])["out:same_city"] == Total(parcels=4, fen=4800)
 
 
 def test_what_was_said_twice_is_charged_once() -> None:
-    month = Folding("courier", settlements(PRICES, 24), settlement_id(PAYER, "2026-10"))
+    day = Folding("courier", settlements(PRICES, 24), DAY)
     for _ in range(2):
-        month.hear(dispatched(1), at(11, 1, 9), id="e-1")
-    assert month.state.totals == {"out:same_city": Total(parcels=1, fen=1200)}
+        day.hear(dispatched(1), at(11, 1, 9), id="e-1")
+    assert day.state.totals == {"out:same_city": Total(parcels=1, fen=1200)}
 
 
 def test_a_bill_is_compared_line_by_line() -> None:

@@ -6,19 +6,18 @@ One tell or one read per parcel; this module must never decide what a scan means
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from chassis.decision import Caller, Decider
 from chassis.door import Asked, Door
 from chassis.http import ASKED, answer, officer, reply
 from chassis.sealing import Keyring
 from contracts.event import CaseId
-from services.courier.domain.batch import HandOverBatch
+from services.courier import office
 from services.courier.domain.parcel import Cancel, HandOver, Parcel, Post, Stray
-from services.courier.papers import Papers, summary
+from services.courier.papers import Papers
 from services.courier.partners.ems_pushes import EmsPushes
 from services.courier.partners.kuaidi100 import Kuaidi100
 from services.courier.partners.port import Partner, Push
@@ -27,22 +26,16 @@ from services.courier.partners.standard import StandardWebhooks
 from services.courier.pushes import Pushes
 from services.courier.settings import Settings
 
-Department = Annotated[str, Path(pattern=r"^[^/\p{C}]{1,60}$")]
-Month = Annotated[str, Path(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")]
-Accept = Annotated[str, Header(max_length=400)]
-Way = Literal["out", "in", "return"]
-
 
 def routes(
     parcels: Decider[Parcel],
     strays: Decider[Stray],
     settings: Settings,
     keyring: Keyring,
-    shelf: Callable[[Door], Papers],
+    papers: Callable[[Door], Papers],
     door: Door,
 ) -> APIRouter:
     router = APIRouter()
-    papers = shelf(door)
     pushes = Pushes(parcels, strays, keyring, settings.push_seconds, door)
     ems, kuaidi100, sf = EmsPushes(settings.ems_push_key), Kuaidi100(settings.kuaidi100_salt), Sf(settings.sf_secret)
     standard = {
@@ -99,54 +92,7 @@ def routes(
         """交寄: the officer gives the result to a courier by hand, with the number on the receipt."""
         return reply(await door.tell(parcels, case, command, by=by, asked=asked), view)
 
-    @router.get("/cases/{case}/evidence")
-    async def evidence(
-        case: CaseId,
-        direction: Way = "out",
-        first: Annotated[int, Query(ge=0)] = 0,
-        most: Annotated[int, Query(ge=1, le=500)] = 500,
-        by: Caller = officer("supervisor"),
-    ) -> Response:
-        """原始推送: what partners pushed of a parcel, as it came, oldest first. Who read it is logged."""
-        return answer(await papers.evidence(case, direction, first, most, by))
-
-    @router.get("/cases/{case}/label")
-    async def label(case: CaseId, direction: Way = "out", by: Caller = officer("issuer", "window")) -> Response:
-        """面单 as a PDF, from EMS. Who read it is logged."""
-        return Response(await papers.label(case, direction, by), media_type="application/pdf")
-
-    @router.get("/batches/{department}/{day}")
-    async def batch(
-        department: Department, day: date, accept: Accept = "", by: Caller = officer("issuer", "window", "supervisor")
-    ) -> Response:
-        """交接清单 as JSON, or as CSV for who accepts text/csv."""
-        return await papers.batch(department, day, accept, by)
-
-    @router.post("/batches/{department}/{day}/hand-over")
-    async def hand_over_batch(
-        department: Department,
-        day: date,
-        command: HandOverBatch,
-        by: Caller = officer("issuer", "window"),
-        asked: Asked = ASKED,
-    ) -> Response:
-        """交接: the courier takes the day's parcels; the count must be that of the list."""
-        return reply(await papers.hand_over(department, day, command, by, asked), summary)
-
-    @router.get("/settlements/{payer}/{month}")
-    async def settlement(
-        payer: Department, month: Month, accept: Accept = "", by: Caller = officer("supervisor", "issuer")
-    ) -> Response:
-        """月结 as JSON, or as CSV for who accepts text/csv."""
-        return await papers.settlement(payer, month, accept, by)
-
-    @router.post("/settlements/{payer}/{month}/bill")
-    async def bill(
-        payer: Department, month: Month, request: Request, by: Caller = officer("supervisor", "issuer")
-    ) -> Response:
-        """对账: the partner's bill as CSV (waybill,fen) against ours, line by line. Nothing is changed by it."""
-        return answer(await papers.compared(payer, month, await request.body(), by))
-
+    router.include_router(office.routes(papers, door))
     return router
 
 

@@ -16,9 +16,10 @@ from fastapi import Response
 from chassis.decision import Caller, Decider, Reject, State
 from chassis.door import Asked, Door, Told
 from chassis.sealing import Keyring, SealError
+from contracts.words import Direction
 from services.courier.domain.batch import EMS, Batch, HandOverBatch, batch_id, on_list
 from services.courier.domain.kept import Kept
-from services.courier.domain.parcel import Parcel, Stray
+from services.courier.domain.parcel import Parcel, Stray, document
 from services.courier.domain.settlement import Carriage, Settlement, carried, compared, month_of, summed
 from services.courier.partners.ems import EmsLabels
 from services.courier.tables import bill_of, told
@@ -44,9 +45,9 @@ class Papers:
         self.parcels, self.strays, self.batches, self.settlements = parcels, strays, batches, settlements
         self.labels, self.keyring, self.door = labels, keyring, door
 
-    async def evidence(self, case: str, direction: str, first: int, most: int, by: Caller) -> dict[str, Any]:
+    async def evidence(self, case: str, direction: Direction, first: int, most: int, by: Caller) -> dict[str, Any]:
         """From number `first` on, oldest first: the parcel's own, and what came before anybody knew whose it was."""
-        parcel = (await self.door.read(self.parcels, parcel_id(case, direction))).state
+        parcel = (await self.door.read(self.parcels, document(case, direction))).state
         log.info("raw evidence of case %s was read by %s", case, by.name)
         found = kept_in(await self._all(self.parcels, parcel.id))
         for waybill in {parcel.waybill, *(kept.waybill for kept in found)} - {""}:
@@ -62,9 +63,9 @@ class Papers:
             parts = None
         return {"at": kept.at, "by": kept.by, "waybill": kept.waybill, "parts": parts}
 
-    async def label(self, case: str, direction: str, by: Caller) -> bytes:
+    async def label(self, case: str, direction: Direction, by: Caller) -> bytes:
         """Rules `other_department`, `no_waybill`, and those of `EmsLabels.pdf`."""
-        parcel = (await self.door.read(self.parcels, parcel_id(case, direction))).state
+        parcel = (await self.door.read(self.parcels, document(case, direction))).state
         own(by, parcel.about.get("department"))
         if not parcel.waybill or parcel.partner != EMS:
             raise Reject("no_waybill", "没有 EMS 运单号, 没有面单可打")
@@ -144,11 +145,6 @@ def own(by: Caller, department: str | None) -> None:
     """Supervisors see every department. Rule `other_department`."""
     if "supervisor" not in by.roles and by.department != department:
         raise Reject("other_department", "不属于您所在的部门", status=403)
-
-
-def parcel_id(case: str, direction: str) -> str:
-    """A case has a parcel of each direction."""
-    return case if direction == "out" else f"{case}:{direction}"
 
 
 def summary(batch: Batch) -> dict[str, Any]:

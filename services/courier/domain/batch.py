@@ -12,14 +12,13 @@ from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec.structs import replace
-from pydantic import Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from chassis.decision import Alarm, Command, Decider, Decision, Reject, State
 from chassis.workdays import Calendar
 from contracts.courier import Ordered
 from contracts.event import SHANGHAI, Event
 from contracts.words import Direction
-from services.courier.domain.parcel import TakenBack
 
 EMS = "ems"
 
@@ -71,6 +70,27 @@ class Batch(State, frozen=True, kw_only=True):
         return {way: n - self.gone.get(way, 0) for way, n in self.joined.items()}
 
 
+class TakenBack(Event):
+    """Note within courier: this EMS order of `ordered_at` was cancelled or replaced; it is to leave the department's
+    list, that of `day` where one is named."""
+
+    TYPE: ClassVar[str] = "taken_back"
+    PUBLISHER: ClassVar[str] = "courier.notes"
+    case: str
+    number: str
+    department: str
+    waybill: str
+    direction: Direction
+    ordered_at: AwareDatetime
+    day: date | None = None
+
+    def subject(self) -> str:
+        return self.case
+
+    def routes(self) -> tuple[tuple[str, str], ...]:
+        return (("courier.notes", self.case),)
+
+
 class Belated(Event):
     """Note within courier: a parcel that came after its list was closed goes to the list of `day`."""
 
@@ -99,6 +119,20 @@ class HandOverBatch(Command):
 
 def batch_id(department: str, day: date) -> str:
     return f"{day.isoformat()}/{department}"
+
+
+def taken_back(common: Mapping[str, Any], waybill: str, since: datetime | None) -> tuple[TakenBack, ...]:
+    """The note that an order of `since` is no more; `common` is what courier's events of the parcel share. None for an
+    order from before there were lists."""
+    if since is None:
+        return ()
+    about, at, case, direction = (common[name] for name in ("about", "at", "case", "direction"))
+    return (
+        TakenBack(
+            at=at, case=case, number=about.number, department=about.department, waybill=waybill, direction=direction,
+            ordered_at=since,
+        ),
+    )  # fmt: skip
 
 
 def on_list(lines: Iterable[str]) -> list[Line]:

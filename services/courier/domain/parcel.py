@@ -6,10 +6,10 @@ Shapes only; this module must never hold a rule.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from chassis.decision import Command, Errand, State
 from contracts.event import Event
@@ -20,12 +20,17 @@ BLANK, PLANNED, ORDERED, AT_WINDOW, HANDED_OVER, FAILED = "", "planned", "ordere
 Waybill = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{6,40}$")]
 
 
+def document(case: str, direction: Direction) -> str:
+    """The id of the document that keeps a case's parcels of one direction."""
+    return case if direction is Direction.OUT else f"{case}:{direction.value}"
+
+
 class Parcel(State, frozen=True, kw_only=True):
     """Keyed by case id. `scans` is the evidence, `gone` what the partner has taken back; `said_…` and `told` (the
     moment said of each attempt) is what has been said of it, so that new evidence says only what is new. Until `waits`
     a missing 收寄 scan is waited for; `inferred` = it was waited for in vain. At `look` the partner is asked for scans
-    that were never pushed; `lost` = it had none either. `parcel` counts parcels: a lost one is replaced. `ordered_at`
-    is when `ordered` was said of this waybill."""
+    that were never pushed; `lost` = it had none either. `parcel` counts parcels: a lost one is replaced. `since` is
+    when it was ordered."""
 
     phase: str = BLANK
     about: dict[str, Any] = {}
@@ -45,7 +50,7 @@ class Parcel(State, frozen=True, kw_only=True):
     told: tuple[datetime, ...] = ()
     said_delivered: bool = False
     said_returned: bool = False
-    ordered_at: datetime | None = None
+    since: datetime | None = None
 
     def alarms(self) -> Mapping[str, datetime]:
         times = {"settle": self.waits, "search": self.look}
@@ -76,27 +81,6 @@ class Strayed(Event):
     waybill: str
     scans: tuple[tuple[str, str, str], ...]
     gone: tuple[tuple[str, str, str], ...]
-
-    def subject(self) -> str:
-        return self.case
-
-    def routes(self) -> tuple[tuple[str, str], ...]:
-        return (("courier.notes", self.case),)
-
-
-class TakenBack(Event):
-    """Note within courier: this EMS order of `ordered_at` was cancelled or replaced; it is to leave the department's
-    list, that of `day` where one is named."""
-
-    TYPE: ClassVar[str] = "taken_back"
-    PUBLISHER: ClassVar[str] = "courier.notes"
-    case: str
-    number: str
-    department: str
-    waybill: str
-    direction: Direction
-    ordered_at: AwareDatetime
-    day: date | None = None
 
     def subject(self) -> str:
         return self.case

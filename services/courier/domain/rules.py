@@ -16,6 +16,7 @@ from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered, Re
 from contracts.event import About, CaseEvent, Limit
 from contracts.review import Issued
 from contracts.words import DeliveryMethod, Direction, LimitKind, Unit
+from services.courier.domain.batch import taken_back
 from services.courier.domain.evidence import Scan
 from services.courier.domain.kept import keeping
 from services.courier.domain.parcel import (
@@ -35,7 +36,6 @@ from services.courier.domain.parcel import (
     Scanned,
     Stray,
     Strayed,
-    TakenBack,
     TraceEms,
 )
 
@@ -72,14 +72,14 @@ def strays() -> Decider[Stray]:
 
     @decider.on(KeepScans)
     def keep(state: Stray, command: KeepScans, now: datetime) -> Decision[Stray]:
-        known = state.scans, state.gone
+        before = state.scans, state.gone
         state = replace(
             state,
             scans=merged(state.scans, scans_of(command.scans)),
             gone=merged(state.gone, scans_of(command.retracts)),
         )
         found = Decision(state, say=(strayed(state, now),) if state.case else ())
-        return found if known == (state.scans, state.gone) else keeping(found, command, now)
+        return found if before == (state.scans, state.gone) else keeping(found, command, now)
 
     @decider.on(Ordered, key=lambda event: event.waybill)
     def known(state: Stray, event: Ordered, now: datetime) -> Decision[Stray] | None:
@@ -144,28 +144,11 @@ class Parcels:
         """The partner took the order back: the result waits at the window. Where it would not, the parcel goes on."""
         if answer.outcome != "done" or state.phase != ORDERED or state.scans:
             return None
-        note = self._taken_back(state, now)
+        note = taken_back(self._common(state, now), state.waybill, state.since)
         found = self._at_window(
             replace(state, method=DeliveryMethod.WINDOW.value, partner="", waybill="", look=None), now
         )
         return Decision(found.state, say=(*found.say, *note))
-
-    def _taken_back(self, state: Parcel, now: datetime) -> tuple[TakenBack, ...]:
-        """For the department's list, if the parcel was ordered since there are lists."""
-        if state.ordered_at is None:
-            return ()
-        common = self._common(state, now)
-        return (
-            TakenBack(
-                at=now,
-                case=common["case"],
-                number=state.about["number"],
-                department=state.about["department"],
-                waybill=state.waybill,
-                direction=common["direction"],
-                ordered_at=state.ordered_at,
-            ),
-        )
 
     def post(self, state: Parcel, command: Post, now: datetime) -> Decision[Parcel]:
         """An officer gives it to a courier after all; what was made anew for a lost parcel (补发) is the next parcel,
@@ -179,7 +162,7 @@ class Parcels:
 
     def _posted(self, state: Parcel, partner: str, waybill: str, now: datetime) -> Decision[Parcel]:
         look = now + SILENCE if partner == EMS else None
-        state = replace(state, phase=ORDERED, partner=partner, waybill=waybill, look=look, ordered_at=now)
+        state = replace(state, phase=ORDERED, partner=partner, waybill=waybill, look=look, since=now)
         return Decision(state, say=(Ordered(**self._common(state, now), partner=partner, waybill=waybill),))
 
     def scanned(self, state: Parcel, command: Scanned, now: datetime) -> Decision[Parcel] | None:

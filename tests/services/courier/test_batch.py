@@ -14,8 +14,8 @@ from chassis.workdays import Calendar
 from contracts.courier import Ordered
 from contracts.event import SHANGHAI, Event
 from contracts.words import Direction
-from services.courier.domain.batch import Batch, Batches, Belated, HandOverBatch, batch_id, batches, on_list
-from services.courier.domain.parcel import Cancel, TakenBack
+from services.courier.domain.batch import Batch, Batches, Belated, HandOverBatch, TakenBack, batch_id, batches, on_list
+from services.courier.domain.parcel import Cancel
 from tests.contracts.samples import ABOUT, CASE
 from tests.services.courier.parcels import WAYBILL, Sent
 from tests.services.folding import Folding, at
@@ -163,7 +163,7 @@ def test_a_list_stays_small_with_thousands_of_parcels() -> None:
 
 def test_a_cancelled_order_says_so_to_its_list() -> None:
     sent = Sent()
-    moment = sent.state.ordered_at
+    moment = sent.state.since
     assert moment == sent.all(Ordered)[0].at
     rules = Batches(CALENDAR, CUTOFF)
     sent.hear(Cancel().spoken_by(Caller("officer", "x", department=OFFICE)), moment)

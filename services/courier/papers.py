@@ -53,15 +53,11 @@ class Papers:
         for waybill in {parcel.waybill, *(kept.waybill for kept in found)} - {""}:
             found += kept_in(await self._all(self.strays, waybill))
         found.sort(key=lambda kept: kept.at)
-        return {"case": case, "first": first, "items": [self._opened(kept) for kept in found[first : first + most]]}
-
-    def _opened(self, kept: Kept) -> dict[str, Any]:
-        """`parts` is None where the key is no longer there."""
-        try:
-            parts = msgspec.json.decode(self.keyring.open(kept.sealed, f"{kept.waybill}:evidence"))
-        except SealError:
-            parts = None
-        return {"at": kept.at, "by": kept.by, "waybill": kept.waybill, "parts": parts}
+        return {
+            "case": case,
+            "first": first,
+            "items": [opened(self.keyring, kept) for kept in found[first : first + most]],
+        }
 
     async def label(self, case: str, direction: Direction, by: Caller) -> bytes:
         """Rules `other_department`, `no_waybill`, and those of `EmsLabels.pdf`."""
@@ -78,7 +74,7 @@ class Papers:
         found = await named(self.door.read(self.batches, id), "这一天没有交接清单")
         lines = on_list(await self._all(self.batches, id))
         items = [msgspec.structs.asdict(line) for line in lines]
-        rows = [(n, line.number, line.waybill, line.direction) for n, line in enumerate(lines, 1)]
+        rows = [(n, line.number, line.waybill, line.direction.label_zh) for n, line in enumerate(lines, 1)]
         head = ("序号", "办件编号", "运单号", "方向")
         body = {**summary(found.state), "items": [{k: v for k, v in item.items() if k != "gone"} for item in items]}
         return told(accept, body, head, rows)
@@ -95,7 +91,10 @@ class Papers:
         if not days:
             raise Reject("not_found", "这个月没有寄递费用", status=404)
         head = ("办件编号", "运单号", "方向", "同城", "首次扫描", "金额(分)")
-        rows = [(one.number, one.waybill, one.direction, one.same_city, one.at, one.fen) for one in lines]
+        rows = [
+            (one.number, one.waybill, one.direction.label_zh, "是" if one.same_city else "否", one.at, one.fen)
+            for one in lines
+        ]
         totals = summed(days)
         body = {
             "payer": payer,
@@ -129,6 +128,15 @@ class Papers:
 
 def kept_in(lines: Iterable[str]) -> list[Kept]:
     return [msgspec.json.decode(line, type=Kept) for line in lines]
+
+
+def opened(keyring: Keyring, kept: Kept) -> dict[str, Any]:
+    """`parts` is None where the key is no longer there."""
+    try:
+        parts = msgspec.json.decode(keyring.open(kept.sealed, f"{kept.waybill}:evidence"))
+    except SealError:
+        parts = None
+    return {"at": kept.at, "by": kept.by, "waybill": kept.waybill, "parts": parts}
 
 
 async def named(work: Awaitable[Told[S]], missing: str) -> Told[S]:

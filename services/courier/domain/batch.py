@@ -29,7 +29,7 @@ class Line(msgspec.Struct, frozen=True):
     case: str
     number: str
     waybill: str
-    direction: str
+    direction: Direction
     gone: bool = False
 
 
@@ -192,9 +192,8 @@ class Batches:
                 direction=event.direction, day=day,
             )  # fmt: skip
             return Decision(replace(state, late={**state.late, event.waybill: day.isoformat()}), say=(note,))
-        way = event.direction.value
-        line = Line(case=case, number=number, waybill=event.waybill, direction=way)
-        state = replace(self._open(state), joined=more(state.joined, way))
+        line = Line(case=case, number=number, waybill=event.waybill, direction=event.direction)
+        state = replace(self._open(state), joined=more(state.joined, event.direction))
         return Decision(state, append=(written(line),))
 
     def taken_back(self, state: Batch, note: TakenBack, now: datetime) -> Decision[Batch]:
@@ -203,9 +202,8 @@ class Batches:
             late = dict(state.late)
             day = date.fromisoformat(late.pop(note.waybill))
             return Decision(replace(state, late=late), say=(note.model_copy(update={"at": now, "day": day}),))
-        way = note.direction.value
-        line = Line(case=note.case, number=note.number, waybill=note.waybill, direction=way, gone=True)
-        state = replace(self._open(state), gone=more(state.gone, way))
+        line = Line(case=note.case, number=note.number, waybill=note.waybill, direction=note.direction, gone=True)
+        state = replace(self._open(state), gone=more(state.gone, note.direction))
         return Decision(state, append=(written(line),))
 
     def close(self, state: Batch, alarm: Alarm, now: datetime) -> Decision[Batch]:
@@ -230,8 +228,8 @@ class Batches:
         return replace(state, closes=datetime.combine(state.day, time(self.hour), SHANGHAI))
 
 
-def more(counts: dict[str, int], way: str) -> dict[str, int]:
-    return {**counts, way: counts.get(way, 0) + 1}
+def more(counts: dict[str, int], way: Direction) -> dict[str, int]:
+    return {**counts, way.value: counts.get(way.value, 0) + 1}
 
 
 def written(line: Any) -> str:

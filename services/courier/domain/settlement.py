@@ -39,7 +39,7 @@ class Carriage(msgspec.Struct, frozen=True):
     case: str
     number: str
     waybill: str
-    direction: str
+    direction: Direction
     same_city: bool
     at: str
     fen: int
@@ -87,12 +87,12 @@ def settlements(prices: Prices, same_city_hours: int) -> Decider[Settlement]:
             case=event.case,
             number=event.about.number,
             waybill=event.waybill,
-            direction=event.direction.value,
+            direction=event.direction,
             same_city=near,
             at=event.scanned_at.astimezone(SHANGHAI).isoformat(),
             fen=prices.of(event.direction, near),
         )
-        key = f"{line.direction}:{'same_city' if near else 'elsewhere'}"
+        key = f"{line.direction.value}:{'same_city' if near else 'elsewhere'}"
         known = state.totals.get(key, Total())
         total = Total(parcels=known.parcels + 1, fen=known.fen + line.fen)
         return Decision(replace(state, totals={**state.totals, key: total}), append=(written(line),))

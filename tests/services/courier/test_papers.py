@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import pytest
 from aiohttp import web
 
 from chassis.bus import Record
 from chassis.clock import Clock
 from chassis.decision import Reject
-from chassis.sealing import load_keyring
+from chassis.sealing import Keyring, load_keyring
 from contracts.courier import Dispatched, Ordered
 from contracts.event import CaseId, case_id
 from contracts.wire import Envelope, encode
@@ -31,7 +32,11 @@ from sandbox.faults import Fault
 from sandbox.officers import BY_ID
 from sandbox.officers import Office as Desk
 from services.courier.app import build
+from services.courier.domain.kept import Kept
+from services.courier.papers import opened
 from services.courier.partners.ems import EmsLabels, EmsOrders
+from services.courier.partners.port import Pushed
+from services.courier.pushes import sealing
 from services.courier.settings import Settings
 from tests.chassis.running import until
 from tests.contracts.samples import ABOUT, CASE
@@ -176,6 +181,15 @@ async def test_what_came_before_the_order_was_known_is_evidence_too(office: Offi
         assert page.body["items"] == items[first:]
 
 
+def test_evidence_whose_key_is_gone_is_listed_without_its_content() -> None:
+    """And so is a line that was moved to another waybill."""
+    pushed = Pushed(raw=["{}"])
+    kept = Kept(at=DECIDED, by="ems", waybill="A00001", sealed=sealing(KEYRING, "A00001", pushed))
+    assert opened(KEYRING, kept) == {"at": DECIDED, "by": "ems", "waybill": "A00001", "parts": ["{}"]}
+    assert opened(Keyring.generate(), kept)["parts"] is None
+    assert opened(KEYRING, msgspec.structs.replace(kept, waybill="A00002"))["parts"] is None
+
+
 # -------------------------------------------------------------------------------------------------------------- labels
 
 
@@ -255,7 +269,7 @@ async def test_the_days_list_is_read_counted_and_handed_over(office: Office) -> 
     assert (status, kind, content[:3]) == (200, "text/csv", b"\xef\xbb\xbf")
     head, *rows = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
     assert head == ["序号", "办件编号", "运单号", "方向"]
-    assert rows == [[str(n), item["number"], item["waybill"], "out"] for n, item in enumerate(listed["items"], 1)]
+    assert rows == [[str(n), item["number"], item["waybill"], "结果寄出"] for n, item in enumerate(listed["items"], 1)]
     assert not any(word in str(listed) + content.decode() for word in PERSON)
     issuer = office.desk("sj-issuer-1")
     cancelled = cases(3)[1]
@@ -291,7 +305,11 @@ async def test_the_month_is_settled_and_the_bill_compared(office: Office) -> Non
     first, second, third = (waybills[case] for case in cases(3))
     status, _, content = await office.ask("sj-issuer-1", "GET", MONTH, accept="text/csv")
     assert status == 200
-    assert [row[1] for row in csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))][1:] == [first, second]
+    _, *rows = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+    assert [row[1:] for row in rows] == [
+        [first, "结果寄出", "是", "2026-09-30T18:05:00+08:00", "1200"],
+        [second, "结果寄出", "是", "2026-09-30T18:06:00+08:00", "1200"],
+    ]
     bill = f"waybill,fen\n{first},1200\n{third},1200\n".encode()
     status, _, content = await office.ask("jc-supervisor-1", "POST", f"{MONTH}/bill", bill)
     found = json.loads(content)

@@ -89,7 +89,7 @@ def test_what_was_said_twice_is_charged_once() -> None:
 def test_a_bill_is_compared_line_by_line() -> None:
     def carriage(waybill: str, fen: int) -> Carriage:
         return Carriage(
-            case=CASE, number=ABOUT.number, waybill=waybill, direction="out", same_city=True, at="", fen=fen
+            case=CASE, number=ABOUT.number, waybill=waybill, direction=Direction.OUT, same_city=True, at="", fen=fen
         )
 
     ours = [carriage("A00001", 1200), carriage("A00002", 1200), carriage("A00003", 2000)]

@@ -77,12 +77,12 @@ class StandardWebhooks:
             raise unreadable() from None
         return found
 
-    def words(self, failed: list[str], problem: str = "") -> dict[str, Any]:
-        return {"ok": not (failed or problem), "failed": failed, "problem": problem or None}
-
     def status(self, broken: bool) -> int:
         """Here only the status is read: whatever is not 2xx is pushed again (specification, "Webhook delivery")."""
         return 503 if broken else 400
+
+    def words(self, failed: list[str], problem: str = "") -> dict[str, Any]:
+        return {"ok": not (failed or problem), "failed": failed, "problem": problem or None}
 
 
 def secrets_of(text: str) -> dict[str, list[bytes]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
@@ -23,6 +23,13 @@ Department = Annotated[str, Path(pattern=r"^[^/\p{C}]{1,60}$")]
 Month = Annotated[str, Path(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")]
 Accept = Annotated[str, Header(max_length=400)]
 OUT = Direction.OUT
+CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
+LABEL: dict[int | str, dict[str, Any]] = {
+    200: {"description": "面单", "content": {"application/pdf": {}}},
+    409: {"description": "没有面单 no waybill, or no label at EMS", "content": {"application/problem+json": {}}},
+    503: {"description": "EMS 没有应答 no answer", "content": {"application/problem+json": {}}},
+}
+"""What `/docs` says beside the usual."""
 
 
 def routes(shelf: Callable[[Door], Papers], door: Door) -> APIRouter:
@@ -40,12 +47,12 @@ def routes(shelf: Callable[[Door], Papers], door: Door) -> APIRouter:
         """原始推送: what partners pushed of a parcel, as it came, oldest first. Who read it is logged."""
         return answer(await papers.evidence(case, direction, first, most, by))
 
-    @router.get("/cases/{case}/label")
+    @router.get("/cases/{case}/label", response_class=Response, responses=LABEL)
     async def label(case: CaseId, direction: Direction = OUT, by: Caller = officer("issuer", "window")) -> Response:
         """面单 as a PDF, from EMS. Who read it is logged."""
         return Response(await papers.label(case, direction, by), media_type="application/pdf")
 
-    @router.get("/batches/{department}/{day}")
+    @router.get("/batches/{department}/{day}", responses=CSV)
     async def batch(
         department: Department, day: date, accept: Accept = "", by: Caller = officer("issuer", "window", "supervisor")
     ) -> Response:
@@ -63,7 +70,7 @@ def routes(shelf: Callable[[Door], Papers], door: Door) -> APIRouter:
         """交接: the courier takes the day's parcels; the count must be that of the list."""
         return reply(await papers.hand_over(department, day, command, by, asked), summary)
 
-    @router.get("/settlements/{payer}/{month}")
+    @router.get("/settlements/{payer}/{month}", responses=CSV)
     async def settlement(
         payer: Department, month: Month, accept: Accept = "", by: Caller = officer("supervisor", "issuer")
     ) -> Response:

@@ -71,15 +71,13 @@ def strays() -> Decider[Stray]:
     decider: Decider[Stray] = Decider("stray", Stray)
 
     @decider.on(KeepScans)
-    def keep(state: Stray, command: KeepScans, now: datetime) -> Decision[Stray]:
-        before = state.scans, state.gone
-        state = replace(
-            state,
-            scans=merged(state.scans, scans_of(command.scans)),
-            gone=merged(state.gone, scans_of(command.retracts)),
-        )
-        found = Decision(state, say=(strayed(state, now),) if state.case else ())
-        return found if before == (state.scans, state.gone) else keeping(found, command, now)
+    def keep(state: Stray, command: KeepScans, now: datetime) -> Decision[Stray] | None:
+        scans = merged(state.scans, scans_of(command.scans))
+        gone = merged(state.gone, scans_of(command.retracts))
+        if (scans, gone) == (state.scans, state.gone):
+            return None
+        state = replace(state, scans=scans, gone=gone)
+        return keeping(Decision(state, say=(strayed(state, now),) if state.case else ()), command, now)
 
     @decider.on(Ordered, key=lambda event: event.waybill)
     def known(state: Stray, event: Ordered, now: datetime) -> Decision[Stray] | None:

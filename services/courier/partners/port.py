@@ -70,11 +70,6 @@ def unreadable() -> Reject:
     return Reject("push_unreadable", "推送内容无法解析", status=400)
 
 
-def words_only(broken: bool) -> int:
-    """The status for partners that read the words."""
-    return 200
-
-
 def shown(raw: msgspec.Raw) -> str:
     """A part of a push as it came; what no text can hold is kept as its escape."""
     return bytes(raw).decode("utf-8", "backslashreplace")

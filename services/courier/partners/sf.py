@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from contracts.codes import SCAN_SF
-from services.courier.partners.port import Push, Pushed, meaning, moment, shown, unreadable, unsigned, words_only
+from services.courier.partners.port import Push, Pushed, meaning, moment, shown, unreadable, unsigned
 
 MOST: Final = 10
 
@@ -23,22 +23,30 @@ class Route(msgspec.Struct, rename="camel"):
 
 
 class Body(msgspec.Struct):
-    routes: list[msgspec.Raw] = msgspec.field(name="WaybillRoute")
+    routes: list[Route] = msgspec.field(name="WaybillRoute")
 
 
 class Envelope(msgspec.Struct):
     body: Body = msgspec.field(name="Body")
 
 
-ENVELOPE = msgspec.json.Decoder(Envelope)
-ROUTE = msgspec.json.Decoder(Route)
+class Parts(msgspec.Struct):
+    """`Body` with its routes as they came."""
+
+    routes: list[msgspec.Raw] = msgspec.field(name="WaybillRoute")
+
+
+class Whole(msgspec.Struct):
+    body: Parts = msgspec.field(name="Body")
+
+
+ENVELOPE, WHOLE = msgspec.json.Decoder(Envelope), msgspec.json.Decoder(Whole)
 
 
 class Sf:
     """The push carries no signature, so the address itself is the secret."""
 
     name = "sf"
-    status = staticmethod(words_only)
 
     def __init__(self, secret: str) -> None:
         self.secret = secret
@@ -50,17 +58,20 @@ class Sf:
     def parse(self, push: Push) -> dict[str, Pushed]:
         found: dict[str, Pushed] = {}
         try:
-            parts = ENVELOPE.decode(push.body).body.routes
-            for part in parts:
-                route = ROUTE.decode(part)
+            routes = ENVELOPE.decode(push.body).body.routes
+            for route, part in zip(routes, WHOLE.decode(push.body).body.routes, strict=True):
                 pushed = found.setdefault(route.mailno, Pushed())
                 pushed.scans.append((moment(route.accept_time), route.op_code, meaning(SCAN_SF, route.op_code)))
                 pushed.raw.append(shown(part))
         except (msgspec.DecodeError, ValueError, RecursionError):
             raise unreadable() from None
-        if len(parts) > MOST:
+        if len(routes) > MOST:
             raise unreadable()
         return found
+
+    def status(self, broken: bool) -> int:
+        """They read the words."""
+        return 200
 
     def words(self, failed: list[str], problem: str = "") -> dict[str, Any]:
         if failed or problem:

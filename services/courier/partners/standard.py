@@ -34,11 +34,16 @@ class Scan(msgspec.Struct):
 
 class Message(msgspec.Struct):
     type: Literal["parcel.scanned"]
+    data: list[Scan]
+
+
+class Parts(msgspec.Struct):
+    """`Message` with its scans as they came."""
+
     data: list[msgspec.Raw]
 
 
-MESSAGE = msgspec.json.Decoder(Message)
-SCAN = msgspec.json.Decoder(Scan)
+MESSAGE, PARTS = msgspec.json.Decoder(Message), msgspec.json.Decoder(Parts)
 
 
 class StandardWebhooks:
@@ -65,8 +70,7 @@ class StandardWebhooks:
     def parse(self, push: Push) -> dict[str, Pushed]:
         found: dict[str, Pushed] = {}
         try:
-            for part in MESSAGE.decode(push.body).data:
-                scan = SCAN.decode(part)
+            for scan, part in zip(MESSAGE.decode(push.body).data, PARTS.decode(push.body).data, strict=True):
                 if scan.at.tzinfo is None or scan.meaning not in MEANINGS:
                     raise unreadable()
                 pushed = found.setdefault(scan.waybill, Pushed())

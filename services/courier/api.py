@@ -5,6 +5,7 @@ One tell or one read per parcel; this module must never decide what a scan means
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,9 +14,12 @@ from fastapi import APIRouter, Request, Response
 from chassis.decision import Caller, Decider
 from chassis.door import Asked, Door
 from chassis.http import ASKED, answer, officer, refuses, reply
+from chassis.sealing import Keyring
 from contracts.event import CaseId
+from services.courier import office
 from services.courier.domain.parcel import Cancel, HandOver, Parcel, Post, Stray
-from services.courier.partners.ems import EmsPushes
+from services.courier.papers import Papers
+from services.courier.partners.ems_pushes import EmsPushes
 from services.courier.partners.kuaidi100 import Kuaidi100
 from services.courier.partners.port import Partner, Push, described
 from services.courier.partners.sf import Sf
@@ -24,9 +28,16 @@ from services.courier.pushes import Pushes
 from services.courier.settings import Settings
 
 
-def routes(parcels: Decider[Parcel], strays: Decider[Stray], settings: Settings, door: Door) -> APIRouter:
+def routes(
+    parcels: Decider[Parcel],
+    strays: Decider[Stray],
+    settings: Settings,
+    keyring: Keyring,
+    papers: Callable[[Door], Papers],
+    door: Door,
+) -> APIRouter:
     router = APIRouter()
-    pushes = Pushes(parcels, strays, door)
+    pushes = Pushes(parcels, strays, keyring, settings.push_seconds, door)
     ems, kuaidi100, sf = EmsPushes(settings.ems_push_key), Kuaidi100(settings.kuaidi100_salt), Sf(settings.sf_secret)
     standard = {
         name: StandardWebhooks(name, secrets, door.clock.system) for name, secrets in settings.webhook_secrets.items()
@@ -86,6 +97,7 @@ def routes(parcels: Decider[Parcel], strays: Decider[Stray], settings: Settings,
         """交寄: the officer gives the result to a courier by hand, with the number on the receipt."""
         return reply(await door.tell(parcels, case, command, by=by, asked=asked), view)
 
+    router.include_router(office.routes(papers, door))
     return router
 
 

@@ -10,9 +10,12 @@ from functools import partial
 
 from chassis.service import Parts, Service
 from services.courier import api
+from services.courier.domain.batch import batches
 from services.courier.domain.parcel import CancelEms, OrderEms, TraceEms
 from services.courier.domain.rules import parcels, strays
-from services.courier.partners.ems import EmsCancels, EmsOrders, EmsTraces
+from services.courier.domain.settlement import Prices, settlements
+from services.courier.papers import Papers
+from services.courier.partners.ems import EmsCancels, EmsLabels, EmsOrders, EmsTraces
 from services.courier.settings import Settings
 
 
@@ -24,11 +27,16 @@ def build(parts: Parts) -> Service:
         patience=timedelta(minutes=settings.patience_minutes),
     )
     unknown = strays()
+    listed = batches(parts.calendar, settings.cutoff_hour)
+    settled = settlements(
+        Prices(settings.price_same_city, settings.price_elsewhere, settings.price_return), settings.same_city_hours
+    )
     ems = EmsOrders(settings, parts.keyring, parts.clock)
+    papers = partial(Papers, sent, unknown, listed, settled, EmsLabels(ems), parts.keyring)
     return Service(
         "courier",
-        deciders=(sent, unknown),
+        deciders=(sent, unknown, listed, settled),
         errands={OrderEms: ems, TraceEms: EmsTraces(ems), CancelEms: EmsCancels(ems)},
-        routes=partial(api.routes, sent, unknown, settings),
+        routes=partial(api.routes, sent, unknown, settings, parts.keyring, papers),
         close=(ems.close,),
     )

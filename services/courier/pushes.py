@@ -9,11 +9,13 @@ import asyncio
 import logging
 from typing import Any
 
+import msgspec
 from pydantic import ValidationError
 
 from chassis.decision import Caller, Decider, Reject
-from chassis.document import Bug
+from chassis.document import describe
 from chassis.door import Door
+from chassis.sealing import Keyring
 from services.courier.domain.parcel import KeepScans, Parcel, Scanned, Stray
 from services.courier.partners.port import Partner, Push, Pushed
 
@@ -21,10 +23,13 @@ log = logging.getLogger("tongban")
 
 
 class Pushes:
-    """One push holds scans of many parcels; each is told on its own."""
+    """One push holds scans of many parcels; each is told on its own. What is not stored within `patience` seconds
+    counts as failed."""
 
-    def __init__(self, parcels: Decider[Parcel], strays: Decider[Stray], door: Door) -> None:
-        self.parcels, self.strays, self.door = parcels, strays, door
+    def __init__(
+        self, parcels: Decider[Parcel], strays: Decider[Stray], keyring: Keyring, patience: float, door: Door
+    ) -> None:
+        self.parcels, self.strays, self.keyring, self.patience, self.door = parcels, strays, keyring, patience, door
 
     async def take(self, partner: Partner, push: Push) -> tuple[int, dict[str, Any]]:
         """Status and answer; a number that failed is named in it, so that it is pushed again. A push that is refused as
@@ -36,29 +41,37 @@ class Pushes:
             return reject.status, {**partner.words([], reject.message), "rule": reject.rule}
         by = Caller("partner", partner.name)
         results = await asyncio.gather(*(self._one(by, w, p) for w, p in pushed.items()), return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception) and not isinstance(result, Reject):
-                what = result if isinstance(result, Bug) else type(result).__name__
-                log.error("scans pushed by %s were not kept: %s", partner.name, what)
-        failed = [w for w, result in zip(pushed, results, strict=True) if isinstance(result, BaseException)]
-        return 200, partner.words(failed)
+        failed = {w: result for w, result in zip(pushed, results, strict=True) if isinstance(result, BaseException)}
+        if not failed:
+            return 200, partner.words([])
+        broken = [error for error in failed.values() if isinstance(error, Exception) and not isinstance(error, Reject)]
+        for error in broken:
+            log.error("a push was not taken: %s", describe(error))
+        status, words = partner.status(bool(broken)), partner.words(list(failed))
+        rule = "not_stored" if broken else "push_unreadable"
+        return status, words if status == 200 else {**words, "rule": rule}
 
     async def _one(self, by: Caller, waybill: str, pushed: Pushed) -> None:
         """To the parcel of this waybill; while nobody knows it, to a document of its own. Looking twice leaves no gap:
         if the order's answer is still missing then, `ordered` will find what was kept."""
-        scans, retracts = tuple(pushed.scans), tuple(pushed.retracts)
+        said: dict[str, Any] = {"waybill": waybill, "scans": tuple(pushed.scans), "retracts": tuple(pushed.retracts)}
         try:
-            case = await self._case(waybill)
-            if case is None:
-                kept = KeepScans(waybill=waybill, scans=scans, retracts=retracts)
-                await self.door.tell(self.strays, waybill, kept, by=by)
-                case = await self._case(waybill)
-            if case is not None:
-                scanned = Scanned(waybill=waybill, scans=scans, retracts=retracts)
-                await self.door.tell(self.parcels, case, scanned, by=by)
+            scanned = Scanned(**said, sealed=sealing(self.keyring, waybill, pushed))
         except ValidationError:
             raise Reject("waybill_invalid", "运单号无效", status=422) from None
+        async with asyncio.timeout(self.patience):
+            case = await self._case(waybill)
+            if case is None:
+                await self.door.tell(self.strays, waybill, KeepScans(**said, sealed=scanned.sealed), by=by)
+                case = await self._case(waybill)
+            if case is not None:
+                await self.door.tell(self.parcels, case, scanned, by=by)
 
     async def _case(self, waybill: str) -> str | None:
         page = await self.door.find(self.parcels, f"waybill:{waybill}", most=1)
         return page.items[0].state.id if page.items else None
+
+
+def sealing(keyring: Keyring, waybill: str, pushed: Pushed) -> str:
+    """The parts of the push that speak of this waybill, as they came, sealed as a JSON list."""
+    return keyring.seal(msgspec.json.encode(pushed.raw).decode(), f"{waybill}:evidence")

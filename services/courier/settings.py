@@ -33,6 +33,11 @@ class Settings(Section):
         repr=False,
         description="Partners by Standard Webhooks: name=whsec_base64[+whsec_base64],… (two live secrets).",
     )
+    push_seconds: float = Field(
+        15.0,
+        gt=0,
+        description="Seconds after which a push that could not be stored is answered as failed (快递100: 20).",
+    )
     sender_name: str = Field("亳州市政务服务中心", description="Sender on the label.")
     sender_phone: str = Field("05580000000", description="Sender's telephone.")
     sender_address: str = Field("安徽省亳州市谯城区希夷大道", description="Sender's address.")
@@ -41,6 +46,16 @@ class Settings(Section):
     patience_minutes: int = Field(
         120, ge=1, description="Minutes to wait for a missing first scan (收寄) that later scans prove."
     )
+
+    cutoff_hour: int = Field(
+        16,
+        ge=1,
+        le=23,
+        description="Hour of the daily hand-over to EMS; what is ordered later joins the next working day.",
+    )
+    price_same_city: int = Field(1200, ge=0, description="Fen per parcel within the city (demonstration value).")
+    price_elsewhere: int = Field(2000, ge=0, description="Fen per parcel to elsewhere (demonstration value).")
+    price_return: int = Field(1200, ge=0, description="Fen per original sent back (demonstration value).")
 
     @field_validator("standard_webhooks")
     @classmethod

@@ -23,12 +23,14 @@ def at(month: int, day: int, hour: int = 0, minute: int = 0) -> datetime:
 
 
 class Folding:
-    """`events` are all that was said, `errands` the open errands by id, with the alarms ringing as they will."""
+    """`events` are all that was said, `lines` all that was appended, `errands` the open errands by id, with the alarms
+    ringing as they will."""
 
     def __init__(self, service: str, decider: Decider[Any], id: str, *errands: type[Errand]) -> None:
         self.folder: Folder[Any] = Folder(service, decider, errands, 8, 10.0)
         self.doc: Doc[Any] = self.folder.blank(id)
         self.events: list[Event] = []
+        self.lines: list[str] = []
         self._count = 0
 
     @property
@@ -48,6 +50,7 @@ class Folding:
                 raise result
         if folded.doc is not None:
             row = self.folder.row(folded, "test", 1)
+            self.lines += row.lines
             kept = Row(**{name: getattr(row, name) for name in Row.__slots__})
             self.doc = self.folder.load(kept, acked=1)
             assert self.doc.state == folded.doc.state, "what is stored is what was decided"

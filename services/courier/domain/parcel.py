@@ -9,21 +9,28 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from chassis.decision import Command, Errand, State
 from contracts.event import Event
+from contracts.words import Direction
 from services.courier.domain.evidence import Evidence, Scan, weigh
 
 BLANK, PLANNED, ORDERED, AT_WINDOW, HANDED_OVER, FAILED = "", "planned", "ordered", "at_window", "handed_over", "failed"
 Waybill = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{6,40}$")]
 
 
+def document(case: str, direction: Direction) -> str:
+    """The id of the document that keeps a case's parcels of one direction."""
+    return case if direction is Direction.OUT else f"{case}:{direction.value}"
+
+
 class Parcel(State, frozen=True, kw_only=True):
     """Keyed by case id. `scans` is the evidence, `gone` what the partner has taken back; `said_…` and `told` (the
     moment said of each attempt) is what has been said of it, so that new evidence says only what is new. Until `waits`
     a missing 收寄 scan is waited for; `inferred` = it was waited for in vain. At `look` the partner is asked for scans
-    that were never pushed; `lost` = it had none either. `parcel` counts parcels: a lost one is replaced."""
+    that were never pushed; `lost` = it had none either. `parcel` counts parcels: a lost one is replaced. `since` is
+    when it was ordered."""
 
     phase: str = BLANK
     about: dict[str, Any] = {}
@@ -43,6 +50,7 @@ class Parcel(State, frozen=True, kw_only=True):
     told: tuple[datetime, ...] = ()
     said_delivered: bool = False
     said_returned: bool = False
+    since: datetime | None = None
 
     def alarms(self) -> Mapping[str, datetime]:
         times = {"settle": self.waits, "search": self.look}
@@ -111,11 +119,12 @@ class Cancel(Command):
 
 
 class Scanned(Command):
-    """The partner pushed scans of one waybill; `retracts` takes earlier ones back."""
+    """The partner pushed scans of one waybill; `retracts` takes earlier ones back. `sealed` is the push as it came."""
 
     waybill: Waybill
     scans: tuple[tuple[str, str, str], ...]
     retracts: tuple[tuple[str, str, str], ...] = ()
+    sealed: str = Field("", exclude=True, repr=False)
 
 
 class KeepScans(Scanned):

@@ -16,7 +16,9 @@ from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered, Re
 from contracts.event import About, CaseEvent, Limit
 from contracts.review import Issued
 from contracts.words import DeliveryMethod, Direction, LimitKind, Unit
+from services.courier.domain.batch import taken_back
 from services.courier.domain.evidence import Scan
+from services.courier.domain.kept import keeping
 from services.courier.domain.parcel import (
     AT_WINDOW,
     BLANK,
@@ -75,7 +77,7 @@ def strays() -> Decider[Stray]:
         if (scans, gone) == (state.scans, state.gone):
             return None
         state = replace(state, scans=scans, gone=gone)
-        return Decision(state, say=(strayed(state, now),) if state.case else ())
+        return keeping(Decision(state, say=(strayed(state, now),) if state.case else ()), command, now)
 
     @decider.on(Ordered, key=lambda event: event.waybill)
     def known(state: Stray, event: Ordered, now: datetime) -> Decision[Stray] | None:
@@ -140,9 +142,11 @@ class Parcels:
         """The partner took the order back: the result waits at the window. Where it would not, the parcel goes on."""
         if answer.outcome != "done" or state.phase != ORDERED or state.scans:
             return None
-        return self._at_window(
+        note = taken_back(self._common(state, now), state.waybill, state.since)
+        found = self._at_window(
             replace(state, method=DeliveryMethod.WINDOW.value, partner="", waybill="", look=None), now
         )
+        return Decision(found.state, say=(*found.say, *note))
 
     def post(self, state: Parcel, command: Post, now: datetime) -> Decision[Parcel]:
         """An officer gives it to a courier after all; what was made anew for a lost parcel (补发) is the next parcel,
@@ -156,11 +160,12 @@ class Parcels:
 
     def _posted(self, state: Parcel, partner: str, waybill: str, now: datetime) -> Decision[Parcel]:
         look = now + SILENCE if partner == EMS else None
-        state = replace(state, phase=ORDERED, partner=partner, waybill=waybill, look=look)
+        state = replace(state, phase=ORDERED, partner=partner, waybill=waybill, look=look, since=now)
         return Decision(state, say=(Ordered(**self._common(state, now), partner=partner, waybill=waybill),))
 
     def scanned(self, state: Parcel, command: Scanned, now: datetime) -> Decision[Parcel] | None:
-        return self._evidence(state, scans_of(command.scans), scans_of(command.retracts), now)
+        found = self._evidence(state, scans_of(command.scans), scans_of(command.retracts), now)
+        return found and keeping(found, command, now)
 
     def strayed(self, state: Parcel, note: Strayed, now: datetime) -> Decision[Parcel] | None:
         return self._evidence(state, scans_of(note.scans), scans_of(note.gone), now)

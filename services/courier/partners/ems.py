@@ -1,4 +1,4 @@
-"""EMS: orders over the open platform (SM4 `logitcsInterface`), trace pushes in the new and the legacy format.
+"""EMS: orders, cancelling and trace queries over the open platform (SM4 `logitcsInterface`).
 
 It unseals name, number and address only to order; it must never log, keep or return them.
 """
@@ -6,8 +6,6 @@ It unseals name, number and address only to order; it must never log, keep or re
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -21,20 +19,21 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unknown
 from chassis.sealing import Keyring
-from contracts.codes import SCAN_EMS, SCAN_EMS_LEGACY, CodeList
+from contracts.codes import SCAN_EMS
 from contracts.event import SHANGHAI
-from contracts.words import ParcelScan
 from services.courier.domain.parcel import CancelEms, OrderEms, TraceEms
-from services.courier.partners.port import Push, Pushed, meaning, moment, unreadable, unsigned
+from services.courier.partners.ems_pushes import Trace
+from services.courier.partners.port import meaning, moment
 from services.courier.settings import Settings
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-EMS = "ems"
-ORDER, CANCEL, TRACE = "020003", "020006", "040001"
+ORDER, CANCEL, LABEL, TRACE = "020003", "020006", "010004", "040001"
 MARK = "|$4|"
 UNKNOWN_ORDER = "B0404"
 BUSY = ("B0500",)
 """retCode that says: not taken, try later."""
+LARGEST = 2_000_000
+"""Bytes of a label."""
 UNSURE = ("B0001",)
 """retCode of a failure inside EMS, which may have come after the order was taken: to be asked about, not repeated."""
 
@@ -91,10 +90,23 @@ class EmsOrders:
     async def call(self, code: str, message: Any) -> dict[str, Any]:
         """The content of retBody. Raises Retry when nothing can have happened, Unknown when nobody can say, Reject with
         EMS's own code otherwise."""
+        text = await self.said(code, message)
+        try:
+            content: dict[str, Any] = msgspec.json.decode(text, type=dict[str, Any])
+        except msgspec.DecodeError:
+            raise Unknown("unreadable retBody") from None
+        return content
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=6, sock_connect=2)
             )
+        return self._session
+
+    async def said(self, code: str, message: Any) -> str:
+        """retBody as it is. Raises what `call` raises."""
         form = {
             "senderNo": self.settings.ems_sender,
             "apiCode": code,
@@ -104,7 +116,7 @@ class EmsOrders:
             "logitcsInterface": sealed(msgspec.json.encode(message).decode(), self.settings.ems_secret),
         }
         try:
-            async with self._session.post(self.settings.ems_url, data=urlencode(form).encode(), headers=FORM) as answer:
+            async with self.session.post(self.settings.ems_url, data=urlencode(form).encode(), headers=FORM) as answer:
                 text = await answer.read()
         except aiohttp.ClientConnectorError:
             raise Retry("EMS unreachable") from None
@@ -113,8 +125,7 @@ class EmsOrders:
         try:
             body = msgspec.json.decode(text)
             if body["success"] in (True, "true", "1"):
-                content: dict[str, Any] = msgspec.json.decode(body["retBody"])
-                return content
+                return str(body["retBody"])
             code = str(body.get("retCode", ""))
         except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
             raise Unknown(f"HTTP {answer.status}") from None
@@ -171,84 +182,56 @@ class EmsCancels:
         """Cancelling may be repeated."""
 
 
-# ------------------------------------------------------------------------------------------------------------- pushes
+class EmsLabels:
+    """面单 as EMS prints it. A read: asking may be repeated at will."""
+
+    def __init__(self, ems: EmsOrders) -> None:
+        self.ems = ems
+
+    async def pdf(self, waybill: str) -> bytes:
+        """EMS answers an address (getURL=1) or the content as Base64, either bare or as a field. Raises Reject
+        `label_refused` (409) where it has none, `ems_silent` (503) where it gives no readable answer."""
+        try:
+            label = shown_in(await self.ems.said(LABEL, {"waybillNo": waybill, "getURL": "1"}))
+            content = await self._fetched(label) if label.startswith(("http://", "https://")) else unpacked(label)
+        except Reject:
+            raise Reject("label_refused", "EMS 没有给出这张面单") from None
+        except (Retry, Unknown):
+            raise Reject("ems_silent", "EMS 暂时没有应答, 请稍后再试", status=503) from None
+        if not content.startswith(b"%PDF-"):
+            raise Reject("ems_silent", "EMS 给出的不是面单, 请稍后再试", status=503)
+        return content
+
+    async def _fetched(self, url: str) -> bytes:
+        """What stands at the address that EMS named; it leads nowhere else, and no label is larger than LARGEST."""
+        try:
+            async with self.ems.session.get(url, allow_redirects=False) as answer:
+                if answer.status != 200:
+                    raise Unknown(f"HTTP {answer.status}")
+                content = bytearray()
+                async for part in answer.content.iter_any():
+                    content += part
+                    if len(content) > LARGEST:
+                        raise Unknown("too large")
+                return bytes(content)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+            raise Unknown("no label") from None
 
 
-class Trace(msgspec.Struct, rename="camel"):
-    """One element of the new push, an array."""
-
-    trace_no: str
-    op_time: str
-    op_code: str
-
-
-class Mail(msgspec.Struct):
-    """One element of the legacy push. `effect` 0 retracts mail, date, time and action."""
-
-    mailnum: str
-    procdate: str
-    proctime: str
-    action: str
-    effect: str = "1"
-
-
-class Legacy(msgspec.Struct):
-    listexpressmail: list[Mail]
-
-
-TRACES = msgspec.json.Decoder(list[Trace])
-LEGACY = msgspec.json.Decoder(Legacy)
-
-
-def authentic(body: bytes, header: str | None, key: str) -> bool:
-    """`authenticate` = Base64(MD5(body + key)), compared in constant time. The algorithm is the partner's."""
-    digest = hashlib.md5(body + key.encode(), usedforsecurity=False).digest()
-    return hmac.compare_digest(base64.b64encode(digest), (header or "").encode("utf-8", "replace"))
-
-
-def parsed(body: bytes) -> dict[str, Pushed]:
-    """Scans by waybill, of either format. Raises Reject (400) for anything else, repeating nothing of it."""
+def shown_in(text: str) -> str:
+    """The address or Base64 within retBody."""
     try:
-        if body.lstrip()[:1] == b"[":
-            rows = [(t.trace_no, moment(t.op_time), t.op_code, True) for t in TRACES.decode(body)]
-            codes: CodeList[ParcelScan] = SCAN_EMS
-        else:
-            rows = [
-                (m.mailnum, moment(m.procdate + m.proctime, "%Y%m%d%H%M%S"), m.action, m.effect != "0")
-                for m in LEGACY.decode(body).listexpressmail
-            ]
-            codes = SCAN_EMS_LEGACY
-    except (msgspec.DecodeError, ValueError, RecursionError):  # the last of them for brackets without end
-        raise unreadable() from None
-    found: dict[str, Pushed] = {}
-    for waybill, at, code, valid in rows:
-        triple = (at, code, meaning(codes, code))
-        pushed = found.setdefault(waybill, Pushed())
-        (pushed.scans if valid else pushed.retracts).append(triple)
-    return found
+        found = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text.strip()
+    if isinstance(found, dict):
+        found = next((found[name] for name in ("url", "content", "labelData") if found.get(name)), "")
+    return found if isinstance(found, str) else ""
 
 
-def acknowledged(failed: list[str], problem: str = "") -> dict[str, Any]:
-    """The partner's own words; numbers that failed are pushed again."""
-    success = "0" if failed or problem else "1"
-    return {"response": {"success": success, "failmailnums": ",".join(failed), "remark": problem}}
-
-
-class EmsPushes:
-    """Both formats at one door."""
-
-    name, shape = EMS, list[Trace] | Legacy
-    signs: Mapping[str, str] = {"authenticate": "Base64(MD5(body + key))"}
-
-    def __init__(self, key: str) -> None:
-        self.key = key
-
-    def verify(self, push: Push) -> None:
-        if not authentic(push.body, push.headers.get("authenticate"), self.key):
-            raise unsigned("authenticate")
-
-    def parse(self, push: Push) -> dict[str, Pushed]:
-        return parsed(push.body)
-
-    def words(self, failed: list[str], problem: str = "") -> dict[str, Any]:
-        return acknowledged(failed, problem)
+def unpacked(label: str) -> bytes:
+    """Raises Unknown for what is no Base64."""
+    try:
+        return base64.b64decode(label, validate=True)
+    except ValueError:
+        raise Unknown("no label") from None

@@ -86,7 +86,8 @@ class Kuaidi100:
     def parse(self, push: Push) -> dict[str, Pushed]:
         """The list is full: every line that we have already is evidence that we have already."""
         try:
-            last = PARAM.decode(_form(push.body)[0]).last_result
+            param, _ = _form(push.body)
+            last = PARAM.decode(param).last_result
             scans = []
             for n, line in enumerate(last.data):
                 # Without a word only the newest line is known: it is the state of the whole.
@@ -94,7 +95,11 @@ class Kuaidi100:
                 scans.append((moment(line.time), code, meaning(SCAN_KUAIDI100, code)))
         except (msgspec.DecodeError, ValueError, RecursionError):
             raise unreadable() from None
-        return {last.nu: Pushed(scans=scans)}
+        return {last.nu: Pushed(scans=scans, raw=[param])}
+
+    def status(self, broken: bool) -> int:
+        """They read the words."""
+        return 200
 
     def words(self, failed: list[str], problem: str = "") -> dict[str, Any]:
         if failed or problem:

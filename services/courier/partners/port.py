@@ -23,10 +23,12 @@ Triple = tuple[str, str, str]
 
 
 class Pushed(msgspec.Struct):
-    """What a push says of one waybill."""
+    """What a push says of one waybill; `raw` are the parts of the push that say so, each as it came. They name people,
+    so they are sealed before they go anywhere."""
 
     scans: list[Triple] = []
     retracts: list[Triple] = []
+    raw: list[str] = []
 
 
 YEARS: Final = range(2000, 2100)
@@ -63,6 +65,11 @@ class Partner(Protocol):
         """Success, or failure with the numbers or the problem, so that the partner pushes again."""
         ...
 
+    def status(self, broken: bool) -> int:
+        """The HTTP status where numbers failed: refused, or `broken` = something of ours failed. Most partners read the
+        words only; for others the status is the word."""
+        ...
+
 
 def described(partner: Partner) -> dict[str, Any]:
     """Keyword arguments for the route at which this partner pushes."""
@@ -76,6 +83,11 @@ def unsigned(field: str) -> Reject:
 
 def unreadable() -> Reject:
     return Reject("push_unreadable", "推送内容无法解析", status=400)
+
+
+def shown(raw: msgspec.Raw) -> str:
+    """A part of a push as it came; what no text can hold is kept as its escape."""
+    return bytes(raw).decode("utf-8", "backslashreplace")
 
 
 def moment(text: str, form: str = "%Y-%m-%d %H:%M:%S") -> str:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from contracts.codes import SCAN_SF
-from services.courier.partners.port import Push, Pushed, meaning, moment, unreadable, unsigned
+from services.courier.partners.port import Push, Pushed, meaning, moment, shown, unreadable, unsigned
 
 MOST: Final = 10
 
@@ -31,7 +31,17 @@ class Envelope(msgspec.Struct):
     body: Body = msgspec.field(name="Body")
 
 
-ENVELOPE = msgspec.json.Decoder(Envelope)
+class Parts(msgspec.Struct):
+    """`Body` with its routes as they came."""
+
+    routes: list[msgspec.Raw] = msgspec.field(name="WaybillRoute")
+
+
+class Whole(msgspec.Struct):
+    body: Parts = msgspec.field(name="Body")
+
+
+ENVELOPE, WHOLE = msgspec.json.Decoder(Envelope), msgspec.json.Decoder(Whole)
 
 
 class Sf:
@@ -51,16 +61,21 @@ class Sf:
         found: dict[str, Pushed] = {}
         try:
             routes = ENVELOPE.decode(push.body).body.routes
-            for route in routes:
-                scan = (moment(route.accept_time), route.op_code, meaning(SCAN_SF, route.op_code))
-                found.setdefault(route.mailno, Pushed()).scans.append(scan)
+            for route, part in zip(routes, WHOLE.decode(push.body).body.routes, strict=True):
+                pushed = found.setdefault(route.mailno, Pushed())
+                pushed.scans.append((moment(route.accept_time), route.op_code, meaning(SCAN_SF, route.op_code)))
+                pushed.raw.append(shown(part))
         except (msgspec.DecodeError, ValueError, RecursionError):
             raise unreadable() from None
         if len(routes) > MOST:
             raise unreadable()
         return found
 
+    def status(self, broken: bool) -> int:
+        """They read the words."""
+        return 200
+
     def words(self, failed: list[str], problem: str = "") -> dict[str, Any]:
         if failed or problem:
-            return {"return_code": "1000", "return_msg": problem or "处理失败"}
+            return {"return_code": "1000", "return_msg": problem or f"处理失败: {','.join(failed)}"}
         return {"return_code": "0000", "return_msg": "成功"}

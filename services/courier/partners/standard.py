@@ -14,7 +14,7 @@ import msgspec
 
 from chassis.webhooks import signature
 from contracts.words import ParcelScan
-from services.courier.partners.port import Push, Pushed, plausible, unreadable, unsigned
+from services.courier.partners.port import Push, Pushed, plausible, shown, unreadable, unsigned
 
 TOLERANCE: Final = 300.0
 """Seconds that a push may be old, or ahead of our clock."""
@@ -36,7 +36,13 @@ class Message(msgspec.Struct):
     data: list[Scan]
 
 
-MESSAGE = msgspec.json.Decoder(Message)
+class Parts(msgspec.Struct):
+    """`Message` with its scans as they came."""
+
+    data: list[msgspec.Raw]
+
+
+MESSAGE, PARTS = msgspec.json.Decoder(Message), msgspec.json.Decoder(Parts)
 
 
 class StandardWebhooks:
@@ -69,15 +75,20 @@ class StandardWebhooks:
     def parse(self, push: Push) -> dict[str, Pushed]:
         found: dict[str, Pushed] = {}
         try:
-            for scan in MESSAGE.decode(push.body).data:
+            for scan, part in zip(MESSAGE.decode(push.body).data, PARTS.decode(push.body).data, strict=True):
                 if scan.at.tzinfo is None or scan.meaning not in MEANINGS:
                     raise unreadable()
                 pushed = found.setdefault(scan.waybill, Pushed())
                 triple = (plausible(scan.at).isoformat(), scan.code or scan.meaning, scan.meaning)
                 (pushed.retracts if scan.retracts else pushed.scans).append(triple)
+                pushed.raw.append(shown(part))
         except (msgspec.DecodeError, ValueError, RecursionError):
             raise unreadable() from None
         return found
+
+    def status(self, broken: bool) -> int:
+        """Here only the status is read: whatever is not 2xx is pushed again (specification, "Webhook delivery")."""
+        return 503 if broken else 400
 
     def words(self, failed: list[str], problem: str = "") -> dict[str, Any]:
         return {"ok": not (failed or problem), "failed": failed, "problem": problem or None}

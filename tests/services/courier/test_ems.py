@@ -22,7 +22,8 @@ from contracts.words import ParcelScan
 from sandbox.city import City, Options
 from sandbox.faults import Fault
 from services.courier.domain.parcel import OrderEms
-from services.courier.partners.ems import EmsOrders, acknowledged, authentic, parsed, sealed
+from services.courier.partners.ems import EmsOrders, sealed
+from services.courier.partners.ems_pushes import acknowledged, authentic, parsed
 from services.courier.settings import Settings
 from tests.contracts.samples import CASE
 

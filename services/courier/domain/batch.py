@@ -1,0 +1,236 @@
+"""交接清单: what one department gives EMS on one day, closed at the cut-off, counted when the courier takes it.
+
+Keyed by day and department; the parcels are lines, the state only counts, and this module must never wait or read a
+clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, time
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+from msgspec.structs import replace
+from pydantic import AwareDatetime, Field, StringConstraints
+
+from chassis.decision import Alarm, Command, Decider, Decision, Reject, State
+from chassis.workdays import Calendar
+from contracts.courier import Ordered
+from contracts.event import SHANGHAI, Event
+from contracts.words import Direction
+
+EMS = "ems"
+
+
+class Line(msgspec.Struct, frozen=True):
+    """A parcel joined the list, or left it again (`gone`). No person is named."""
+
+    case: str
+    number: str
+    waybill: str
+    direction: Direction
+    gone: bool = False
+
+
+class Handed(msgspec.Struct, frozen=True):
+    """Who gave how many parcels to whom: `by` is a staff id of ours, `courier` the courier's own number."""
+
+    at: datetime
+    by: str
+    courier: str
+    count: int
+
+
+class Batch(State, frozen=True, kw_only=True):
+    """Keyed `<day>/<department>`. At `closes` the list is closed; `joined` and `gone` count parcels by direction, and
+    `late` holds those that came too late for this list, with the day whose list they went to."""
+
+    closes: datetime | None = None
+    closed: datetime | None = None
+    joined: dict[str, int] = {}
+    gone: dict[str, int] = {}
+    late: dict[str, str] = {}
+    handed: Handed | None = None
+
+    def alarms(self) -> Mapping[str, datetime]:
+        return {} if self.closes is None else {"close": self.closes}
+
+    @property
+    def day(self) -> date:
+        return date.fromisoformat(self.id.partition("/")[0])
+
+    @property
+    def department(self) -> str:
+        return self.id.partition("/")[2]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Parcels on the list by direction."""
+        return {way: n - self.gone.get(way, 0) for way, n in self.joined.items()}
+
+
+class TakenBack(Event):
+    """Note within courier: this EMS order of `ordered_at` was cancelled or replaced; it is to leave the department's
+    list, that of `day` where one is named."""
+
+    TYPE: ClassVar[str] = "taken_back"
+    PUBLISHER: ClassVar[str] = "courier.notes"
+    case: str
+    number: str
+    department: str
+    waybill: str
+    direction: Direction
+    ordered_at: AwareDatetime
+    day: date | None = None
+
+    def subject(self) -> str:
+        return self.case
+
+    def routes(self) -> tuple[tuple[str, str], ...]:
+        return (("courier.notes", self.case),)
+
+
+class Belated(Event):
+    """Note within courier: a parcel that came after its list was closed goes to the list of `day`."""
+
+    TYPE: ClassVar[str] = "belated"
+    PUBLISHER: ClassVar[str] = "courier.notes"
+    case: str
+    number: str
+    department: str
+    waybill: str
+    direction: Direction
+    day: date
+
+    def subject(self) -> str:
+        return self.case
+
+    def routes(self) -> tuple[tuple[str, str], ...]:
+        return (("courier.notes", self.case),)
+
+
+class HandOverBatch(Command):
+    """交接: the courier takes the day's parcels; `count` is what both have counted."""
+
+    courier: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,40}$")]
+    count: int = Field(ge=0, le=100_000)
+
+
+def batch_id(department: str, day: date) -> str:
+    return f"{day.isoformat()}/{department}"
+
+
+def taken_back(common: Mapping[str, Any], waybill: str, since: datetime | None) -> tuple[TakenBack, ...]:
+    """The note that an order of `since` is no more; `common` is what courier's events of the parcel share. None for an
+    order from before there were lists."""
+    if since is None:
+        return ()
+    about, at, case, direction = (common[name] for name in ("about", "at", "case", "direction"))
+    return (
+        TakenBack(
+            at=at, case=case, number=about.number, department=about.department, waybill=waybill, direction=direction,
+            ordered_at=since,
+        ),
+    )  # fmt: skip
+
+
+def on_list(lines: Iterable[str]) -> list[Line]:
+    """The parcels that are on the list, in the order in which they joined it."""
+    found = [msgspec.json.decode(line, type=Line) for line in lines]
+    gone = {line.waybill for line in found if line.gone}
+    return [line for line in found if line.waybill not in gone]
+
+
+def batches(calendar: Calendar, hour: int) -> Decider[Batch]:
+    """The decider of kind `batch`. A parcel ordered at `hour` o'clock or later joins the next working day's list."""
+    rules = Batches(calendar, hour)
+    decider: Decider[Batch] = Decider("batch", Batch)
+    decider.on(Ordered, key=rules.place)(rules.ordered)
+    decider.on(Belated, key=lambda note: batch_id(note.department, note.day))(rules.belated)
+    decider.on(TakenBack, key=rules.place_of_taken)(rules.taken_back)
+    decider.on(HandOverBatch)(rules.hand_over)
+    decider.when("close")(rules.close)
+    return decider
+
+
+class Batches:
+    """One method per message."""
+
+    def __init__(self, calendar: Calendar, hour: int) -> None:
+        self.calendar, self.hour = calendar, hour
+
+    def day_of(self, at: datetime) -> date:
+        """The working day whose list a parcel ordered at this moment joins."""
+        local = at.astimezone(SHANGHAI)
+        early = local.hour < self.hour
+        return self.calendar.rolled(local.date()) if early else self.calendar.add_workdays(local.date(), 1)
+
+    def place(self, event: Ordered) -> str | None:
+        """Materials that a citizen sends (direction in) are fetched at home: no list of ours has them."""
+        if event.partner != EMS or event.direction is Direction.IN:
+            return None
+        return batch_id(event.about.department, self.day_of(event.at))
+
+    def place_of_taken(self, note: TakenBack) -> str | None:
+        if note.direction is Direction.IN:
+            return None
+        return batch_id(note.department, note.day or self.day_of(note.ordered_at))
+
+    def ordered(self, state: Batch, event: Ordered, now: datetime) -> Decision[Batch]:
+        return self._join(state, event.case, event.about.number, event, now)
+
+    def belated(self, state: Batch, note: Belated, now: datetime) -> Decision[Batch]:
+        return self._join(state, note.case, note.number, note, now)
+
+    def _join(self, state: Batch, case: str, number: str, event: Ordered | Belated, now: datetime) -> Decision[Batch]:
+        """A closed list stays as it is: what comes later goes to the next one that is open."""
+        if state.closed is not None:
+            day = max(self.day_of(now), self.calendar.add_workdays(state.day, 1))
+            note = Belated(
+                at=now, case=case, number=number, department=state.department, waybill=event.waybill,
+                direction=event.direction, day=day,
+            )  # fmt: skip
+            return Decision(replace(state, late={**state.late, event.waybill: day.isoformat()}), say=(note,))
+        line = Line(case=case, number=number, waybill=event.waybill, direction=event.direction)
+        state = replace(self._open(state), joined=more(state.joined, event.direction))
+        return Decision(state, append=(written(line),))
+
+    def taken_back(self, state: Batch, note: TakenBack, now: datetime) -> Decision[Batch]:
+        """The order was cancelled or replaced, wherever its parcel is listed."""
+        if note.waybill in state.late:
+            late = dict(state.late)
+            day = date.fromisoformat(late.pop(note.waybill))
+            return Decision(replace(state, late=late), say=(note.model_copy(update={"at": now, "day": day}),))
+        line = Line(case=note.case, number=note.number, waybill=note.waybill, direction=note.direction, gone=True)
+        state = replace(self._open(state), gone=more(state.gone, note.direction))
+        return Decision(state, append=(written(line),))
+
+    def close(self, state: Batch, alarm: Alarm, now: datetime) -> Decision[Batch]:
+        return Decision(replace(state, closes=None, closed=now))
+
+    def hand_over(self, state: Batch, command: HandOverBatch, now: datetime) -> Decision[Batch]:
+        """Rules `other_department`, `already_handed_over`, `count_differs`. Before the cut-off it closes the list."""
+        if command.by.department != state.department:
+            raise Reject("other_department", "该清单不属于您所在的部门", status=403)
+        if state.handed is not None:
+            raise Reject("already_handed_over", f"已于 {state.handed.at:%m-%d %H:%M} 交接 {state.handed.count} 件")
+        listed = sum(state.counts.values())
+        if command.count != listed:
+            raise Reject("count_differs", f"清单上有 {listed} 件, 实际交接 {command.count} 件", "count")
+        handed = Handed(at=now, by=command.by.name, courier=command.courier, count=command.count)
+        return Decision(replace(state, closes=None, closed=state.closed or now, handed=handed))
+
+    def _open(self, state: Batch) -> Batch:
+        """A new list gets its cut-off."""
+        if state.closes is not None or state.closed is not None:
+            return state
+        return replace(state, closes=datetime.combine(state.day, time(self.hour), SHANGHAI))
+
+
+def more(counts: dict[str, int], way: Direction) -> dict[str, int]:
+    return {**counts, way.value: counts.get(way.value, 0) + 1}
+
+
+def written(line: Any) -> str:
+    return msgspec.json.encode(line).decode()

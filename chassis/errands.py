@@ -22,8 +22,6 @@ log = logging.getLogger("tongban")
 OUTCOMES = ("done", "failed", "retry", "unknown")
 SCHEDULE = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 """Seconds before the next try; the last one repeats."""
-MOST_UNKNOWN = 12
-"""Tries without any answer after which a person must look: about five minutes."""
 MOST_TRIES = 500
 """Tries in all before an errand is reported failed: about eight hours of a partner that is down."""
 
@@ -64,9 +62,10 @@ class Errands:
         limit: int,
         lease: float,
         settle: float,
+        doubts: int,
     ) -> None:
         self.service, self.runners, self.folders, self.put, self.clock = service, runners, folders, put, clock
-        self.lease, self.settle = lease, settle
+        self.lease, self.settle, self.doubts = lease, settle, doubts
         self._lanes: dict[str, Queue] = {}
         self._group: asyncio.TaskGroup | None = None
         self._limit = limit
@@ -163,7 +162,7 @@ class Errands:
             queue.took(took)
             self._counts[kind, outcome].inc()
             self._seconds[kind].observe(took)
-        if open.tries >= MOST_UNKNOWN:
+        if open.tries >= self.doubts:
             return Answer(open.id, errand, "lost", problem="no_answer")
         now = self.clock.system()
         return Defer(open.id, open.tries, now + next_try(open.tries), sure=False, doubt=doubt or now)

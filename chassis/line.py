@@ -75,6 +75,7 @@ class Line:
             limit=settings.errands,
             lease=settings.lease,
             settle=settings.settle,
+            doubts=settings.doubts,
         )
         self.pipeline.run = self.errands.run
         self.door = Door(self.pipeline, clock, tag)

@@ -37,7 +37,8 @@ class Pusher(Generic[T]):
     """One callback URL. `pack` makes the body and headers of a batch, `failed` says which items an answer leaves
     undelivered, `wanted` whether an item is still to be pushed when its time comes, `bends` which push faults apply
     beside LOSSES. Calls go out one after another, so that what is due first arrives first, or on several `lanes` where
-    order means nothing; the queue is bounded, and what does not fit is counted as dropped."""
+    order means nothing; the queue is bounded, and what does not fit is counted as dropped. `taken` is told what an
+    answer has acknowledged, where somebody wants to judge by it."""
 
     def __init__(
         self,
@@ -69,6 +70,7 @@ class Pusher(Generic[T]):
         self._bends = LOSSES | frozenset(bends)
         self._lanes = lanes
         self.retries, self._most, self._limit = retries, most, limit
+        self.taken: Callable[[Sequence[T]], None] = lambda _: None
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._queue: list[Due[T]] = []
         self._serial = 0
@@ -134,6 +136,7 @@ class Pusher(Generic[T]):
         if not batch:
             return
         missed = await self._call(batch)
+        self.taken([due.item for index, due in enumerate(batch) if index not in missed])
         if fault is not None and fault.kind == "duplicate":
             await self._call(batch)
         self.counts["delivered"] += len(batch) - len(missed)

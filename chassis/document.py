@@ -32,7 +32,8 @@ class Outgoing(msgspec.Struct, array_like=True):
 
 class Open(msgspec.Struct, array_like=True, frozen=True):
     """One errand under way. `tries` counts claims; `sure` = certainly not made so far, so that making it needs no
-    asking first; `lease` is system time, `doubt` until when an unanswered attempt may have been under way at most."""
+    asking first (kept of a careful errand until it has begun); `lease` is system time, `doubt` until when an unanswered
+    attempt may have been under way at most."""
 
     id: str
     tries: int

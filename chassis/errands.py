@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+
+import msgspec
 
 from chassis import metrics
 from chassis.clock import Clock
 from chassis.decision import Answer, Errand, Lane, Lost, Reject, Retry, Runner, Unknown
-from chassis.document import Open
-from chassis.fold import Defer, Folder, Message
+from chassis.document import Doc, Open
+from chassis.fold import Begin, Defer, Folder, Message
 from chassis.store import Ref
 
 log = logging.getLogger("tongban")
@@ -24,6 +26,8 @@ SCHEDULE = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 """Seconds before the next try; the last one repeats."""
 MOST_TRIES = 500
 """Tries in all before an errand is reported failed: about eight hours of a partner that is down."""
+MOST_BEGUN = 4
+"""Careful errands that are begun at once: those not yet sent when the process dies are in doubt for ever."""
 
 
 def next_try(tries: int, wanted: float = 0.0) -> float:
@@ -57,6 +61,7 @@ class Errands:
         runners: Mapping[type[Errand], Runner],
         folders: Mapping[str, Folder[Any]],
         put: Callable[[Ref, Message], None],
+        tell: Callable[[Ref, Message], Awaitable[tuple[Doc[Any], bool]]],
         clock: Clock,
         *,
         limit: int,
@@ -64,11 +69,13 @@ class Errands:
         settle: float,
         doubts: int,
     ) -> None:
-        self.service, self.runners, self.folders, self.put, self.clock = service, runners, folders, put, clock
+        self.service, self.runners, self.folders, self.clock = service, runners, folders, clock
+        self.put, self.tell = put, tell
         self.lease, self.settle, self.doubts = lease, settle, doubts
         self._lanes: dict[str, Queue] = {}
         self._group: asyncio.TaskGroup | None = None
         self._limit = limit
+        self._few = asyncio.Semaphore(MOST_BEGUN)
         self._open = 0
         self._gauge = metrics.ERRANDS_OPEN.labels(service)
         kinds = [cls.__name__ for cls in runners]
@@ -111,21 +118,37 @@ class Errands:
         while True:
             ref, open, errand = await queue.waiting.get()
             try:
-                body = await self._go(queue, open, errand)
+                body = await self._go(queue, ref, open, errand)
             finally:
                 self._open -= 1
                 self._gauge.set(self._open)
-            id = f"{open.id}:{open.tries}" if isinstance(body, Defer) else f"{open.id}:answer"
-            self.put(ref, Message(id, body))
+            if body is not None:
+                id = f"{open.id}:{open.tries}" if isinstance(body, Defer) else f"{open.id}:answer"
+                self.put(ref, Message(id, body))
 
-    async def _go(self, queue: Queue, open: Open, errand: Errand) -> Answer | Defer:
+    async def _begin(self, ref: Ref, open: Open) -> Open | None:
+        """Returns once it is durable that this errand may have been made; None when another process has claimed it. Its
+        caller makes it without waiting for anything else."""
+        async with self._few:
+            lease = self.clock.system() + self.lease
+            begin = Message(f"{open.id}:{open.tries}:begin", Begin(open.id, open.tries, lease))
+            _, ours = await self.tell(ref, begin)
+        return msgspec.structs.replace(open, lease=lease) if ours else None
+
+    async def _go(self, queue: Queue, ref: Ref, open: Open, errand: Errand) -> Answer | Defer | None:
         """One try. Its time limit ends before the lease does, so that no other process can be making it too; one that
-        has waited too long comes back when the lane is likely to be free."""
+        has waited too long comes back when the lane is likely to be free. None when it is no longer ours to make."""
         kind = type(errand).__name__
         runner = self.runners[type(errand)]
         left = open.lease - self.clock.system()
         if left < self.lease / 3:
             return Defer(open.id, open.tries, self.clock.system() + queue.wait, sure=open.sure, doubt=open.doubt)
+        if open.sure and errand.careful():
+            begun = await self._begin(ref, open)
+            if begun is None:
+                return None
+            open = begun
+            left = open.lease - self.clock.system()
         began = self.clock.ticks()
         outcome = "done"
         doubt = open.doubt

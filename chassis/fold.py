@@ -42,6 +42,15 @@ class Defer:
     doubt: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A careful errand is about to be made under this claim, which it renews; refused when it is no longer the last."""
+
+    errand: str
+    tries: int
+    lease: float
+
+
 TOUCH = Touch()
 
 
@@ -237,6 +246,8 @@ class _Work(Generic[S]):
         if isinstance(body, Defer):
             self._defer(body)
             return True
+        if isinstance(body, Begin):
+            return self._begin(body)
         if isinstance(body, Answer):
             if all(open.id != body.id for open in self.errands):
                 return False
@@ -288,8 +299,9 @@ class _Work(Generic[S]):
         for ordinal, errand in enumerate(decision.do):
             errand_id = derived(service, kind, id, cause, "do", str(ordinal))
             lease = self.system + self.folder.lease
-            # Whoever finds it after a crash cannot know whether it was made; only this process may skip asking.
-            self.errands = [*self.errands, Open(errand_id, 0, False, lease, errand)]
+            # Whoever finds it after a crash cannot know whether it was made; only this process may skip asking, and
+            # anybody where making it is said apart.
+            self.errands = [*self.errands, Open(errand_id, 0, errand.careful(), lease, errand)]
             self.run.append(Open(errand_id, 0, True, lease, errand))
         self.lines += decision.append
         return True
@@ -303,6 +315,17 @@ class _Work(Generic[S]):
         ]
         self.changed = True
 
+    def _begin(self, begin: Begin) -> bool:
+        """From now on it may have been made."""
+        if all((open.id, open.tries, open.sure) != (begin.errand, begin.tries, True) for open in self.errands):
+            return False
+        self.errands = [
+            msgspec.structs.replace(open, lease=begin.lease, sure=False) if open.id == begin.errand else open
+            for open in self.errands
+        ]
+        self.changed = True
+        return True
+
     def claim(self) -> None:
         """Takes over errands whose lease has ended: a deferred one whose time has come, or one of a dead process."""
         if all(open.lease > self.system for open in self.errands):
@@ -310,7 +333,8 @@ class _Work(Generic[S]):
         taken = []
         for open in self.errands:
             if open.lease <= self.system:
-                claimed = Open(open.id, open.tries + 1, False, self.system + self.folder.lease, open.errand)
+                sure = open.sure and self.folder.errand(open).careful()
+                claimed = Open(open.id, open.tries + 1, sure, self.system + self.folder.lease, open.errand)
                 # A dead process was at work until its lease ended, at most.
                 doubt = open.doubt or (0.0 if open.sure else open.lease)
                 self.run.append(Open(open.id, open.tries + 1, open.sure, claimed.lease, open.errand, doubt))

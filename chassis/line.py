@@ -71,6 +71,7 @@ class Line:
             service.errands,
             self.pipeline.folders,
             self.pipeline.put,
+            self.pipeline.tell,
             clock,
             limit=settings.errands,
             lease=settings.lease,

@@ -17,6 +17,8 @@ from chassis.decision import Command, Errand, State
 HELD, SENDING, SENT = "held", "sending", "sent"
 DOWN, REFUSED = "provider_down", "provider_refused"
 """Problems of an errand that certainly was not sent: another provider may take the message."""
+UNLISTED = frozenset({"tencent"})
+"""Providers that list a message only once it has a receipt: their "not found" never proves that it was not sent."""
 
 
 class Notice(msgspec.Struct, frozen=True, array_like=True):
@@ -77,6 +79,9 @@ class SendSms(Errand, frozen=True, kw_only=True):
     params: dict[str, str]
     day: str = ""
     provider: str = "aliyun"
+
+    def careful(self) -> bool:
+        return self.provider in UNLISTED
 
 
 class Receipt(Command):

@@ -142,7 +142,7 @@ class Errands:
         runner = self.runners[type(errand)]
         left = open.lease - self.clock.system()
         if left < self.lease / 3:
-            return Defer(open.id, open.tries, self.clock.system() + queue.wait, sure=open.sure, doubt=open.doubt)
+            return self._later(open, self.clock.system() + queue.wait, open.sure, open.doubt)
         if open.sure and errand.careful():
             begun = await self._begin(ref, open)
             if begun is None:
@@ -159,7 +159,7 @@ class Errands:
                     settled = doubt + self.settle
                     if not open.sure and runner.patient and self.clock.system() < settled:
                         outcome = "unknown"
-                        return Defer(open.id, open.tries, settled, sure=False, doubt=doubt)
+                        return self._later(open, settled, False, doubt)
                     doubt = 0.0
                     found = await runner.make(open.id, errand)
             return Answer(open.id, errand, "done", found)
@@ -171,7 +171,7 @@ class Errands:
             if open.tries >= MOST_TRIES:
                 return Answer(open.id, errand, "failed", problem="partner_unreachable")
             # While asking for an uncertain call, "try later" says nothing about that call.
-            return Defer(open.id, open.tries, self.clock.system() + next_try(open.tries, retry.after), open.sure, doubt)
+            return self._later(open, self.clock.system() + next_try(open.tries, retry.after), open.sure, doubt)
         except (Unknown, TimeoutError):
             outcome = "unknown"
         except Lost:
@@ -185,7 +185,11 @@ class Errands:
             queue.took(took)
             self._counts[kind, outcome].inc()
             self._seconds[kind].observe(took)
-        if open.tries >= self.doubts:
+        if open.silent >= self.doubts:
             return Answer(open.id, errand, "lost", problem="no_answer")
         now = self.clock.system()
-        return Defer(open.id, open.tries, now + next_try(open.tries), sure=False, doubt=doubt or now)
+        unanswered = msgspec.structs.replace(open, silent=open.silent + 1)
+        return self._later(unanswered, now + next_try(open.silent), False, doubt or now)
+
+    def _later(self, open: Open, at: float, sure: bool, doubt: float) -> Defer:
+        return Defer(open.id, open.tries, at, sure, doubt, open.silent)

@@ -32,14 +32,15 @@ class Touch:
 
 @dataclass(frozen=True, slots=True)
 class Defer:
-    """An errand is to be tried again at `at` (system time); see `Open.sure` and `Open.doubt`. `tries` names the claim
-    that says so: what an older claim says no longer counts."""
+    """An errand is to be tried again at `at` (system time); see `Open` for the rest. `tries` names the claim that says
+    so: what an older claim says no longer counts."""
 
     errand: str
     tries: int
     at: float
     sure: bool
     doubt: float = 0.0
+    silent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +309,7 @@ class _Work(Generic[S]):
 
     def _defer(self, defer: Defer) -> None:
         self.errands = [
-            msgspec.structs.replace(open, lease=defer.at, sure=defer.sure, doubt=defer.doubt)
+            msgspec.structs.replace(open, lease=defer.at, sure=defer.sure, doubt=defer.doubt, silent=defer.silent)
             if (open.id, open.tries) == (defer.errand, defer.tries)
             else open
             for open in self.errands
@@ -333,12 +334,13 @@ class _Work(Generic[S]):
         taken = []
         for open in self.errands:
             if open.lease <= self.system:
-                sure = open.sure and self.folder.errand(open).careful()
-                claimed = Open(open.id, open.tries + 1, sure, self.system + self.folder.lease, open.errand)
                 # A dead process was at work until its lease ended, at most.
                 doubt = open.doubt or (0.0 if open.sure else open.lease)
-                self.run.append(Open(open.id, open.tries + 1, open.sure, claimed.lease, open.errand, doubt))
-                taken.append(claimed)
+                lease = self.system + self.folder.lease
+                ours = msgspec.structs.replace(open, tries=open.tries + 1, lease=lease, doubt=doubt)
+                self.run.append(ours)
+                sure = open.sure and self.folder.errand(open).careful()
+                taken.append(msgspec.structs.replace(ours, sure=sure, doubt=0.0))
             else:
                 taken.append(open)
         self.errands, self.changed = taken, True

@@ -48,7 +48,7 @@ class Queue:
 
     @property
     def wait(self) -> float:
-        """Seconds until what joins it now is likely to begin."""
+        """Seconds until what joins it now is likely to begin, if all that waits is made."""
         return self.waiting.qsize() / self.most * self.usual
 
 
@@ -142,7 +142,9 @@ class Errands:
         runner = self.runners[type(errand)]
         left = open.lease - self.clock.system()
         if left < self.lease / 3:
-            return self._later(open, self.clock.system() + queue.wait, open.sure, open.doubt)
+            # By then, whatever waits here now has been taken up or has waited too long as well.
+            wait = min(queue.wait, self.lease)
+            return self._later(open, self.clock.system() + wait, open.sure, open.doubt)
         if open.sure and errand.careful():
             begun = await self._begin(ref, open)
             if begun is None:

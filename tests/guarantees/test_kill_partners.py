@@ -68,7 +68,7 @@ DAY = Day(
     mix=(("MZ-YDZ", 1.0),),
     faults=FAULTS,
     killed=KILLED,
-    pause=(1.0, 3.0),
+    pause=(2.0, 4.0),
     endings={"9101": 0.1, "9102": 0.1},
     leap=timedelta(hours=73),
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 import aiohttp
@@ -34,11 +34,11 @@ class Due(NamedTuple, Generic[T]):
 
 
 class Pusher(Generic[T]):
-    """One callback URL. `pack` makes the body and headers of a batch, `failed` says which items an answer leaves
-    undelivered, `wanted` whether an item is still to be pushed when its time comes, `bends` which push faults apply
-    beside LOSSES. Calls go out one after another, so that what is due first arrives first, or on several `lanes` where
-    order means nothing; the queue is bounded, and what does not fit is counted as dropped. `taken` is told what an
-    answer has acknowledged, where somebody wants to judge by it."""
+    """One callback URL. `pack` makes the body and headers of a batch, `query` parameters of the URL, anew for each
+    call; `failed` says which items an answer leaves undelivered, `wanted` whether an item is still to be pushed when
+    its time comes, `bends` which push faults apply beside LOSSES. Calls go out one after another, so that what is due
+    first arrives first, or on several `lanes` where order means nothing; the queue is bounded, and what does not fit
+    is counted as dropped. `taken` is told what an answer has acknowledged, where somebody wants to judge by it."""
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class Pusher(Generic[T]):
         retries: Sequence[float] = RETRIES,
         most: int = 100,
         lanes: int = 1,
+        query: Callable[[], Mapping[str, str]] | None = None,
         limit: int = 200_000,
         timeout: float = 10.0,
     ) -> None:
@@ -68,7 +69,7 @@ class Pusher(Generic[T]):
         self._faults = faults
         self._pack, self._failed, self._wanted = pack, failed, wanted
         self._bends = LOSSES | frozenset(bends)
-        self._lanes = lanes
+        self._lanes, self._query = lanes, query
         self.retries, self._most, self._limit = retries, most, limit
         self.taken: Callable[[Sequence[T]], None] = lambda _: None
         self._timeout = aiohttp.ClientTimeout(total=timeout)
@@ -158,8 +159,11 @@ class Pusher(Generic[T]):
     async def _call(self, batch: list[Due[T]]) -> Collection[int]:
         items = [due.item for due in batch]
         body, headers = self._pack(items)
+        params = self._query() if self._query else None
         try:
-            async with self._session().post(self.url, data=body, headers=headers, timeout=self._timeout) as response:
+            async with self._session().post(
+                self.url, data=body, headers=headers, params=params, timeout=self._timeout
+            ) as response:
                 return self._failed(response.status, await response.read(), items)
         except (aiohttp.ClientError, TimeoutError, OSError):
             return range(len(items))

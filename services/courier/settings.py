@@ -10,7 +10,7 @@ from typing import ClassVar
 from pydantic import Field, field_validator
 
 from chassis.settings import Section
-from services.courier.partners.standard import secrets_of
+from chassis.webhooks import secrets_of
 
 
 class Settings(Section):

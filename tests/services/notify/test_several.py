@@ -13,7 +13,7 @@ import pytest
 from chassis.clock import Clock
 from chassis.decision import Reject, Unknown
 from services.notify.domain.balance import TRIPS, Balance
-from services.notify.domain.mailbox import SendSms
+from services.notify.domain.errands import SendSms
 from services.notify.providers.several import Several
 
 pytestmark = pytest.mark.anyio

@@ -59,7 +59,7 @@ class Day:
     """What sort of day it is. `killed` are the processes that are killed, all of them where it is empty, `pause` the
     seconds between two kills; `endings` the shares of telephones that mean something to EMS. With `leap` the legal
     clock goes on by so much whenever nothing moves any more: what a partner never pushed is asked for, or given up,
-    only days later."""
+    only days later. `most_lost` is a share of the notices."""
 
     mix: tuple[tuple[str, float], ...] = MIX
     faults: tuple[tuple[str, str, str, float, float], ...] = FAULTS
@@ -67,6 +67,7 @@ class Day:
     pause: tuple[float, float] = (0.3, 1.5)
     endings: Mapping[str, float] = field(default_factory=dict)
     leap: timedelta | None = None
+    most_lost: float = 0.001
 
 
 USUAL = Day()
@@ -115,7 +116,9 @@ class Chaos:
         submissions, city = list(self.submissions.values()), self.world.city
         journals = await self._read("evaluation", "/evaluation/cases/{}/journal", list(self.submissions))
         parcels = await self._read("courier", "/courier/cases/{}", [s.case for s in submissions if s.ems])
-        return verdict(submissions, self.witness, city, self._telephones(), journals, parcels, self.taken)
+        return verdict(
+            submissions, self.witness, city, self._telephones(), journals, parcels, self.taken, self.day.most_lost
+        )
 
     def _set_faults(self) -> None:
         for partner, kind, only, probability, seconds in self.day.faults:

@@ -5,6 +5,7 @@ It judges from the partners' own counts; it must never ask a service how it feel
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -74,22 +75,31 @@ DAY = Day(
 )
 """Five notices and a parcel a case. A leap is longer than what both a receipt and a scan are waited for."""
 
+SHORT = replace(
+    DAY,
+    faults=tuple(fault for fault in FAULTS if fault[:2] != ("sms", "refuse")),
+    pause=(1.0, 2.0),
+    most_lost=0.005,
+)
+"""The same without the refusal that is waited out for half a minute. Two thousand notices cannot show a share of one in
+a thousand: what was begun and not yet sent when notify died is lost, one message in two or three kills."""
 
-async def survive(directory: Path, seed: int, count: int, seconds: float, limit: float) -> None:
+
+async def survive(directory: Path, seed: int, count: int, seconds: float, limit: float, day: Day = DAY) -> None:
     print(f"TONGBAN_SEED={seed}")
     providers = {"TONGBAN_NOTIFY_PROVIDERS": "aliyun,tencent"}
     env = {**providers, "TONGBAN_SETTLE": str(SETTLE), "TONGBAN_DOUBTS": str(DOUBTS)}
     async with running(Setup(directory, seed=seed, env=env)) as world:
-        chaos = Chaos(world, seed, count, DAY)
+        chaos = Chaos(world, seed, count, day)
         wrong = await chaos.run(seconds, limit)
         print(chaos.summary())
         assert not wrong, "\n".join([f"TONGBAN_SEED={seed}, {len(wrong)} findings:", *wrong[:40]])
         assert all(chaos.killed[name] for name in KILLED)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(150)
 async def test_kill_notify_and_courier(tmp_path: Path) -> None:
-    await survive(tmp_path, CHOSEN or SEEDS[0], 400, seconds=10, limit=80)
+    await survive(tmp_path, CHOSEN or SEEDS[0], 400, 10, 100, SHORT)
 
 
 @pytest.mark.soak

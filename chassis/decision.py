@@ -86,6 +86,11 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         """By default all errands of a service share one."""
         return Lane()
 
+    def careful(self) -> bool:
+        """Whether its partner cannot tell afterwards that it was never asked. Then a write of its own comes before the
+        call, so that after a crash only what had begun is in doubt, not all that was planned."""
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class Alarm:

@@ -32,7 +32,8 @@ class Outgoing(msgspec.Struct, array_like=True):
 
 class Open(msgspec.Struct, array_like=True, frozen=True):
     """One errand under way. `tries` counts claims; `sure` = certainly not made so far, so that making it needs no
-    asking first; `lease` is system time, `doubt` until when an unanswered attempt may have been under way at most."""
+    asking first (kept of a careful errand until it has begun); `lease` is system time, `doubt` until when an unanswered
+    attempt may have been under way at most, `silent` how many attempts nobody has answered."""
 
     id: str
     tries: int
@@ -40,6 +41,7 @@ class Open(msgspec.Struct, array_like=True, frozen=True):
     lease: float
     errand: Any
     doubt: float = 0.0
+    silent: int = 0
 
 
 class Body(msgspec.Struct, Generic[S], array_like=True):

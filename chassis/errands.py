@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+
+import msgspec
 
 from chassis import metrics
 from chassis.clock import Clock
 from chassis.decision import Answer, Errand, Lane, Lost, Reject, Retry, Runner, Unknown
-from chassis.document import Open
-from chassis.fold import Defer, Folder, Message
+from chassis.document import Doc, Open
+from chassis.fold import Begin, Defer, Folder, Message
 from chassis.store import Ref
 
 log = logging.getLogger("tongban")
@@ -22,10 +24,10 @@ log = logging.getLogger("tongban")
 OUTCOMES = ("done", "failed", "retry", "unknown")
 SCHEDULE = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 """Seconds before the next try; the last one repeats."""
-MOST_UNKNOWN = 12
-"""Tries without any answer after which a person must look: about five minutes."""
 MOST_TRIES = 500
 """Tries in all before an errand is reported failed: about eight hours of a partner that is down."""
+MOST_BEGUN = 4
+"""Careful errands that are begun at once: those not yet sent when the process dies are in doubt for ever."""
 
 
 def next_try(tries: int, wanted: float = 0.0) -> float:
@@ -46,7 +48,7 @@ class Queue:
 
     @property
     def wait(self) -> float:
-        """Seconds until what joins it now is likely to begin."""
+        """Seconds until what joins it now is likely to begin, if all that waits is made."""
         return self.waiting.qsize() / self.most * self.usual
 
 
@@ -59,17 +61,21 @@ class Errands:
         runners: Mapping[type[Errand], Runner],
         folders: Mapping[str, Folder[Any]],
         put: Callable[[Ref, Message], None],
+        tell: Callable[[Ref, Message], Awaitable[tuple[Doc[Any], bool]]],
         clock: Clock,
         *,
         limit: int,
         lease: float,
         settle: float,
+        doubts: int,
     ) -> None:
-        self.service, self.runners, self.folders, self.put, self.clock = service, runners, folders, put, clock
-        self.lease, self.settle = lease, settle
+        self.service, self.runners, self.folders, self.clock = service, runners, folders, clock
+        self.put, self.tell = put, tell
+        self.lease, self.settle, self.doubts = lease, settle, doubts
         self._lanes: dict[str, Queue] = {}
         self._group: asyncio.TaskGroup | None = None
         self._limit = limit
+        self._few = asyncio.Semaphore(MOST_BEGUN)
         self._open = 0
         self._gauge = metrics.ERRANDS_OPEN.labels(service)
         kinds = [cls.__name__ for cls in runners]
@@ -112,21 +118,39 @@ class Errands:
         while True:
             ref, open, errand = await queue.waiting.get()
             try:
-                body = await self._go(queue, open, errand)
+                body = await self._go(queue, ref, open, errand)
             finally:
                 self._open -= 1
                 self._gauge.set(self._open)
-            id = f"{open.id}:{open.tries}" if isinstance(body, Defer) else f"{open.id}:answer"
-            self.put(ref, Message(id, body))
+            if body is not None:
+                id = f"{open.id}:{open.tries}" if isinstance(body, Defer) else f"{open.id}:answer"
+                self.put(ref, Message(id, body))
 
-    async def _go(self, queue: Queue, open: Open, errand: Errand) -> Answer | Defer:
+    async def _begin(self, ref: Ref, open: Open) -> Open | None:
+        """Returns once it is durable that this errand may have been made; None when another process has claimed it. Its
+        caller makes it without waiting for anything else."""
+        async with self._few:
+            lease = self.clock.system() + self.lease
+            begin = Message(f"{open.id}:{open.tries}:begin", Begin(open.id, open.tries, lease))
+            _, ours = await self.tell(ref, begin)
+        return msgspec.structs.replace(open, lease=lease) if ours else None
+
+    async def _go(self, queue: Queue, ref: Ref, open: Open, errand: Errand) -> Answer | Defer | None:
         """One try. Its time limit ends before the lease does, so that no other process can be making it too; one that
-        has waited too long comes back when the lane is likely to be free."""
+        has waited too long comes back when the lane is likely to be free. None when it is no longer ours to make."""
         kind = type(errand).__name__
         runner = self.runners[type(errand)]
         left = open.lease - self.clock.system()
         if left < self.lease / 3:
-            return Defer(open.id, open.tries, self.clock.system() + queue.wait, sure=open.sure, doubt=open.doubt)
+            # By then, whatever waits here now has been taken up or has waited too long as well.
+            wait = min(queue.wait, self.lease)
+            return self._later(open, self.clock.system() + wait, open.sure, open.doubt)
+        if open.sure and errand.careful():
+            begun = await self._begin(ref, open)
+            if begun is None:
+                return None
+            open = begun
+            left = open.lease - self.clock.system()
         began = self.clock.ticks()
         outcome = "done"
         doubt = open.doubt
@@ -137,7 +161,7 @@ class Errands:
                     settled = doubt + self.settle
                     if not open.sure and runner.patient and self.clock.system() < settled:
                         outcome = "unknown"
-                        return Defer(open.id, open.tries, settled, sure=False, doubt=doubt)
+                        return self._later(open, settled, False, doubt)
                     doubt = 0.0
                     found = await runner.make(open.id, errand)
             return Answer(open.id, errand, "done", found)
@@ -149,7 +173,7 @@ class Errands:
             if open.tries >= MOST_TRIES:
                 return Answer(open.id, errand, "failed", problem="partner_unreachable")
             # While asking for an uncertain call, "try later" says nothing about that call.
-            return Defer(open.id, open.tries, self.clock.system() + next_try(open.tries, retry.after), open.sure, doubt)
+            return self._later(open, self.clock.system() + next_try(open.tries, retry.after), open.sure, doubt)
         except (Unknown, TimeoutError):
             outcome = "unknown"
         except Lost:
@@ -163,7 +187,11 @@ class Errands:
             queue.took(took)
             self._counts[kind, outcome].inc()
             self._seconds[kind].observe(took)
-        if open.tries >= MOST_UNKNOWN:
+        if open.silent >= self.doubts:
             return Answer(open.id, errand, "lost", problem="no_answer")
         now = self.clock.system()
-        return Defer(open.id, open.tries, now + next_try(open.tries), sure=False, doubt=doubt or now)
+        unanswered = msgspec.structs.replace(open, silent=open.silent + 1)
+        return self._later(unanswered, now + next_try(open.silent), False, doubt or now)
+
+    def _later(self, open: Open, at: float, sure: bool, doubt: float) -> Defer:
+        return Defer(open.id, open.tries, at, sure, doubt, open.silent)

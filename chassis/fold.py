@@ -32,14 +32,24 @@ class Touch:
 
 @dataclass(frozen=True, slots=True)
 class Defer:
-    """An errand is to be tried again at `at` (system time); see `Open.sure` and `Open.doubt`. `tries` names the claim
-    that says so: what an older claim says no longer counts."""
+    """An errand is to be tried again at `at` (system time); see `Open` for the rest. `tries` names the claim that says
+    so: what an older claim says no longer counts."""
 
     errand: str
     tries: int
     at: float
     sure: bool
     doubt: float = 0.0
+    silent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A careful errand is about to be made under this claim, which it renews; refused when it is no longer the last."""
+
+    errand: str
+    tries: int
+    lease: float
 
 
 TOUCH = Touch()
@@ -237,6 +247,8 @@ class _Work(Generic[S]):
         if isinstance(body, Defer):
             self._defer(body)
             return True
+        if isinstance(body, Begin):
+            return self._begin(body)
         if isinstance(body, Answer):
             if all(open.id != body.id for open in self.errands):
                 return False
@@ -288,20 +300,32 @@ class _Work(Generic[S]):
         for ordinal, errand in enumerate(decision.do):
             errand_id = derived(service, kind, id, cause, "do", str(ordinal))
             lease = self.system + self.folder.lease
-            # Whoever finds it after a crash cannot know whether it was made; only this process may skip asking.
-            self.errands = [*self.errands, Open(errand_id, 0, False, lease, errand)]
+            # Whoever finds it after a crash cannot know whether it was made; only this process may skip asking, and
+            # anybody where making it is said apart.
+            self.errands = [*self.errands, Open(errand_id, 0, errand.careful(), lease, errand)]
             self.run.append(Open(errand_id, 0, True, lease, errand))
         self.lines += decision.append
         return True
 
     def _defer(self, defer: Defer) -> None:
         self.errands = [
-            msgspec.structs.replace(open, lease=defer.at, sure=defer.sure, doubt=defer.doubt)
+            msgspec.structs.replace(open, lease=defer.at, sure=defer.sure, doubt=defer.doubt, silent=defer.silent)
             if (open.id, open.tries) == (defer.errand, defer.tries)
             else open
             for open in self.errands
         ]
         self.changed = True
+
+    def _begin(self, begin: Begin) -> bool:
+        """From now on it may have been made."""
+        if all((open.id, open.tries, open.sure) != (begin.errand, begin.tries, True) for open in self.errands):
+            return False
+        self.errands = [
+            msgspec.structs.replace(open, lease=begin.lease, sure=False) if open.id == begin.errand else open
+            for open in self.errands
+        ]
+        self.changed = True
+        return True
 
     def claim(self) -> None:
         """Takes over errands whose lease has ended: a deferred one whose time has come, or one of a dead process."""
@@ -310,11 +334,13 @@ class _Work(Generic[S]):
         taken = []
         for open in self.errands:
             if open.lease <= self.system:
-                claimed = Open(open.id, open.tries + 1, False, self.system + self.folder.lease, open.errand)
                 # A dead process was at work until its lease ended, at most.
                 doubt = open.doubt or (0.0 if open.sure else open.lease)
-                self.run.append(Open(open.id, open.tries + 1, open.sure, claimed.lease, open.errand, doubt))
-                taken.append(claimed)
+                lease = self.system + self.folder.lease
+                ours = msgspec.structs.replace(open, tries=open.tries + 1, lease=lease, doubt=doubt)
+                self.run.append(ours)
+                sure = open.sure and self.folder.errand(open).careful()
+                taken.append(msgspec.structs.replace(ours, sure=sure, doubt=0.0))
             else:
                 taken.append(open)
         self.errands, self.changed = taken, True

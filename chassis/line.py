@@ -71,10 +71,12 @@ class Line:
             service.errands,
             self.pipeline.folders,
             self.pipeline.put,
+            self.pipeline.tell,
             clock,
             limit=settings.errands,
             lease=settings.lease,
             settle=settings.settle,
+            doubts=settings.doubts,
         )
         self.pipeline.run = self.errands.run
         self.door = Door(self.pipeline, clock, tag)

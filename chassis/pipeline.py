@@ -19,7 +19,7 @@ from chassis.deadletters import PARKED, Park
 from chassis.decision import Decider, Errand, Reject
 from chassis.document import Bug, Doc, Open
 from chassis.documents import Documents
-from chassis.fold import TOO_OLD, TOUCH, Folded, Folder, Message
+from chassis.fold import TOO_OLD, TOUCH, Begin, Folded, Folder, Message
 from chassis.publisher import Publisher
 from chassis.routing import Poison, Router
 from chassis.store import Ref, Store, StoreDown
@@ -257,6 +257,8 @@ class Pipeline:
             lost = await self.store.write(rows) if rows else set()
             if lost:
                 metrics.CONFLICTS.labels(self.service).inc(len(lost))
+            for _ in range(2 if self._begun(pending, folded, lost) else 0):
+                await self.clock.sleep(0)  # a request that has a connection needs two turns to be on its way
             self._keep(pending, folded, lost, number)
             pending = {ref: work[ref] for ref in lost}
             for ref in lost:
@@ -264,6 +266,16 @@ class Pipeline:
             if lost:
                 await self.clock.sleep(0)
         return False
+
+    def _begun(self, work: Mapping[Ref, list[Message]], folded: Mapping[Ref, Folded[Any]], lost: set[Ref]) -> bool:
+        """Lets go what may be made from now on, before all else: should this process die first, it is in doubt."""
+        found = False
+        for ref in folded.keys() - lost:
+            for message, fresh in zip(work[ref], folded[ref].fresh, strict=True):
+                if type(message.body) is Begin and not message.context.future.done():
+                    message.context.future.set_result((folded[ref].view, fresh))
+                    found = True
+        return found
 
     def _keep(
         self, work: Mapping[Ref, list[Message]], folded: Mapping[Ref, Folded[Any]], lost: set[Ref], number: int

@@ -77,6 +77,9 @@ class ChassisSettings(Section):
     settle: float = Field(
         30.0, ge=0, description='Seconds after an unanswered call before a partner\'s "not found" is believed.'
     )
+    doubts: int = Field(
+        12, ge=1, description="Tries without any answer after which an errand is reported lost; 12 take five minutes."
+    )
     errands: int = Field(50, ge=1, description="Most errands under way at once, per service.")
     body_limit: int = Field(1_000_000, description="Largest HTTP request body in bytes.")
     stall: float = Field(60.0, gt=0, description="Seconds of lag without progress after which a process ends itself.")

@@ -38,7 +38,7 @@ class Pusher(Generic[T]):
     call; `failed` says which items an answer leaves undelivered, `wanted` whether an item is still to be pushed when
     its time comes, `bends` which push faults apply beside LOSSES. Calls go out one after another, so that what is due
     first arrives first, or on several `lanes` where order means nothing; the queue is bounded, and what does not fit
-    is counted as dropped."""
+    is counted as dropped. `taken` is told what an answer has acknowledged, where somebody wants to judge by it."""
 
     def __init__(
         self,
@@ -71,6 +71,7 @@ class Pusher(Generic[T]):
         self._bends = LOSSES | frozenset(bends)
         self._lanes, self._query = lanes, query
         self.retries, self._most, self._limit = retries, most, limit
+        self.taken: Callable[[Sequence[T]], None] = lambda _: None
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._queue: list[Due[T]] = []
         self._serial = 0
@@ -136,6 +137,7 @@ class Pusher(Generic[T]):
         if not batch:
             return
         missed = await self._call(batch)
+        self.taken([due.item for index, due in enumerate(batch) if index not in missed])
         if fault is not None and fault.kind == "duplicate":
             await self._call(batch)
         self.counts["delivered"] += len(batch) - len(missed)

@@ -1,5 +1,5 @@
-"""`python -m tests.bench [--keys …] [--quick] [--million] [--profile]`: runs the benches, prints a table, writes
-`build/bench.json`.
+"""`python -m tests.bench [--keys …] [--quick] [--no-kafka] [--million] [--profile]`: runs the benches, prints a table,
+writes `build/bench.json`.
 
 It chooses and prints; this module must never measure anything itself.
 """
@@ -23,6 +23,7 @@ from tests.bench.http4 import http4
 from tests.bench.latency import latency, promptness
 from tests.bench.lifecycles import lifecycles
 from tests.bench.report import Figure, table, write
+from tests.real.backends import missing
 
 OUT = Path(__file__).resolve().parents[2] / "build" / "bench.json"
 
@@ -50,7 +51,8 @@ async def run_flat(directory: Path, given: argparse.Namespace, _: dict[str, Figu
 async def run_latency(directory: Path, given: argparse.Namespace, so_far: dict[str, Figure]) -> list[Figure]:
     one = so_far.get("lifecycles_events_per_s.one")
     found = await latency(directory, one.median if one else 200.0, given.quick)
-    return [*found, await promptness(directory / "kafka", given.quick)] if given.kafka else found
+    kafka = not missing() if given.kafka is None else given.kafka
+    return [*found, *await promptness(directory / "prompt", given.quick, kafka)]
 
 
 async def run_footprint(directory: Path, given: argparse.Namespace, _: dict[str, Figure]) -> list[Figure]:
@@ -80,7 +82,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="measures the whole suite")
     parser.add_argument("--keys", nargs="*", metavar="KEY", help=f"some of: {', '.join(BENCHES)}")
     parser.add_argument("--quick", action="store_true", help="shorter stretches, for a first look")
-    parser.add_argument("--kafka", action="store_true", help="event_to_sms also on real Kafka and MongoDB")
+    parser.add_argument(
+        "--kafka",
+        action=argparse.BooleanOptionalAction,
+        help="event_to_sms also on real Kafka; by default if installed",
+    )
     parser.add_argument("--million", action="store_true", help="also with a million stored cases (takes long)")
     parser.add_argument("--profile", action="store_true", help="print where the one process spends its time")
     given = parser.parse_args()

@@ -35,6 +35,8 @@ AIMS = {
     "hop_ratio_faststream": Aim(20, 25),
     "event_to_sms_p99_ms.25_per_s": Aim(100, 50, up=False),
     "event_to_sms_p99_ms.half": Aim(250, 100, up=False),
+    "sms_within_1_s.embedded": Aim(0.95, 0.99),
+    "sms_within_1_s.kafka": Aim(0.95, 0.99),
     "ready_s": Aim(3, 1.5, up=False),
     "rss_mb": Aim(150, 100, up=False),
     "pss_mb": Aim(350, 300, up=False),

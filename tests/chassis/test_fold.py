@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 
 from chassis.decision import Alarm, Answer, Decider, Decision, Reject, State
 from chassis.document import Bug, Doc
-from chassis.fold import TOUCH, Defer, Folded, Folder, Message
+from chassis.fold import TOUCH, Begin, Defer, Folded, Folder, Message
 from chassis.store import Row
 from contracts.event import SHANGHAI
-from tests.chassis.toy import Bump, Found, Ping, Placed, Toy, deciders
+from tests.chassis.toy import CAREFUL, Bump, Found, Ping, Placed, Toy, deciders
 
 NOW = datetime(2026, 3, 2, 10, 0, tzinfo=SHANGHAI)
 SYSTEM = 1000.0
@@ -154,6 +154,23 @@ def test_an_errand_is_claimed_by_its_plan_and_taken_over_after_its_lease() -> No
     taken = f.fold(doc, [Message("t", TOUCH)], NOW, SYSTEM + 10)
     assert [(o.sure, o.tries) for o in taken.run] == [(False, 1)], "it may have been made: ask first"
     assert f.errand(stored(f, taken, acked=1).errands[0]) == Ping(n=1)
+
+
+def test_a_careful_errand_is_sure_until_it_has_begun_and_only_its_last_claim_may_begin() -> None:
+    f = folder()
+    doc = stored(f, f.fold(f.blank(CASE), [place(CAREFUL)], NOW, SYSTEM), acked=1)
+    id = doc.errands[0].id
+    taken = f.fold(doc, [Message("t", TOUCH)], NOW, SYSTEM + 10)
+    assert [(o.sure, o.tries) for o in taken.run] == [(True, 1)], "nobody has begun it: it need not be asked about"
+    doc = stored(f, taken, acked=1)
+    old = f.fold(doc, [Message("b", Begin(id, 0, SYSTEM + 25))], NOW, SYSTEM + 15)
+    assert (old.fresh, old.doc) == ([False], None), "an older claim may not"
+    begun = f.fold(doc, [Message("b", Begin(id, 1, SYSTEM + 25))], NOW, SYSTEM + 15)
+    assert begun.fresh == [True]
+    doc = stored(f, begun, acked=1)
+    assert f.fold(doc, [Message("b", Begin(id, 1, SYSTEM + 30))], NOW, SYSTEM + 20).fresh == [False], "nor twice"
+    again = f.fold(doc, [Message("t", TOUCH)], NOW, SYSTEM + 25)
+    assert [(o.sure, o.tries, o.doubt) for o in again.run] == [(False, 2, SYSTEM + 25)], "it may have been made"
 
 
 def test_an_answer_counts_once_and_an_old_claim_cannot_defer() -> None:

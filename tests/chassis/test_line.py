@@ -6,6 +6,7 @@ It must never look inside the pipeline for a verdict that the door or the bus ca
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,7 +24,7 @@ from chassis.store.sqlite import SqliteStore
 from contracts.event import SHANGHAI
 from contracts.wire import decode
 from tests.chassis.running import read_all, running, settings, until
-from tests.chassis.toy import SLOW, Bump, FastClock, Found, Partner, Pinged, Toy, placed, service
+from tests.chassis.toy import CAREFUL, SLOW, Bump, FastClock, Found, Partner, Pinged, Toy, placed, service
 
 pytestmark = pytest.mark.anyio
 AT = datetime(2026, 3, 2, 10, tzinfo=SHANGHAI)
@@ -190,6 +191,39 @@ async def test_what_cannot_be_asked_is_lost_and_never_made_again(tmp_path: Path)
         outcomes = [e.outcome for r in await read_all(world.bus, "case") if isinstance(e := event_of(r), Pinged)]
     assert (outcomes, list(world.partner.made.values())) == (["lost"], [1])
     await world.bus.close()
+
+
+async def test_of_careful_errands_only_those_that_had_begun_are_lost_with_their_process(world: World) -> None:
+    async with world.line(lease=20.0) as line:  # type: ignore[attr-defined]
+        for i in range(12):
+            await world.say(f"c{i}", CAREFUL, f"p{i}")
+        await until(lambda: world.partner.busy == 2 and line.pipeline.backlog == 0 and line.errands.open >= 12)
+    assert not world.partner.made
+    world.store = SqliteStore(world.directory / "toy.db")
+    world.partner.forgetful = True
+    world.partner.released.set()
+    async with world.line() as line:  # type: ignore[attr-defined]
+        await until(line.idle)
+        outcomes = Counter(e.outcome for r in await read_all(world.bus, "case") if isinstance(e := event_of(r), Pinged))
+    assert outcomes == {"done": 10, "lost": 2}
+    assert list(world.partner.made.values()) == [1] * 10
+
+
+async def test_a_process_that_dies_is_no_partner_that_does_not_answer(world: World) -> None:
+    for busy in (1, 2, 3):
+        world.store = SqliteStore(world.directory / "toy.db")
+        async with world.line(doubts=2, lease=20.0) as line:  # type: ignore[attr-defined]
+            if busy == 1:
+                await world.say("a", SLOW, "p1")
+            await until(lambda busy=busy: world.partner.busy >= busy)
+    world.store = SqliteStore(world.directory / "toy.db")
+    world.partner.moods = ["vanish"]
+    world.partner.released.set()
+    async with world.line(doubts=2) as line:  # type: ignore[attr-defined]
+        await until(lambda: sum(world.partner.made.values()) == 1)
+        await until(line.idle)
+        outcomes = [e.outcome for r in await read_all(world.bus, "case") if isinstance(e := event_of(r), Pinged)]
+    assert outcomes == ["done"], "the partner has it, and was asked"
 
 
 async def test_poison_parks_its_case_and_the_line_goes_on(world: World) -> None:

@@ -77,6 +77,8 @@ class Heard(ToyEvent):
 
 SLOW = 50
 """Pings of so much or more go by a lane of their own, two wide, and wait there until the partner is released."""
+CAREFUL = 90
+"""Pings of so much or more are said to begin before they are made."""
 
 
 class Ping(Errand):
@@ -84,6 +86,9 @@ class Ping(Errand):
 
     def lane(self) -> Lane:
         return Lane("slow", 2) if self.n >= SLOW else Lane()
+
+    def careful(self) -> bool:
+        return self.n >= CAREFUL
 
 
 class Bump(Command):

@@ -10,7 +10,9 @@ import contextlib
 import json
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from contracts.event import case_id
@@ -18,7 +20,19 @@ from contracts.portal import Submitted
 from sandbox.citizens import Citizens, as_record, record_of
 from sandbox.faults import Fault
 from tests.guarantees.harness import PORTAL, START, World, listen
-from tests.guarantees.judge import TOPICS, Said, Submission, Telephones, Witness, verdict
+from tests.guarantees.judge import (
+    TOPICS,
+    Records,
+    Said,
+    Submission,
+    Taken,
+    Telephones,
+    Witness,
+    notices,
+    references,
+    untold,
+    verdict,
+)
 
 MIX = (("MZ-YDZ", 0.52), ("MZ-80", 0.15), ("ZJ-FCZM", 0.15), ("SJ-YYZZ", 0.12), ("SJ-SPJY", 0.03), ("WJ-DS", 0.03))
 """Share of each item. The first four are decided by rules (one in eight of SJ-YYZZ by a person), the others at the
@@ -39,6 +53,26 @@ FAULTS = (
 )
 """(partner, kind, operation, probability, seconds)."""
 
+
+@dataclass(frozen=True)
+class Day:
+    """What sort of day it is. `killed` are the processes that are killed, all of them where it is empty, `pause` the
+    seconds between two kills; `endings` the shares of telephones that mean something to EMS. With `leap` the legal
+    clock goes on by so much whenever nothing moves any more: what a partner never pushed is asked for, or given up,
+    only days later. `most_lost` is a share of the notices."""
+
+    mix: tuple[tuple[str, float], ...] = MIX
+    faults: tuple[tuple[str, str, str, float, float], ...] = FAULTS
+    killed: tuple[str, ...] = ()
+    pause: tuple[float, float] = (0.3, 1.5)
+    endings: Mapping[str, float] = field(default_factory=dict)
+    leap: timedelta | None = None
+    most_lost: float = 0.001
+
+
+USUAL = Day()
+MOST_LEAPS = 6
+
 Break = Callable[[random.Random], Awaitable[str]]
 """Breaks something and says what, such as a broker; takes as long as that thing needs to be back."""
 
@@ -46,8 +80,8 @@ Break = Callable[[random.Random], Awaitable[str]]
 class Chaos:
     """One run: `count` cases under a seed."""
 
-    def __init__(self, world: World, seed: int, count: int) -> None:
-        self.world, self.seed, self.count = world, seed, count
+    def __init__(self, world: World, seed: int, count: int, day: Day = USUAL) -> None:
+        self.world, self.seed, self.count, self.day = world, seed, count, day
         self.rng = random.Random(seed)
         self.witness = Witness()
         self.submissions: dict[str, Submission] = {}
@@ -56,6 +90,11 @@ class Chaos:
         self._steps: dict[str, list[dict[str, Any]]] = {}
         self._rated: set[str] = set()
         self._calm = asyncio.Event()
+        self._leaps = 0
+        self.taken = Taken()
+        city = world.city
+        city.sms.reports.taken = city.tencent.reports.taken = self.taken.receipts.extend
+        city.ems.traces.taken = city.ems.legacy.taken = self.taken.scans.extend
 
     async def run(self, seconds: float, limit: float, break_other: Break | None = None) -> list[str]:
         """Publishes all cases over about `seconds` during which processes are killed, then waits at most `limit`
@@ -74,11 +113,15 @@ class Chaos:
             await self.world.until(self._over, "every case is rated and nothing is under way", limit, self.unfinished)
             for task in (*staff, listening, keeping):
                 task.cancel()
-        journals = await self._journals()
-        return verdict(list(self.submissions.values()), self.witness, self.world.city, self._telephones(), journals)
+        submissions, city = list(self.submissions.values()), self.world.city
+        journals = await self._read("evaluation", "/evaluation/cases/{}/journal", list(self.submissions))
+        parcels = await self._read("courier", "/courier/cases/{}", [s.case for s in submissions if s.ems])
+        return verdict(
+            submissions, self.witness, city, self._telephones(), journals, parcels, self.taken, self.day.most_lost
+        )
 
     def _set_faults(self) -> None:
-        for partner, kind, only, probability, seconds in FAULTS:
+        for partner, kind, only, probability, seconds in self.day.faults:
             self.world.city.faults.add(
                 Fault(partner=partner, kind=kind, only=only, probability=probability, seconds=seconds)  # type: ignore[arg-type]
             )
@@ -86,12 +129,12 @@ class Chaos:
     # -- the killer ----------------------------------------------------------------------------------------------
 
     async def _kill(self, rng: random.Random) -> None:
-        """kill -9 of one service after another, all five in every round; the killed one starts again at once."""
+        """kill -9 of one service after another, all in every round; the killed one starts again at once."""
         while True:
-            names = list(self.world.children)
+            names = list(self.day.killed or self.world.children)
             rng.shuffle(names)
             for name in names:
-                if await self.world.clock.wait(self._calm, rng.uniform(0.3, 1.5)):
+                if await self.world.clock.wait(self._calm, rng.uniform(*self.day.pause)):
                     return
                 child = self.world.children[name]
                 child.kill()
@@ -131,14 +174,20 @@ class Chaos:
                         group.create_task(self._by_event(submission, body, self.rng.randint(1, 1 + turn)))
 
     def _draw(self, citizens: Citizens, n: int) -> tuple[Submission, dict[str, Any]]:
-        item = self.rng.choices([name for name, _ in MIX], [share for _, share in MIX])[0]
+        item = self.rng.choices([name for name, _ in self.day.mix], [share for _, share in self.day.mix])[0]
         form = {"scope": "危险化学品经营"} if item == "SJ-YYZZ" and self.rng.random() < 0.125 else {}
-        body = citizens.submission(item, n, form=form)
+        body = citizens.submission(item, n, form=form, ending=self._ending())
         id = f"{self.seed}-{n:06d}"
         ems = body["delivery"]["method"] == "ems"
         submission = Submission(id, case_id(PORTAL, id), item, body["applicant"]["phone"], ems)
         self.submissions[submission.case] = submission
         return submission, body
+
+    def _ending(self) -> str:
+        if not self.day.endings:
+            return ""
+        usual = 1 - sum(self.day.endings.values())
+        return self.rng.choices(["", *self.day.endings], [usual, *self.day.endings.values()])[0]
 
     async def _by_http(self, submission: Submission, body: dict[str, Any]) -> None:
         status, answer = await self.world.submit(submission.id, body)
@@ -235,20 +284,27 @@ class Chaos:
     # -- the end -------------------------------------------------------------------------------------------------
 
     async def _over(self) -> bool:
-        if any(not self.witness.has(case, "rated") for case in self.submissions) or not self._work.empty():
+        """Every case is rated, every message's notice ended, and nothing moves. What waits for days gets them."""
+        done = self._work.empty() and all(self.witness.has(case, "rated") for case in self.submissions)
+        if not (done or self.day.leap) or not await self.world.idle():
             return False
-        return await self.world.idle()
+        if self.day.leap is None:
+            return done
+        if done and not untold(list(self.submissions.values()), self.witness, self._telephones()):
+            return True
+        if self._leaps < MOST_LEAPS:
+            self._leaps += 1
+            self.world.clock.move(self.world.clock.legal() + self.day.leap)
+        return False
 
-    async def _journals(self) -> dict[str, Any]:
-        """As a supervisor reads them."""
-        world, found, waiting = self.world, {}, list(self.submissions)
+    async def _read(self, service: str, path: str, cases: list[str]) -> Records:
+        """What a service shows a supervisor of each case."""
+        world, found, waiting = self.world, {}, list(cases)
 
         async def read() -> None:
             while waiting:
                 case = waiting.pop()
-                heard = await world.officer(
-                    "supervisor", "", "evaluation", f"/evaluation/cases/{case}/journal", method="GET"
-                )
+                heard = await world.officer("supervisor", "", service, path.format(case), method="GET")
                 assert heard.ok, heard
                 found[case] = heard.body
 
@@ -256,9 +312,12 @@ class Chaos:
         return found
 
     def _telephones(self) -> Telephones:
-        sms = self.world.city.sms
+        city = self.world.city
         phones = [submission.phone for submission in self.submissions.values()]
-        return {phone: [(m.template, m.param) for m in sms.of_phone(phone)] for phone in phones}
+        return {
+            phone: [(m.template, m.param) for sms in (city.sms, city.tencent) for m in sms.of_phone(phone)]
+            for phone in phones
+        }
 
     def unfinished(self) -> str:
         """What has been heard of cases that are not rated."""
@@ -277,11 +336,15 @@ class Chaos:
 
     def summary(self) -> str:
         """One line for the log of a run."""
+        told = notices(self.witness)
+        sent = references(self.world.city)
         kills = ", ".join(f"{name} {n}" for name, n in sorted(self.killed.items()))
         events = sum(len(events) for events in self.witness.cases.values())
         counts = self.world.city.counts(brief=True)
         struck = {name: dict(partner["faults"]) for name, partner in counts.items() if partner["faults"]}
         return (
             f"seed {self.seed}: {len(self.submissions)} cases, {events} events, {self.witness.repeated} said again;"
-            f" killed: {kills}; faults: {json.dumps(struck)}"
+            f" {sum(told.values())} notices {dict(told)}, {counts['ems']['effects']['ordered']['total']} parcels;"
+            f" killed: {kills}; faults: {json.dumps(struck)}; lost {told['lost']},"
+            f" doubled {sum(n > 1 for n in sent.values())}"
         )

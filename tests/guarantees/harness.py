@@ -139,12 +139,15 @@ class World:
                 sms_daily=0,
                 sms_reports=self.url("notify") + "/notify/webhooks/aliyun/sandbox-sms/reports",
                 sms_replies=self.url("notify") + "/notify/webhooks/aliyun/sandbox-sms/replies",
+                tencent_reports=self.url("notify") + "/notify/webhooks/tencent/sandbox-sms/reports",
+                tencent_replies=self.url("notify") + "/notify/webhooks/tencent/sandbox-sms/replies",
                 ems_traces=self.url("courier") + "/courier/webhooks/ems/traces",
                 ems_legacy=self.url("courier") + "/courier/webhooks/ems/traces",
             ),
             legal=self.clock.legal,
         )
-        for pusher in (self.city.sms.reports, self.city.sms.replies, self.city.ems.traces, self.city.ems.legacy):
+        sms, tencent, ems = self.city.sms, self.city.tencent, self.city.ems
+        for pusher in (sms.reports, sms.replies, tencent.reports, tencent.replies, ems.traces, ems.legacy):
             # A service that is killed again and again must not outlast its partners' patience.
             pusher.retries = (60.0,) * 300
         self.children: dict[str, Child] = {}
@@ -287,6 +290,7 @@ def partners(city: str) -> dict[str, str]:
     """Where the services find the city."""
     return {
         "TONGBAN_NOTIFY_SMS_URL": f"{city}/sms",
+        "TONGBAN_NOTIFY_TENCENT_URL": f"{city}/tencent",
         "TONGBAN_COURIER_EMS_URL": f"{city}/amp-prod-api/f/amp/api/open",
         "TONGBAN_REVIEW_REGISTER_URL": city,
     }

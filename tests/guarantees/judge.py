@@ -11,10 +11,14 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from chassis.bus import Record
 from sandbox.city import City
+from sandbox.ems import Place
+from sandbox.ems_scans import LEGACY_ACTION, SCRIPTS
+from sandbox.sms import Message
 from tests.guarantees.harness import PORTAL, SERVICES
 
 CHAIN = ("received", "accepted", "reviewed", "issued", "ordered", "dispatched", "delivered")
@@ -28,8 +32,16 @@ Telephones = Mapping[str, Sequence[tuple[str, str]]]
 """(template, parameters) of every message that a telephone has received."""
 
 
-Journals = Mapping[str, Mapping[str, Any]]
-"""What evaluation shows a supervisor as the journal of each case: `head` and `lines`."""
+Records = Mapping[str, Mapping[str, Any]]
+"""What a service shows a supervisor of each case: evaluation its journal (`head` and `lines`), courier its parcel."""
+
+
+@dataclass
+class Taken:
+    """What the suite has acknowledged to its partners: receipts and scans."""
+
+    receipts: list[Message] = field(default_factory=list)
+    scans: list[Place] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -99,9 +111,17 @@ class Witness:
 
 
 def verdict(
-    submissions: list[Submission], witness: Witness, city: City, phones: Telephones, journals: Journals
+    submissions: list[Submission],
+    witness: Witness,
+    city: City,
+    phones: Telephones,
+    journals: Records,
+    sent: Records,
+    taken: Taken,
+    most_lost: float,
 ) -> list[str]:
-    """Everything that is wrong; empty when every promise was kept."""
+    """Everything that is wrong; empty when every promise was kept. The share of notices that were reported lost must
+    stay below `most_lost`."""
     found = list(witness.faults)
     founded = {s.id for s in submissions}
     for what, names in (("lost", founded - witness.received.keys()), ("never said", witness.received.keys() - founded)):
@@ -113,7 +133,12 @@ def verdict(
         found += [f"{submission.item} {submission.case}: {text}" for text in problems]
     found += certificates(witness)
     found += parcels(submissions, witness, city)
-    found += messages(city, phones)
+    found += messages(submissions, witness, city, phones)
+    ends = notices(witness)
+    if ends["lost"] and ends["lost"] >= most_lost * ends.total():
+        found.append(f"{ends['lost']} of {ends.total()} notices were lost")
+    found += receipts(submissions, witness, taken.receipts)
+    found += scans(witness, sent, taken.scans)
     return found
 
 
@@ -186,15 +211,80 @@ def parcels(submissions: list[Submission], witness: Witness, city: City) -> list
     return found
 
 
-def messages(city: City, phones: Telephones) -> list[str]:
-    """Each notice once: by the reference that the suite gave, and by what the telephones show (every case has its own
-    telephone, and its number stands in the parameters)."""
-    sent = city.counts()["sms"]["effects"]["sent"]
-    found = [f"the SMS provider sent {reference} {n} times" for reference, n in sent["twice"].items()]
+def references(city: City) -> Counter[str]:
+    """How many times each reference that the suite gave was accepted, over all SMS providers together."""
+    return sum((Counter(city.counts()[name]["effects"]["sent"]["by"]) for name in ("sms", "tencent")), Counter())
+
+
+def notices(witness: Witness) -> Counter[str]:
+    """Notices by how they ended."""
+    return Counter(e.field("outcome") for events in witness.cases.values() for e in events if e.type == "notified")
+
+
+def told(case: str, witness: Witness) -> dict[str, str]:
+    """Outcome by the name under which a telephone shows the notice: a template's name ends in it."""
+    said = (e for e in witness.cases.get(case, ()) if e.type == "notified")
+    return {f"_{e.field('notice').upper()}": e.field("outcome") for e in said}
+
+
+def ending(template: str, outcomes: Mapping[str, str]) -> str | None:
+    """How the notice of a template ended."""
+    return next((outcome for name, outcome in outcomes.items() if template.endswith(name)), None)
+
+
+def untold(submissions: list[Submission], witness: Witness, phones: Telephones) -> list[str]:
+    """Messages on telephones of which the suite has not said how they ended."""
+    found = []
+    for submission in submissions:
+        outcomes = told(submission.case, witness)
+        shown = phones[submission.phone]
+        found += [f"{submission.case}: {name} was sent and never ended" for name, _ in shown
+                  if ending(name, outcomes) is None]  # fmt: skip
+    return found
+
+
+def messages(submissions: list[Submission], witness: Witness, city: City, phones: Telephones) -> list[str]:
+    """Each notice once, over all providers together: by the reference that the suite gave, and by what the telephones
+    show (every case has its own telephone, and its number stands in the parameters). Only what was reported lost may
+    have reached nobody."""
+    sent = references(city)
+    found = [f"the SMS providers sent {reference} {n} times" for reference, n in sent.items() if n > 1]
     for phone, shown in phones.items():
         for text, n in Counter(shown).items():
             if n > 1:
                 found.append(f"telephone {phone} shows {text[0]} {n} times")
-    if (total := sum(map(len, phones.values()))) != sent["total"]:
-        found.append(f"the provider sent {sent['total']} messages, the telephones show {total}")
+    if (total := sum(map(len, phones.values()))) != sent.total():
+        found.append(f"the providers sent {sent.total()} messages, the telephones show {total}")
+    found += untold(submissions, witness, phones)
+    for submission in submissions:
+        names = [name for name, _ in phones[submission.phone]]
+        for notice, outcome in told(submission.case, witness).items():
+            if outcome != "lost" and not any(name.endswith(notice) for name in names):
+                found.append(f"{submission.case}: {notice} ended as {outcome}, and no provider has it")
+    return found
+
+
+def receipts(submissions: list[Submission], witness: Witness, taken: Sequence[Message]) -> list[str]:
+    """What a receipt says was taken to be true, unless it came for a notice that was lost by then."""
+    case_of = {submission.phone: submission.case for submission in submissions}
+    found = []
+    for message in taken:
+        outcome = ending(message.template, told(case_of[message.phone], witness))
+        if outcome not in ("delivered" if message.ok else "failed", "lost"):
+            found.append(f"{case_of[message.phone]}: {message.template} has a receipt and ended as {outcome}")
+    return found
+
+
+def scans(witness: Witness, parcels: Records, taken: Sequence[Place]) -> list[str]:
+    """Every scan that EMS was told is kept stands in the evidence of its parcel."""
+    case_of = {e.field("waybill"): case for case, events in witness.cases.items() for e in events
+               if e.type == "ordered"}  # fmt: skip
+    found = []
+    for parcel, index in taken:
+        code = parcel.scans[index].code
+        code = LEGACY_ACTION[code] if SCRIPTS[parcel.script].legacy else code
+        case = case_of.get(parcel.waybill, "")
+        kept = parcels[case]["scans"] if case else ()
+        if not any((datetime.fromisoformat(s["at"]), s["code"]) == (parcel.times[index], code) for s in kept):
+            found.append(f"{case}: scan {code} of {parcel.waybill} was taken and is not there")
     return found

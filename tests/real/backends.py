@@ -46,14 +46,18 @@ class BackendError(RuntimeError):
 def ensure_installed() -> None:
     """Has Maven fetch what the pom names, once: with `build/real` complete this reads three small files, no network."""
     BUILD.mkdir(parents=True, exist_ok=True)
-    wanted = hashlib.sha256(POM.read_bytes()).hexdigest()
     with (BUILD / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # several test processes may come here at the same time
-        for profile in PROFILES:
-            marker = BUILD / profile / "pom.sha256"
-            if not marker.exists() or marker.read_text() != wanted:
-                _fetch(profile)
-                marker.write_text(wanted)
+        for marker, wanted in missing().items():
+            _fetch(marker.parent.name)
+            marker.write_text(wanted)
+
+
+def missing() -> dict[Path, str]:
+    """What `ensure_installed` has yet to write, after fetching: marker files and what they are to say."""
+    wanted = hashlib.sha256(POM.read_bytes()).hexdigest()
+    markers = [BUILD / profile / "pom.sha256" for profile in PROFILES]
+    return {marker: wanted for marker in markers if not marker.exists() or marker.read_text() != wanted}
 
 
 def _fetch(profile: str) -> None:

@@ -12,6 +12,9 @@ from chassis.decision import Errand, Lane
 DOWN, REFUSED = "provider_down", "provider_refused"
 """Problems of an errand that certainly was not sent: another provider may take the message."""
 
+UNLISTED: Final = frozenset({"tencent"})
+"""Providers that list a message only once it has a receipt: their "not found" never proves that it was not sent."""
+
 BULK: Final = Lane("bulk", 20)
 """What can wait goes by a lane of its own, so that it never delays what is urgent."""
 
@@ -33,6 +36,9 @@ class SendSms(Errand, frozen=True, kw_only=True):
     def lane(self) -> Lane:
         return Lane() if self.urgent else BULK
 
+    def careful(self) -> bool:
+        return self.provider in UNLISTED
+
 
 class SendMail(Errand, frozen=True, kw_only=True):
     """One e-mail. `email` is sealed under `<case>:email`; the errand's id makes the Message-ID."""
@@ -45,6 +51,10 @@ class SendMail(Errand, frozen=True, kw_only=True):
 
     def lane(self) -> Lane:
         return Lane("email", 10)
+
+    def careful(self) -> bool:
+        """A mail server tells nothing of earlier mails."""
+        return True
 
 
 class SendWechat(Errand, frozen=True, kw_only=True):

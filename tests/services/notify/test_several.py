@@ -1,0 +1,46 @@
+"""The runner over several providers: what of its calls counts for how a provider does.
+
+It must never speak a provider's format; the adapters have tests of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from chassis.clock import Clock
+from chassis.decision import Reject, Unknown
+from services.notify.domain.balance import TRIPS, Balance
+from services.notify.domain.errands import SendSms
+from services.notify.providers.several import Several
+
+pytestmark = pytest.mark.anyio
+
+ERRAND = SendSms(case="c", key="k", out_id="o", phone="", template="t", params={}, provider="tencent")
+
+
+class Mute:
+    """A provider that never answers."""
+
+    async def make(self, id: str, errand: SendSms) -> Mapping[str, Any]:
+        raise Unknown("no answer")
+
+    async def ask(self, id: str, errand: SendSms) -> Mapping[str, Any] | None:
+        raise Unknown("not listed")
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+async def test_questions_about_the_past_open_no_breaker_and_failed_sendings_do() -> None:
+    clock = Clock()
+    several = Several({"aliyun": Mute(), "tencent": Mute()}, Balance(("aliyun", "tencent"), clock.system), clock)
+    for call, sound in ((several.ask, True), (several.make, False)):
+        for _ in range(TRIPS):
+            with pytest.raises(Unknown):
+                await call("id", ERRAND)
+        assert several.balance.health["tencent"].open is not sound
+    with pytest.raises(Reject, match="provider_down"):
+        await several.make("id", ERRAND)

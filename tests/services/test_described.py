@@ -43,8 +43,15 @@ CHECKS = [
 ]
 OFFICERS = ("sj-issuer-1", "sj-window-1", "mz-issuer-1", "jc-supervisor-1", "yw-operator-1")
 KNOWN = {
-    **{"case": CASE, "name": "accepted", "partner": "partner", "kind": "parcel", "id": CASE},
-    **{"department": "市场监督管理局", "day": "2026-10-08", "payer": "市场监督管理局", "month": "2026-10"},
+    "case": CASE,
+    "name": "accepted",
+    "partner": "partner",
+    "kind": "parcel",
+    "id": CASE,
+    "department": "市场监督管理局",
+    "day": "2026-10-08",
+    "payer": "市场监督管理局",
+    "month": "2026-10",
 }
 """What path parameters name where they name something."""
 

@@ -5,10 +5,11 @@ It knows the suite's public HTTP only; this module must never import a service.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 
@@ -69,6 +70,30 @@ OFFICERS: tuple[Officer, ...] = (
 operator and those who edit and publish items belong to none. `sx-editor-2` may do both, never both with one item."""
 
 BY_ID = {officer.id: officer for officer in OFFICERS}
+
+
+CLOCKS: Final = ("window", "handler", "issuer", "supervisor")
+"""Roles whose officers are told when a clock runs out."""
+
+
+def telephone(id: str) -> str:
+    """The telephone of this officer, invented as citizens' are."""
+    return f"14499{list(BY_ID).index(id):06d}"
+
+
+def phone_book() -> str:
+    """The officers' phone book as the suite reads it (YAML, written as JSON)."""
+    entries = [
+        {
+            "staff": officer.id,
+            "unit": "*" if "supervisor" in officer.roles else officer.department,
+            "roles": officer.roles,
+            "phone": telephone(officer.id),
+        }
+        for officer in OFFICERS
+        if set(officer.roles) & set(CLOCKS)
+    ]
+    return json.dumps({"officers": entries}, ensure_ascii=False, indent=1)
 
 
 def officer_of(role: str, department: str = "", second: bool = False) -> Officer:

@@ -11,6 +11,7 @@ from typing import Any
 
 from contracts.portal import Supplemented
 from sandbox.citizens import as_record, record_of
+from sandbox.officers import telephone
 from sandbox.stories_counter import MARKET, THREE, TOWN, Counter
 from sandbox.story import AUTO_EMS, BY_HAND, Bounce, Case, at
 from sandbox.world import PORTAL
@@ -192,14 +193,20 @@ class Stories(Counter):
             and trace["overdue"] == ["promised"]
             and limits["promised"]["holder"] == "窗口",
         )
+        await world.move(at(2, 27, 8))
+        await world.quiet()
+        for officer in ("sj-window-1", "jc-supervisor-1"):
+            texts = [m for m in await world.messages(telephone(officer)) if case.number in m["TemplateParam"]]
+            told = sorted(m["TemplateCode"].removeprefix("SMS_TB_OFFICER_") for m in texts)
+            self.check(f"{officer} 收到提醒、预警、超时短信", told == ["OVERDUE", "WARNED", "WARNED"])
         await self.review(case, MARKET, THREE)
 
     async def corrected(self) -> None:
         """A2: asked once for two materials; X sends them in two parts, Y sends nothing."""
         world = self.world
         await world.move(at(4, 29, 10))
-        x = await self.by_http("一次告知补正(A2)", "SJ-SPJY", "delivered", ("CORRECTION", *AUTO_EMS))
-        y = await self.by_http("逾期未补正(A2)", "SJ-SPJY", "lapsed", ("CORRECTION", "LAPSED", "INVITED"))
+        x = await self.by_http("一次告知补正(A2)", "SJ-SPJY", "delivered", ("CORRECTION", "WARNED", *AUTO_EMS))
+        y = await self.by_http("逾期未补正(A2)", "SJ-SPJY", "lapsed", ("CORRECTION", "WARNED", "LAPSED", "INVITED"))
         await world.move(at(4, 30, 10))
         window = world.office("window", MARKET)
         wanted = {"missing": [{"code": c, "reason": "图像不清晰"} for c in ("layout", "health_cards")]}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Any
 
+from sandbox.officers import BY_ID, telephone
 from sandbox.story import Case, Teller
 from sandbox.world import World
 
@@ -49,7 +50,8 @@ async def judge(world: World, told: Teller) -> Verdict:
         verdict.expect(answers == bounce.by_event, f"{name}: 门户收到 {answers} 次退回", bounce.submission)
     for what, holds in told.notes:
         verdict.expect(holds, what)
-    judge_counts(world, told, verdict)
+    alarms = [len(await world.messages(telephone(officer))) for officer in BY_ID]
+    judge_counts(world, told, verdict, sum(alarms))
     async with world.http.get(f"{world.url}/ready") as answer:
         services = (await answer.json(content_type=None)).get("services", {})
     parked = {name: state["parked"] for name, state in services.items() if state.get("parked")}
@@ -86,11 +88,12 @@ async def judge_case(world: World, case: Case, verdict: Verdict) -> None:
     expect(not case.journal["problems"] and bool(case.journal["lines"]), "留痕链不完整")
 
 
-def judge_counts(world: World, told: Teller, verdict: Verdict) -> None:
-    """Each notice and each parcel exactly once, as their partners counted; nothing pushed in vain."""
+def judge_counts(world: World, told: Teller, verdict: Verdict, alarms: int) -> None:
+    """Each notice and each parcel exactly once, as their partners counted; nothing pushed in vain. `alarms` are the
+    messages that officers got."""
     counts = world.city.counts()
     due = {
-        "sent": (("sms", "tencent"), sum(len(case.texts) for case in told.cases)),
+        "sent": (("sms", "tencent"), sum(len(case.texts) for case in told.cases) + alarms),
         "ordered": (("ems",), sum(case.parcel for case in told.cases)),
     }
     for effect, (partners, wanted) in due.items():

@@ -31,7 +31,7 @@ from contracts.event import SHANGHAI
 from contracts.wire import Envelope, Undecodable, decode
 from sandbox.city import City, Options
 from sandbox.given import partners
-from sandbox.officers import Office, officer_of
+from sandbox.officers import Office, officer_of, phone_book
 
 PORTAL = "demo"
 WEBHOOK = "sandbox-sms"
@@ -113,6 +113,7 @@ class World:
             raise WorldError(
                 f"{self.directory} is not empty: a world begins with nothing, and its clock never goes back"
             )
+        (self.directory / "officers.yaml").write_text(phone_book(), "utf-8")
         self._opened.push_async_callback(self.city.stop)
         try:
             await self.city.start()
@@ -208,6 +209,7 @@ class World:
             "TONGBAN_PORTALS": PORTAL,
             "TONGBAN_PORTAL_KEYS": f"{PORTAL}={digest}:submit+read+licences+account",
             "TONGBAN_NOTIFY_WEBHOOK_SECRET": WEBHOOK,
+            "TONGBAN_NOTIFY_OFFICERS": str(self.directory / "officers.yaml"),
             **partners(self.city, PORTAL),
             **self.settings,
         }

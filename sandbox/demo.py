@@ -34,6 +34,7 @@ async def tell(world: World, stories: Stories, say: Callable[[str], None]) -> Ve
     say(f"五个服务就绪({took:.1f} 秒), 法定时钟 {START:%Y-%m-%d %H:%M}")
     await stories.ordinary()
     await stories.counter()
+    await stories.channels()
     await stories.four_eyes()
     await stories.deemed()
     await stories.corrected()

@@ -12,7 +12,8 @@ from typing import Any
 from contracts.portal import Supplemented
 from sandbox.citizens import as_record, record_of
 from sandbox.officers import telephone
-from sandbox.stories_counter import MARKET, THREE, TOWN, Counter
+from sandbox.stories_channels import Channels
+from sandbox.stories_counter import MARKET, THREE, TOWN
 from sandbox.story import AUTO_EMS, BY_HAND, Bounce, Case, at
 from sandbox.world import PORTAL
 
@@ -20,8 +21,8 @@ CIVIL = "民政局"
 BAD = "非常不满意"
 
 
-class Stories(Counter):
-    """In the order of the calendar: `ordinary`, `counter`, `four_eyes`, `deemed`, `corrected`, `last`."""
+class Stories(Channels):
+    """In the order of the calendar: `ordinary`, `counter`, `channels`, `four_eyes`, `deemed`, `corrected`, `last`."""
 
     # -- the ordinary days ----------------------------------------------------------------------------------------
 

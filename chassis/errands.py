@@ -26,8 +26,6 @@ SCHEDULE = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 """Seconds before the next try; the last one repeats."""
 MOST_TRIES = 500
 """Tries in all before an errand is reported failed: about eight hours of a partner that is down."""
-MOST_BEGUN = 4
-"""Careful errands that are begun at once: those not yet sent when the process dies are in doubt for ever."""
 
 
 def next_try(tries: int, wanted: float = 0.0) -> float:
@@ -68,6 +66,7 @@ class Errands:
         lease: float,
         settle: float,
         doubts: int,
+        careful: int,
     ) -> None:
         self.service, self.runners, self.folders, self.clock = service, runners, folders, clock
         self.put, self.tell = put, tell
@@ -75,7 +74,7 @@ class Errands:
         self._lanes: dict[str, Queue] = {}
         self._group: asyncio.TaskGroup | None = None
         self._limit = limit
-        self._few = asyncio.Semaphore(MOST_BEGUN)
+        self._few = asyncio.Semaphore(careful)
         self._open = 0
         self._gauge = metrics.ERRANDS_OPEN.labels(service)
         kinds = [cls.__name__ for cls in runners]
@@ -118,7 +117,11 @@ class Errands:
         while True:
             ref, open, errand = await queue.waiting.get()
             try:
-                body = await self._go(queue, ref, open, errand)
+                if open.sure and errand.careful():
+                    async with self._few:
+                        body = await self._go(queue, ref, open, errand)
+                else:
+                    body = await self._go(queue, ref, open, errand)
             finally:
                 self._open -= 1
                 self._gauge.set(self._open)
@@ -129,10 +132,9 @@ class Errands:
     async def _begin(self, ref: Ref, open: Open) -> Open | None:
         """Returns once it is durable that this errand may have been made; None when another process has claimed it. Its
         caller makes it without waiting for anything else."""
-        async with self._few:
-            lease = self.clock.system() + self.lease
-            begin = Message(f"{open.id}:{open.tries}:begin", Begin(open.id, open.tries, lease))
-            _, ours = await self.tell(ref, begin)
+        lease = self.clock.system() + self.lease
+        begin = Message(f"{open.id}:{open.tries}:begin", Begin(open.id, open.tries, lease))
+        _, ours = await self.tell(ref, begin)
         return msgspec.structs.replace(open, lease=lease) if ours else None
 
     async def _go(self, queue: Queue, ref: Ref, open: Open, errand: Errand) -> Answer | Defer | None:

@@ -77,6 +77,7 @@ class Line:
             lease=settings.lease,
             settle=settings.settle,
             doubts=settings.doubts,
+            careful=settings.careful,
         )
         self.pipeline.run = self.errands.run
         self.door = Door(self.pipeline, clock, tag)

@@ -80,6 +80,12 @@ class ChassisSettings(Section):
     doubts: int = Field(
         12, ge=1, description="Tries without any answer after which an errand is reported lost; 12 take five minutes."
     )
+    careful: int = Field(
+        4,
+        ge=1,
+        description="Most calls under way at once of which the partner could never say that it did not get them "
+        "(Tencent SMS, e-mail): so many can be lost when a process dies.",
+    )
     errands: int = Field(50, ge=1, description="Most errands under way at once, per service.")
     body_limit: int = Field(1_000_000, description="Largest HTTP request body in bytes.")
     stall: float = Field(60.0, gt=0, description="Seconds of lag without progress after which a process ends itself.")

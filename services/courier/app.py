@@ -10,9 +10,10 @@ from functools import partial
 
 from chassis.service import Parts, Service
 from services.courier import api
-from services.courier.domain.parcel import CancelEms, OrderEms, TraceEms
+from services.courier.domain.parcel import CancelEms, InterceptEms, OrderEms, TraceEms
 from services.courier.domain.rules import parcels, strays
-from services.courier.partners.ems import EmsCancels, EmsOrders, EmsTraces
+from services.courier.domain.slots import Slots, hours_of
+from services.courier.partners.ems import EmsCancels, EmsIntercepts, EmsOrders, EmsTraces
 from services.courier.settings import Settings
 
 
@@ -22,13 +23,25 @@ def build(parts: Parts) -> Service:
         same_city=timedelta(hours=settings.same_city_hours),
         elsewhere=timedelta(hours=settings.elsewhere_hours),
         patience=timedelta(minutes=settings.patience_minutes),
+        slots=Slots(
+            parts.calendar,
+            hours_of(settings.pickup_slots),
+            lead=timedelta(minutes=settings.pickup_lead_minutes),
+            grace=timedelta(minutes=settings.pickup_grace_minutes),
+        ),
+        pull=settings.pull_hour,
     )
     unknown = strays()
     ems = EmsOrders(settings, parts.keyring, parts.clock)
     return Service(
         "courier",
         deciders=(sent, unknown),
-        errands={OrderEms: ems, TraceEms: EmsTraces(ems), CancelEms: EmsCancels(ems)},
-        routes=partial(api.routes, sent, unknown, settings),
+        errands={
+            OrderEms: ems,
+            TraceEms: EmsTraces(ems),
+            CancelEms: EmsCancels(ems),
+            InterceptEms: EmsIntercepts(ems),
+        },
+        routes=partial(api.routes, sent, unknown, settings, parts.keyring),
         close=(ems.close,),
     )

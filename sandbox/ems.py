@@ -183,7 +183,7 @@ class Ems(Partner):
         if not SCRIPTS[script].late or slot is None:
             return 0.0
         end = datetime.strptime(slot[1], FORM).replace(tzinfo=SHANGHAI)
-        return max(0.0, (end - self.time.legal()).total_seconds() + PAUSE) * self.time.speed
+        return max(0.0, (end - self.time.legal()).total_seconds() + PAUSE)
 
     def _push(self, parcel: Parcel, places: range) -> None:
         pusher = self.legacy if SCRIPTS[parcel.script].legacy else self.traces

@@ -103,7 +103,7 @@ SCRIPTS: dict[str, Script] = {
 """`fail_once` pushes its 705 twice with a changed opTime; `fail_once_out_of_order` is scenario A8; `lost` is never
 scanned again; `never` is not even picked up; `intercepted` goes no further until it is intercepted."""
 
-WAY_BACK = (Scan(BACK, 60), Scan(RETURNED, 900))
+WAY_BACK = (Scan(BACK, 90), Scan(RETURNED, 930))
 """What happens after an interception, in minutes from then."""
 
 SCRIPT_OF_NUMBER = {
@@ -145,7 +145,7 @@ class Parcel:
     ordered: float
     created: datetime
     cancelled: bool = False
-    times: list[datetime] = field(default_factory=list)
+    times: dict[int, datetime] = field(default_factory=dict)
     parties: dict[str, Any] = field(default_factory=dict)
     slot: tuple[str, str] | None = None
     stopped: float | None = None
@@ -176,13 +176,14 @@ class Parcel:
     def op_time(self, index: int, time: CityTime) -> datetime:
         """The legal time of a scan that has happened, in whole seconds. Scans of one parcel never share a second,
         even where the city is instant; for that each is dated back by at most a second per scan."""
-        while len(self.times) <= index:
-            n = len(self.times)
+        for n in range(index + 1):
+            if n in self.times or n in self.dropped:
+                continue
             happened = time.legal_at(self.happens(n, time)) - timedelta(seconds=len(self.scans) - n)
             happened = happened.replace(microsecond=0)
             if self.times:
-                happened = max(happened, self.times[-1] + timedelta(seconds=1))
-            self.times.append(happened)
+                happened = max(happened, next(reversed(self.times.values())) + timedelta(seconds=1))
+            self.times[n] = happened
         return self.times[index]
 
     def status(self, time: CityTime) -> str:

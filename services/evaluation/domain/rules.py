@@ -198,8 +198,11 @@ class Rules:
         work.stop(event.at, *fetching(work, Direction.RETURN))
 
     def _ordered(self, work: Clocks, event: Ordered) -> None:
-        """Clock U of the newest order is the one that runs; each slot missed starts it again."""
+        """Clock U of the newest order is the one that runs; each slot missed starts it again. Nobody waits for
+        originals that are there already, whichever is heard first."""
         work.stop(event.at, *fetching(work, event.direction))
+        if event.direction is Direction.IN and "originals" not in work.case.clocks:
+            return
         work.start(f"pickup:{event.direction.value}:{event.parcel}", event.pickup, COURIER)
 
     def _dispatched(self, work: Clocks, event: Dispatched) -> None:

@@ -179,12 +179,17 @@ class Making:
         if state.since is None and not state.collected:
             return state  # stored before it was kept when a parcel was ordered
         times = [self.heard(state) + SILENCE]
-        slots = self.policy.slots
-        if slots and state.slot and not state.collected:
-            times.append(state.slot.end + slots.grace)
+        over = self.given_up(state)
+        if over is not None:
+            times.append(over)
         if self.policy.pull is not None and state.collected:
             times.append(self._nightly(state, now))
         return replace(state, look=min(times))
+
+    def given_up(self, state: Parcel) -> datetime | None:
+        """When a slot in which nobody has come so far is believed to be missed."""
+        slots = self.policy.slots
+        return state.slot.end + slots.grace if slots and state.slot and not state.collected else None
 
     def heard(self, state: Parcel) -> datetime:
         """When it was last heard of this parcel: a scan, or else the order."""

@@ -102,12 +102,13 @@ class Proving:
 
     def _not_fetched(self, state: Parcel, now: datetime) -> Decision[Parcel]:
         """An order that EMS would not take back when it had missed every slot is offered again."""
-        if not state.collected and not state.wanted:
-            if state.slot and state.slot.end <= now:
-                return self.making.missed(state, state.slot, now)
-            if state.missed and not state.slot:
-                return self.making.take_back(state, TO_WINDOW, now)
-        return Decision(replace(state, look=now + AGAIN))
+        over = self.making.given_up(state)
+        if not state.wanted and state.slot is not None and over is not None and over <= now:
+            return self.making.missed(state, state.slot, now)
+        if not state.wanted and state.missed and not state.slot and not state.collected:
+            return self.making.take_back(state, TO_WINDOW, now)
+        times = [now + AGAIN, *([over] if over is not None and over > now else [])]
+        return Decision(replace(state, look=min(times)))
 
     # --------------------------------------------------------------------------------------------------------- saying
 

@@ -85,7 +85,9 @@ def test_an_order_names_its_slot_and_clock_u() -> None:
 
 def test_a_slot_without_a_scan_is_missed_once_and_the_second_is_the_last() -> None:
     sent = Sent(slots=SLOTS)
-    assert silent(sent, at(10, 3, 17, 20)) == [], "before the slot nothing is missed"
+    for day in range(3, 8):
+        assert silent(sent, at(10, day, 17, 20)) == [], "before the slot nothing is missed"
+    assert sent.state.alarms() == {"search": at(10, 8, 13)}, "an hour after its end"
     assert silent(sent, at(10, 8, 13)) == sent.events[-2:]
     missed, again = sent.events[-2:]
     assert isinstance(missed, DeliveryFailed)

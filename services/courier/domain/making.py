@@ -178,7 +178,7 @@ class Making:
             return replace(state, look=None)
         if state.since is None and not state.collected:
             return state  # stored before it was kept when a parcel was ordered
-        times = [self.heard(state) + SILENCE]
+        times = [self.heard(state, now) + SILENCE]
         over = self.given_up(state)
         if over is not None:
             times.append(over)
@@ -191,11 +191,9 @@ class Making:
         slots = self.policy.slots
         return state.slot.end + slots.grace if slots and state.slot and not state.collected else None
 
-    def heard(self, state: Parcel) -> datetime:
+    def heard(self, state: Parcel, now: datetime) -> datetime:
         """When it was last heard of this parcel: a scan, or else the order."""
-        last = max((scan.at for scan in state.scans if scan not in state.gone), default=state.since)
-        assert last is not None
-        return last
+        return max((scan.at for scan in state.scans if scan not in state.gone), default=state.since or now)
 
     def _nightly(self, state: Parcel, now: datetime) -> datetime:
         """Not all at once: each parcel has its own second of that hour."""

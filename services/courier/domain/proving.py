@@ -89,7 +89,7 @@ class Proving:
             return found
         if not state.said_dispatched:
             return self._not_fetched(state, now)
-        if now < self.making.heard(state) + SILENCE:
+        if now < self.making.heard(state, now) + SILENCE:
             return Decision(self.making.watched(state, now))
         lost = DeliveryFailed(
             **self.making.common(state, now),

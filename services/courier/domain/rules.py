@@ -231,7 +231,10 @@ class Parcels:
         if state.moving and state.collected and state.stop and not state.lost:
             return Decision(replace(state, wanted=RENEW))
         uncollected(state, "under_way", "邮件已在途中, 不能改址; 可先申请拦截退回")
-        return self.making.take_back(state, RENEW, now)
+        # Who moves has not asked for another time.
+        slots, slot = self.making.policy.slots, state.chosen or state.slot
+        kept = slot if slots and slot and slot.begin >= now + slots.lead else None
+        return self.making.take_back(replace(state, chosen=kept), RENEW, now)
 
     def intercept(self, state: Parcel, command: Intercept, now: datetime) -> Decision[Parcel]:
         """拦截退回. Rules `other_department`, `not_under_way`, `already_intercepted`."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chassis.decision import Caller, Reject
+from chassis.decision import Answer, Caller, Reject
 from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered, Returned
 from contracts.intake import Lapsed, OriginalsReceived, OriginalsReturned, Refused, Withdrawn
 from contracts.words import DeliveryMethod, Direction
@@ -266,3 +266,29 @@ def test_nothing_is_ordered_without_an_address() -> None:
     with pytest.raises(Reject) as refused:
         parcel.hear(Reissue().spoken_by(ISSUER), DECIDED)
     assert (refused.value.rule, refused.value.field) == ("no_address", "address")
+
+
+def test_a_false_return_is_taken_back_and_a_true_one_disproves_a_delivery() -> None:
+    sent = came_back()
+    (corrected,) = sent.scanned(retracts=(BACK[3],), now=at(10, 2, 10))
+    assert isinstance(corrected, DeliveryFailed)
+    assert (corrected.retracts, sent.state.evidence().state) == (True, "returning")
+    delivered = Sent()
+    delivered.scanned(*BACK[:2], scan("704", at(10, 1, 20)))
+    said = delivered.scanned(*BACK[2:])
+    assert [type(event) for event in said] == [DeliveryFailed, Returned]
+    assert last_word(delivered.events) == "returned"
+
+
+def test_a_late_answer_about_an_earlier_order_does_not_touch_the_next() -> None:
+    """EMS is slow to say whether it takes an order back; meanwhile it came back by itself and went out again."""
+    sent = Sent()
+    sent.hear(MOVE.spoken_by(ISSUER), DECIDED)
+    ((old, cancel),) = sent.errands.items()
+    sent.scanned(*BACK)
+    ((order, errand),) = ((id, errand) for id, errand in sent.errands.items() if isinstance(errand, OrderEms))
+    sent.hear(Answer(order, errand, "done", {"waybill": "W2222222"}), at(10, 2, 10))
+    sent.hear(MOVE.spoken_by(ISSUER), at(10, 2, 11))
+    assert sent.hear(Answer(old, cancel, "done"), at(10, 2, 12)) == []
+    assert (sent.state.phase, sent.state.waybill, sent.state.wanted) == ("ordered", "W2222222", "renew")
+    assert asked(sent).waybill == "W2222222"

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import base64
 import itertools
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+import msgspec
 
 from chassis.clock import Clock
 from chassis.decision import Caller, Command, Decider, Reject, State
@@ -124,12 +125,12 @@ class Door:
 
 def cursor(order: str, id: str) -> str:
     """The mark with which a page begins behind the document of this order and id."""
-    return base64.urlsafe_b64encode(json.dumps([order, id]).encode()).decode()
+    return base64.urlsafe_b64encode(msgspec.json.encode((order, id))).decode()
 
 
 def _uncursor(text: str) -> tuple[str, str]:
     try:
-        order, id = json.loads(base64.urlsafe_b64decode(text.encode()))
-    except ValueError:
+        order, id = msgspec.json.decode(base64.urlsafe_b64decode(text.encode()), type=tuple[str, str])
+    except (ValueError, RecursionError):
         raise Reject("cursor_invalid", "分页标记无效", "after", 400) from None
-    return str(order), str(id)
+    return order, id

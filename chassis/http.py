@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any, TypeVar
 
 import msgspec
-from fastapi import Depends, FastAPI, Header, Request, Response
+from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import ValidationError
-from starlette.exceptions import HTTPException
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.exceptions import HTTPException as Refused
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chassis import metrics
+from chassis import described, metrics
 from chassis.auth import Forbidden
 from chassis.clock import Clock
 from chassis.decision import Caller, Reject
@@ -30,12 +30,16 @@ from contracts.event import Problem
 from contracts.wire import MESSAGES, problems_of
 
 log = logging.getLogger("tongban")
+F = TypeVar("F", bound=Callable[..., Any])
 
 PROBLEM = "application/problem+json"
 KEY = re.compile(r"[\x21-\x7e]{1,128}")
 TITLES = {400: "请求有误", 401: "未登录", 403: "没有权限", 404: "没有找到", 405: "方法不允许", 409: "与当前状态冲突"}
 TITLES |= {412: "内容已有变化", 413: "内容过大", 415: "内容类型不支持", 422: "内容不符合规定"}
 TITLES |= {428: "须注明所见版本", 503: "暂时不可用"}
+MOST_PROBLEMS = 100
+"""Problems that one answer names, so that none is much larger than its question."""
+RULES = {400: "body_unreadable", 404: "no_such_path", 405: "method_not_allowed", 413: "body_too_large"}
 
 
 def problem(status: int, problems: tuple[Problem, ...], headers: dict[str, str] | None = None) -> Response:
@@ -111,9 +115,20 @@ def answer(body: Any, status: int = 200) -> Response:
     return Response(msgspec.json.encode(body), status, None, "application/json")
 
 
+def refuses(words: Callable[[str], Mapping[str, Any]]) -> Callable[[F], F]:
+    """Decorates a partner's route: what is refused before the route sees it (a body too large) is answered in the
+    partner's own words for a failure, with our rule beside."""
+
+    def marked(endpoint: F) -> F:
+        endpoint.refusal = words  # type: ignore[attr-defined]
+        return endpoint
+
+    return marked
+
+
 class Measured:
-    """ASGI middleware: counts and times requests by service and status, never by path or person, and refuses in our own
-    words what says beforehand that it is too large (what lies about its length is cut off by Starlette)."""
+    """ASGI middleware: counts and times requests by service and status, never by path or person. Who reads a body that
+    says it is too large, or lies about that, gets HTTPException 413 instead of its rest."""
 
     def __init__(self, app: ASGIApp, clock: Clock, names: frozenset[str], body_limit: int) -> None:
         self.app, self.clock, self.names, self.body_limit = app, clock, names, body_limit
@@ -122,9 +137,19 @@ class Measured:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         began = self.clock.ticks()
-        first = scope["path"].split("/", 2)[1]
+        first = scope["path"].lstrip("/").partition("/")[0]
         service = first if first in self.names else "other"
-        status = 500
+        declared = next((int(value) for name, value in scope["headers"] if name == b"content-length"), 0)
+        status, size = 500, 0
+
+        async def limited() -> Message:
+            nonlocal size
+            if declared <= self.body_limit:
+                message = await receive()
+                size += len(message.get("body", b""))
+                if size <= self.body_limit:
+                    return message
+            raise HTTPException(413)
 
         async def watched(message: Message) -> None:
             nonlocal status
@@ -133,18 +158,10 @@ class Measured:
             await send(message)
 
         try:
-            if self._too_large(scope):
-                refusal = problem(413, (Problem(rule="body_too_large", message=TITLES[413]),))
-                await refusal(scope, receive, watched)
-            else:
-                await self.app(scope, receive, watched)
+            await self.app(scope, limited, watched)
         finally:
             metrics.HTTP.labels(service, scope["method"], f"{status // 100}xx").inc()
             metrics.HTTP_SECONDS.labels(service).observe(self.clock.ticks() - began)
-
-    def _too_large(self, scope: Scope) -> bool:
-        length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        return not length.isdigit() or int(length) > self.body_limit
 
 
 def application(
@@ -165,20 +182,27 @@ def application(
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> Response:
-        found = tuple(_problem(e) for e in error.errors())
+        found = tuple(_problem(e) for e in error.errors()[:MOST_PROBLEMS])
         malformed = any(p.rule == "json_invalid" for p in found)
         return problem(400 if malformed else 422, found)
 
     @app.exception_handler(ValidationError)
     async def on_unreadable(request: Request, error: ValidationError) -> Response:
-        return problem(422, problems_of(error))
+        return problem(422, problems_of(error)[:MOST_PROBLEMS])
 
-    @app.exception_handler(HTTPException)
-    async def on_http(request: Request, error: HTTPException) -> Response:
+    @app.exception_handler(Refused)
+    async def on_http(request: Request, error: Refused) -> Response:
         headers = dict(error.headers) if error.headers else None
-        rule = {404: "no_such_path", 405: "method_not_allowed", 413: "body_too_large"}.get(error.status_code, "http")
-        text = TITLES.get(error.status_code, "处理失败")
+        rule, text = RULES.get(error.status_code, "http"), TITLES.get(error.status_code, "处理失败")
+        words = getattr(request.scope.get("endpoint"), "refusal", None)
+        if words is not None:
+            return answer({**words(text), "rule": rule}, error.status_code)
         return problem(error.status_code, (Problem(rule=rule, message=text),), headers)
+
+    @app.exception_handler(ClientDisconnect)
+    async def on_gone(request: Request, error: ClientDisconnect) -> Response:
+        """Who hung up in the middle of a body hears nothing; what counts is that it is no failure of ours."""
+        return problem(400, (Problem(rule="body_cut_off", message=TITLES[400]),))
 
     @app.exception_handler(Exception)
     async def on_bug(request: Request, error: Exception) -> Response:
@@ -199,7 +223,7 @@ def application(
     async def metric() -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
-    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=body_limit)
+    described.describe(app)
     app.add_middleware(Measured, clock=clock, names=names, body_limit=body_limit)
     return app
 

@@ -47,6 +47,8 @@ def router(line: Line) -> APIRouter:
         if kind not in line.pipeline.folders:
             raise Reject("not_found", "没有这种文档", "kind", 404)
         doc = (await line.pipeline.documents.read([(kind, id)]))[(kind, id)]
+        if not doc.version:
+            raise Reject("not_found", "没有这个文档", "id", 404)
         return answer(msgspec.to_builtins({"version": doc.version, "state": doc.state, "errands": doc.errands}))
 
     return routes

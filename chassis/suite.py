@@ -103,7 +103,7 @@ class Suite:
         for line in self.lines:
             if line.service.routes is not None:
                 app.include_router(line.service.routes(line.door), prefix=f"/{line.name}", tags=[line.name])
-            app.include_router(operators.router(line), prefix=f"/{line.name}", include_in_schema=False)
+            app.include_router(operators.router(line), prefix=f"/{line.name}", tags=["operators"])
         self._clock_routes(app)
         return app
 

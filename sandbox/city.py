@@ -19,25 +19,35 @@ import msgspec
 from aiohttp import web
 
 from sandbox import ems
+from sandbox.carrier import Carrier
 from sandbox.citytime import CityTime, SuiteClock, reading_of
 from sandbox.ems import Ems
-from sandbox.faults import PARTNERS, Fault, Faults
+from sandbox.faults import PARTNERS, Act, Fault, Faults
 from sandbox.identity import Issuer
+from sandbox.kuaidi100 import Kuaidi100
+from sandbox.mail import Mail
 from sandbox.officers import OFFICERS, SECRET
+from sandbox.portal import PortalHooks
+from sandbox.push import Pusher
 from sandbox.registers import Registers
 from sandbox.serving import BadRequest, Partner, Paths, reply
+from sandbox.sf import Sf
 from sandbox.sms import SmsProvider
+from sandbox.standard import Standard
 from sandbox.tencent import TencentSms
+from sandbox.wechat import WeChat
 
 HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How the city behaves. `port` 0 takes a free one. Callbacks are paths on the suite, or whole addresses; an empty
-    one is never called. `sms_daily` is the SMS limit of a number, 0 for none; `tencent_context` see TencentSms."""
+    """How the city behaves. `port` and `mail_port` 0 take a free one. Callbacks are paths on the suite, or whole
+    addresses; an empty one is never called. `sms_daily` is the SMS limit of a number, 0 for none; `tencent_context`
+    see TencentSms."""
 
     port: int = 0
+    mail_port: int = 0
     suite: str = ""
     seed: int = 1
     speed: float = 100.0
@@ -50,6 +60,10 @@ class Options:
     tencent_context: bool = True
     ems_traces: str = "/courier/webhooks/ems/traces"
     ems_legacy: str = "/courier/webhooks/ems/traces"
+    kuaidi100_traces: str = "/courier/webhooks/kuaidi100/traces"
+    sf_routes: str = "/courier/webhooks/sf/sandbox-sf/routes"
+    standard_scans: str = "/courier/webhooks/standard/sandbox"
+    wechat_events: str = "/notify/webhooks/wechat/sandbox-sms/events"
     ems_secret: str = ems.SECRET
     ems_key: str = ems.PUSH_KEY
     ems_query: str = "020010"
@@ -58,10 +72,9 @@ class Options:
 
 
 class City:
-    """`start` binds the port and begins to push; `stop` ends both. `legal` replaces asking the suite for its clock.
+    """`start` binds the ports and begins to push; `stop` ends both. `legal` replaces asking the suite for its clock.
 
-    `faults`, `sms`, `tencent`, `ems`, `issuer`, `registers` and `time` are there for tests to look at
-    and to act on directly.
+    `faults`, `time` and the partners are there for tests to look at and to act on directly.
     """
 
     def __init__(self, options: Options | None = None, legal: Callable[[], datetime] | None = None) -> None:
@@ -69,7 +82,7 @@ class City:
         o = self.options
         self._clock = SuiteClock(self._http, o.suite)
         self.time = CityTime(reading_of(legal) if legal else self._clock, o.speed, o.instant)
-        self.faults = Faults(o.seed)
+        self.faults = Faults(o.seed, self.time.now)
         self.sms = SmsProvider(self.time, self._http, self.faults, daily=o.sms_daily)
         self.ems = Ems(
             self.time, self._http, self.faults,
@@ -78,12 +91,40 @@ class City:
         self.tencent = TencentSms(self.time, self._http, self.faults, context=o.tencent_context)
         self.issuer = Issuer(self.faults, OFFICERS, audience=o.audience, secret=o.officer_secret)
         self.registers = Registers(self.faults)
-        self.partners: tuple[Partner, ...] = (self.sms, self.tencent, self.ems, self.issuer, self.registers)
+        self.kuaidi100 = Kuaidi100(self.time, self._http, self.faults)
+        self.sf = Sf(self.time, self._http, self.faults)
+        self.standard = Standard(self.time, self._http, self.faults)
+        self.carriers: tuple[Carrier, ...] = (self.kuaidi100, self.sf, self.standard)
+        self.mailbox = Mail(self.faults)
+        self.wechat = WeChat(self.time, self._http, self.faults)
+        self.portal = PortalHooks("portal", "/portal/hooks", self.faults)
+        self.portal_other = PortalHooks("portal_other", "/portal/hooks/other", self.faults)
+        self.partners: tuple[Partner, ...] = (
+            self.sms, self.tencent, self.ems, self.issuer, self.registers, *self.carriers,
+            self.mailbox, self.wechat, self.portal, self.portal_other,
+        )  # fmt: skip
+        self.pushers: tuple[tuple[Pusher[Any], str], ...] = (
+            (self.sms.reports, o.sms_reports),
+            (self.sms.replies, o.sms_replies),
+            (self.tencent.reports, o.tencent_reports),
+            (self.tencent.replies, o.tencent_replies),
+            (self.ems.traces, o.ems_traces),
+            (self.ems.legacy, o.ems_legacy),
+            (self.kuaidi100.pushes, o.kuaidi100_traces),
+            (self.sf.pushes, o.sf_routes),
+            (self.standard.pushes, o.standard_scans),
+            (self.wechat.events, o.wechat_events),
+        )
         self.url = ""
         self._session: aiohttp.ClientSession | None = None
         self._runner: web.ServerRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.point(o.suite)
+
+    @property
+    def mail(self) -> str:
+        """host:port of the mail server, known once the city has started."""
+        return self.mailbox.address
 
     def _http(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -94,19 +135,11 @@ class City:
         """Sets or changes the suite's address, which may be known only after the city has started."""
         suite = suite.rstrip("/")
         self._clock.suite = suite
-        o = self.options
-        for pusher, callback in (
-            (self.sms.reports, o.sms_reports),
-            (self.sms.replies, o.sms_replies),
-            (self.tencent.reports, o.tencent_reports),
-            (self.tencent.replies, o.tencent_replies),
-            (self.ems.traces, o.ems_traces),
-            (self.ems.legacy, o.ems_legacy),
-        ):
+        for pusher, callback in self.pushers:
             pusher.url = callback if "://" in callback else suite + callback if suite and callback else ""
 
     async def start(self) -> None:
-        """Raises OSError when the port is taken."""
+        """Raises OSError when a port is taken."""
         paths = Paths()
         for partner in self.partners:
             partner.paths(paths)
@@ -115,6 +148,7 @@ class City:
         paths.add("GET", "/faults", self._faults)
         paths.add("POST", "/faults", self._add_fault)
         paths.add("DELETE", "/faults", self._clear_faults)
+        paths.add("POST", "/faults/script", self._script)
         paths.add("GET", "/clock", self._show_clock)
         paths.add("POST", "/clock/refresh", self._refresh_clock)
         self._runner = web.ServerRunner(web.Server(paths, access_log=None), shutdown_timeout=1.0)
@@ -122,21 +156,14 @@ class City:
         site = web.TCPSite(self._runner, HOST, self.options.port)
         try:
             await site.start()
+            await self.mailbox.listen(HOST, self.options.mail_port)
         except OSError:
             await self.stop()
             raise
         port = self._runner.addresses[0][1]
         self.url = self.issuer.url = self.ems.url = f"http://{HOST}:{port}"
         await self.time.refresh()
-        running: tuple[Coroutine[Any, Any, None], ...] = (
-            self.time.run(),
-            self.sms.reports.run(),
-            self.sms.replies.run(),
-            self.tencent.reports.run(),
-            self.tencent.replies.run(),
-            self.ems.traces.run(),
-            self.ems.legacy.run(),
-        )
+        running: list[Coroutine[Any, Any, None]] = [self.time.run(), *(pusher.run() for pusher, _ in self.pushers)]
         self._tasks = [asyncio.create_task(work) for work in running]
 
     async def stop(self) -> None:
@@ -147,6 +174,7 @@ class City:
             task.cancel()
         ended = await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
+        await self.mailbox.close()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -171,7 +199,12 @@ class City:
         return reply(self.counts(query.get("brief", "") in ("1", "true"), query.get("partner", "")))
 
     async def _faults(self, _request: web.BaseRequest, _rest: str) -> web.StreamResponse:
-        return reply({"faults": self.faults.listed()})
+        return reply({"faults": self.faults.listed(), "coming": self.faults.coming()})
+
+    async def _script(self, request: web.BaseRequest, _rest: str) -> web.StreamResponse:
+        """A whole bad day at once: a list of lines, see sandbox.faults.Act."""
+        self.faults.play(msgspec.json.decode(await request.read(), type=list[Act]))
+        return reply({"faults": self.faults.listed(), "coming": self.faults.coming()}, 201)
 
     async def _add_fault(self, request: web.BaseRequest, _rest: str) -> web.StreamResponse:
         """One fault or a list of them; see sandbox.faults.Fault."""
@@ -201,6 +234,7 @@ def options(arguments: Sequence[str] | None = None) -> Options:
     parser = argparse.ArgumentParser(prog="python -m sandbox.city", description=__doc__)
     usual = Options()
     parser.add_argument("--port", type=int, default=9090, help="port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--mail-port", type=int, default=0, help="port of the mail server; 0 takes a free one")
     parser.add_argument("--suite", default="http://127.0.0.1:8080", help="the suite's address")
     parser.add_argument("--seed", type=int, default=usual.seed, help="seed of faults and numbers")
     parser.add_argument("--speed", type=float, default=usual.speed, help="city seconds per real second")
@@ -212,6 +246,10 @@ def options(arguments: Sequence[str] | None = None) -> Options:
         ("tencent_replies", "callback of Tencent's replies"),
         ("ems_traces", "callback of EMS traces"),
         ("ems_legacy", "callback of EMS traces in the legacy format"),
+        ("kuaidi100_traces", "callback of 快递100's histories"),
+        ("sf_routes", "callback of 顺丰's routes"),
+        ("standard_scans", "callback of the courier by Standard Webhooks"),
+        ("wechat_events", "callback of WeChat's events"),
         ("ems_secret", "EMS secret, Base64 of 16 bytes"),
         ("ems_key", "key of the header authenticate of EMS pushes"),
         ("ems_query", "apiCode of the EMS order query"),
@@ -230,7 +268,7 @@ async def serve(city: City) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     await city.start()
-    print(msgspec.json.encode({"city": city.url}).decode(), flush=True)
+    print(msgspec.json.encode({"city": city.url, "mail": city.mail}).decode(), flush=True)
     await ended.wait()
     await city.stop()
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 import aiohttp
 
 from sandbox.citytime import CityTime
-from sandbox.faults import PUSHES, Faults, Ledger
+from sandbox.faults import LOSSES, PUSHES, Faults, Ledger
 
 T = TypeVar("T")
 
@@ -29,13 +29,16 @@ class Due(NamedTuple, Generic[T]):
     serial: int
     attempt: int
     item: T
+    late: bool = False
+    """A delay has struck it, and strikes once."""
 
 
 class Pusher(Generic[T]):
-    """One callback URL. `pack` makes the body and headers of a batch, `failed` says which items an answer leaves
-    undelivered, `wanted` whether an item is still to be pushed when its time comes, `bends` which push faults apply.
-    Calls go out one after another, so that what is due first arrives first; the queue is bounded, and what does not
-    fit is counted as dropped."""
+    """One callback URL. `pack` makes the body and headers of a batch, `query` parameters of the URL, anew for each
+    call; `failed` says which items an answer leaves undelivered, `wanted` whether an item is still to be pushed when
+    its time comes, `bends` which push faults apply beside LOSSES. Calls go out one after another, so that what is due
+    first arrives first, or on several `lanes` where order means nothing; the queue is bounded, and what does not fit
+    is counted as dropped."""
 
     def __init__(
         self,
@@ -52,6 +55,8 @@ class Pusher(Generic[T]):
         bends: Collection[str] = PUSHES,
         retries: Sequence[float] = RETRIES,
         most: int = 100,
+        lanes: int = 1,
+        query: Callable[[], Mapping[str, str]] | None = None,
         limit: int = 200_000,
         timeout: float = 10.0,
     ) -> None:
@@ -63,7 +68,8 @@ class Pusher(Generic[T]):
         self._session = session
         self._faults = faults
         self._pack, self._failed, self._wanted = pack, failed, wanted
-        self._bends = bends
+        self._bends = LOSSES | frozenset(bends)
+        self._lanes, self._query = lanes, query
         self.retries, self._most, self._limit = retries, most, limit
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._queue: list[Due[T]] = []
@@ -75,12 +81,12 @@ class Pusher(Generic[T]):
         """Plans a push at a city second; False when it was dropped."""
         return self._plan(item, at, 0)
 
-    def _plan(self, item: T, at: float, attempt: int) -> bool:
+    def _plan(self, item: T, at: float, attempt: int, late: bool = False) -> bool:
         if not self.url or len(self._queue) >= self._limit:
             self.counts["dropped"] += 1
             return False
         self._serial += 1
-        due = Due(at, self._serial, attempt, item)
+        due = Due(at, self._serial, attempt, item, late)
         heapq.heappush(self._queue, due)
         self.counts["waiting"] = len(self._queue)
         if self._queue[0] is due:
@@ -89,6 +95,13 @@ class Pusher(Generic[T]):
 
     async def run(self) -> None:
         """Pushes until cancelled."""
+        if self._lanes == 1:
+            await self._lane()
+        async with asyncio.TaskGroup() as lanes:
+            for _ in range(self._lanes):
+                lanes.create_task(self._lane())
+
+    async def _lane(self) -> None:
         while True:
             now = self.time.now()
             if not self._queue or self._queue[0].at > now:
@@ -113,8 +126,15 @@ class Pusher(Generic[T]):
         fault = self._faults.draw(self.partner, self.channel, self._bends)
         if fault is not None:
             self._ledger.faults[fault.kind] += 1
-            if fault.kind == "out_of_order":
+            if fault.kind == "drop":
+                self.counts["dropped"] += len(batch)
+                return
+            if fault.kind == "delay":
+                batch = self._put_off(batch, fault.seconds)
+            elif fault.kind == "out_of_order":
                 batch.reverse()
+        if not batch:
+            return
         missed = await self._call(batch)
         if fault is not None and fault.kind == "duplicate":
             await self._call(batch)
@@ -123,15 +143,25 @@ class Pusher(Generic[T]):
         for index in missed:
             due = batch[index]
             if due.attempt < len(self.retries):
-                self._plan(due.item, self.time.now() + self.retries[due.attempt], due.attempt + 1)
+                self._plan(due.item, self.time.now() + self.retries[due.attempt], due.attempt + 1, due.late)
             else:
                 self.counts["given_up"] += 1
+
+    def _put_off(self, batch: list[Due[T]], seconds: float) -> list[Due[T]]:
+        """Plans a batch anew, so many real seconds later; what has been put off before is returned, to go now."""
+        for due in batch:
+            if not due.late:
+                self._plan(due.item, self.time.now() + seconds * self.time.speed, due.attempt, late=True)
+        return [due for due in batch if due.late]
 
     async def _call(self, batch: list[Due[T]]) -> Collection[int]:
         items = [due.item for due in batch]
         body, headers = self._pack(items)
+        params = self._query() if self._query else None
         try:
-            async with self._session().post(self.url, data=body, headers=headers, timeout=self._timeout) as response:
+            async with self._session().post(
+                self.url, data=body, headers=headers, params=params, timeout=self._timeout
+            ) as response:
                 return self._failed(response.status, await response.read(), items)
         except (aiohttp.ClientError, TimeoutError, OSError):
             return range(len(items))

@@ -22,6 +22,9 @@ Handler = Callable[[web.BaseRequest, str], Awaitable[web.StreamResponse]]
 
 encode = msgspec.json.encode
 
+BYTES = 20
+"""What a slow_loris writes at most, of an answer that is longer."""
+
 
 class BadRequest(Exception):
     """A request that cannot be read; the text says why."""
@@ -120,8 +123,18 @@ class Partner(ABC):
         response = act(False)
         if fault.kind == "silent":
             await self.pause(fault.seconds)
+        elif fault.kind == "slow_loris":
+            await self.trickle(request.transport, f"HTTP/1.1 {response.status} OK\r\n".encode(), fault.seconds)
         cut(request)
         return response
+
+    async def trickle(self, transport: asyncio.WriteTransport | None, start: bytes, seconds: float) -> None:
+        """Writes the start of an answer, at most BYTES of it, spread over real seconds: nobody gets a whole answer."""
+        for n in range(BYTES):
+            if transport is None or transport.is_closing() or self.stopping.is_set():
+                return
+            transport.write(start[n : n + 1])
+            await self.pause(seconds / BYTES)
 
     async def pause(self, seconds: float) -> None:
         """Real seconds, or until the city stops."""

@@ -17,6 +17,7 @@ import aiohttp
 import msgspec
 from aiohttp import web
 
+from sandbox.accounts import PRICE, Account, balance, unauthorized
 from sandbox.citytime import CityTime, stamp
 from sandbox.faults import Faults, Ledger
 from sandbox.push import Pusher
@@ -65,7 +66,7 @@ class Reply(msgspec.Struct):
 class SmsProvider(Partner):
     """`keep` bounds the messages it remembers (the counts go on); `daily` how many of one signature and template a
     number may get in 24 hours of real time (Aliyun: 50), 0 for no bound; `name` and `failed` are those of a provider
-    that speaks another format."""
+    that speaks another format, `price` what a message costs at it (see Account)."""
 
     def __init__(
         self,
@@ -76,12 +77,14 @@ class SmsProvider(Partner):
         keep: int = 200_000,
         daily: int = 50,
         name: str = "sms",
+        price: int = PRICE,
         failed: Callable[[int, bytes, Sequence[object]], Collection[int]] | None = None,
     ) -> None:
         super().__init__(name, faults, Ledger(("sent",), ("reports", "replies")))
         failed = failed or answered
         self.time = time
         self.keep, self.daily = keep, daily
+        self.account = Account(price)
         self._messages: deque[Message] = deque()
         self._by_out: dict[str, list[Message]] = {}
         self._by_phone: dict[str, list[Message]] = {}
@@ -101,7 +104,9 @@ class SmsProvider(Partner):
         paths.add("POST", "/sms", self.call)
         paths.add("GET", "/sms/messages", self.messages)
         paths.add("POST", "/sms/replies", self.say)
+        paths.add("POST", "/sms/account", self.account.fill)
         paths.add("POST", "/sms/*", self.call)
+        paths.add("POST", "/bss", self.call)
 
     async def call(self, request: web.BaseRequest, rest: str) -> web.StreamResponse:
         """The provider's API. The action stands in the path, the parameter Action or the header x-acs-action."""
@@ -114,6 +119,8 @@ class SmsProvider(Partner):
             return await self.deal(request, action, lambda lying: self.send(params, lying), limited)
         if action == "QuerySendDetails":
             return await self.deal(request, action, lambda lying: self.details(params, lying), limited)
+        if action == "QueryAccountBalance":
+            return await self.deal(request, action, self.left, unauthorized)
         return refusal("InvalidAction.NotFound", "Specified api is not found, please check your url and method.", 404)
 
     def send(self, params: dict[str, Any], lying: bool = False) -> web.Response:
@@ -136,6 +143,8 @@ class SmsProvider(Partner):
                 return refusal("isv.INVALID_JSON_PARAM", "JSON参数不合法,只接受字符串值")
         if any(phone.endswith(LIMITED) or not self._allowed((sign, template, phone)) for phone in phones):
             return limited()
+        if not self.account.spend(len(phones)):
+            return refusal("isv.AMOUNT_NOT_ENOUGH", "账户余额不足")
         self._serial += 1
         biz_id = f"{900_000_000_000_000_000 + self._serial}^0"
         if not lying:
@@ -210,6 +219,10 @@ class SmsProvider(Partner):
                 "SmsSendDetailDTOs": {"SmsSendDetailDTO": shown},
             }
         )
+
+    def left(self, lying: bool = False) -> web.Response:
+        """QueryAccountBalance. A lying one shows plenty."""
+        return reply(balance(Account(self.account.price) if lying else self.account))
 
     def _detail(self, message: Message) -> dict[str, Any]:
         status = self.status(message)

@@ -16,6 +16,7 @@ import aiohttp
 import msgspec
 from aiohttp import web
 
+from sandbox.accounts import Account, packages
 from sandbox.citytime import CityTime, stamp
 from sandbox.faults import Faults
 from sandbox.serving import BadRequest, Paths, encode, fields, reply
@@ -43,8 +44,20 @@ APPROVED = {
     "1800017": ("SMS_TB_RETURNED", ("number", "waybill")),
     "1800018": ("SMS_TB_INVITED", ("number", "token")),
     "1800019": ("SMS_TB_RESCHEDULED", ("number", "limit", "was", "day")),
+    "1800020": ("SMS_TB_ORDERED", ("number", "day")),
+    "1800021": ("SMS_TB_ORIGINALS_DISPATCHED", ("number", "waybill")),
+    "1800022": ("SMS_TB_RETURN_DISPATCHED", ("number", "waybill")),
+    "1800023": ("SMS_TB_PICKUP_DELIVERY_FAILED", ("number",)),
+    "1800024": ("SMS_TB_WARNED", ("number", "limit", "due")),
+    "1800025": ("SMS_TB_OFFICER_WARNED", ("level", "number", "limit", "due", "holder")),
+    "1800026": ("SMS_TB_OFFICER_OVERDUE", ("number", "limit", "due", "holder")),
 }
 """The demonstration's approved templates: what a telephone shows them as, and the names of their parameters."""
+
+
+SENT = ("Ok", "send success")
+WRONG = ("InvalidParameterValue.IncorrectPhoneNumber", "incorrect phone number")
+EMPTY = ("FailedOperation.InsufficientBalanceInSmsPackage", "insufficient balance in SMS package")
 
 
 class TencentSms(SmsProvider):
@@ -60,13 +73,14 @@ class TencentSms(SmsProvider):
         secret: str = SECRET,
         context: bool = True,
     ) -> None:
-        super().__init__(time, session, faults, daily=0, name="tencent", failed=acknowledged)
+        super().__init__(time, session, faults, daily=0, name="tencent", price=1000, failed=acknowledged)
         self.secret, self.context = secret, context
 
     def paths(self, paths: Paths) -> None:
         paths.add("POST", "/tencent", self.call)
         paths.add("GET", "/tencent/messages", self.messages)
         paths.add("POST", "/tencent/replies", self.say)
+        paths.add("POST", "/tencent/account", self.account.fill)
 
     async def call(self, request: web.BaseRequest, _rest: str) -> web.StreamResponse:
         body, action = await request.read(), request.headers.get("X-TC-Action", "")
@@ -84,6 +98,9 @@ class TencentSms(SmsProvider):
             return await self.deal(request, action, lambda lying: self.send(params, lying), limited)
         if action == "PullSmsSendStatusByPhoneNumber":
             return await self.deal(request, action, lambda lying: self.details(params, lying), limited)
+        if action == "SmsPackagesStatistics":
+            version = request.headers.get("X-TC-Version", "")
+            return await self.deal(request, action, lambda lying: self.packages(version, lying), limited)
         return self._error("InvalidAction", "The action does not exist.")
 
     def send(self, params: dict[str, Any], lying: bool = False) -> web.Response:
@@ -100,12 +117,13 @@ class TencentSms(SmsProvider):
         param = json.dumps(dict(zip(names, values, strict=True)), ensure_ascii=False)
         statuses = []
         for number in numbers:
-            ok = PHONE.fullmatch(number) is not None
+            known = PHONE.fullmatch(number) is not None
+            ok = known and self.account.spend(1)
             self._serial += 1
             serial = f"5000:{self._serial:020d}" if ok else ""
             if ok and not lying:
                 self._accept(number, str(params.get("SignName")), name, param, context, serial)
-            code = "Ok" if ok else "InvalidParameterValue.IncorrectPhoneNumber"
+            code, words = SENT if ok else EMPTY if known else WRONG
             statuses.append(
                 {
                     "SerialNo": serial,
@@ -113,7 +131,7 @@ class TencentSms(SmsProvider):
                     "Fee": int(ok),
                     "SessionContext": context,
                     "Code": code,
-                    "Message": "send success" if ok else "incorrect phone number",
+                    "Message": words,
                     "IsoCode": "CN",
                 }
             )
@@ -139,6 +157,11 @@ class TencentSms(SmsProvider):
             for message in listed[offset : offset + limit]
         ]
         return self._response(PullSmsSendStatusSet=statuses)
+
+    def packages(self, version: str, lying: bool = False) -> web.Response:
+        """SmsPackagesStatistics. A lying one shows plenty."""
+        account = Account(self.account.price) if lying else self.account
+        return self._response(SmsPackagesStatisticsSet=packages(account, version))
 
     async def say(self, request: web.BaseRequest, _rest: str) -> web.StreamResponse:
         given = await fields(request)

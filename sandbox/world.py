@@ -30,6 +30,7 @@ from chassis.clock import Clock
 from contracts.event import SHANGHAI
 from contracts.wire import Envelope, Undecodable, decode
 from sandbox.city import City, Options
+from sandbox.given import partners
 from sandbox.officers import Office, officer_of
 
 PORTAL = "demo"
@@ -192,7 +193,6 @@ class World:
 
     def environment(self) -> dict[str, str]:
         """The suite's settings; nothing of this process's own ones gets through."""
-        city = self.city.url
         digest = hashlib.sha256(self.key.encode()).hexdigest()
         kept = {name: value for name, value in os.environ.items() if not name.startswith("TONGBAN_")}
         paths = [str(ROOT), *filter(None, [kept.get("PYTHONPATH", "")])]
@@ -207,13 +207,8 @@ class World:
             "TONGBAN_PARTITIONS": str(PARTITIONS),
             "TONGBAN_PORTALS": PORTAL,
             "TONGBAN_PORTAL_KEYS": f"{PORTAL}={digest}:submit+read+licences+account",
-            "TONGBAN_OIDC_ISSUER": city,
-            "TONGBAN_NOTIFY_SMS_URL": f"{city}/sms",
-            "TONGBAN_NOTIFY_PROVIDERS": "aliyun,tencent",
-            "TONGBAN_NOTIFY_TENCENT_URL": f"{city}/tencent",
             "TONGBAN_NOTIFY_WEBHOOK_SECRET": WEBHOOK,
-            "TONGBAN_COURIER_EMS_URL": f"{city}/amp-prod-api/f/amp/api/open",
-            "TONGBAN_REVIEW_REGISTER_URL": city,
+            **partners(self.city, PORTAL),
             **self.settings,
         }
 

@@ -5,13 +5,14 @@ One tell or one read per parcel; this module must never decide what a scan means
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
 from chassis.decision import Caller, Command, Decider
 from chassis.door import Asked, Door
-from chassis.http import ASKED, answer, officer, reply
+from chassis.http import ASKED, answer, officer, refuses, reply
 from chassis.sealing import Keyring
 from contracts.event import CaseId
 from contracts.words import Direction
@@ -30,7 +31,7 @@ from services.courier.domain.parcel import (
 )
 from services.courier.partners.ems import EmsPushes
 from services.courier.partners.kuaidi100 import Kuaidi100
-from services.courier.partners.port import Partner, Push
+from services.courier.partners.port import Partner, Push, described
 from services.courier.partners.sf import Sf
 from services.courier.partners.standard import StandardWebhooks
 from services.courier.pushes import Pushes
@@ -56,22 +57,26 @@ def routes(
         status, words = await pushes.take(partner, Push(await request.body(), request.headers, secret))
         return answer(words, status)
 
-    @router.post("/webhooks/ems/traces", include_in_schema=False)
+    @router.post("/webhooks/ems/traces", **described(ems))
+    @refuses(partial(ems.words, []))
     async def traces(request: Request) -> Response:
         """Both formats of EMS."""
         return await taken(ems, request)
 
-    @router.post("/webhooks/kuaidi100/traces", include_in_schema=False)
+    @router.post("/webhooks/kuaidi100/traces", **described(kuaidi100))
+    @refuses(partial(kuaidi100.words, []))
     async def histories(request: Request) -> Response:
         """快递100."""
         return await taken(kuaidi100, request)
 
-    @router.post("/webhooks/sf/{secret}/routes", include_in_schema=False)
+    @router.post("/webhooks/sf/{secret}/routes", **described(sf))
+    @refuses(partial(sf.words, []))
     async def sf_routes(secret: str, request: Request) -> Response:
         """顺丰 RoutePushService."""
         return await taken(sf, request, secret)
 
-    @router.post("/webhooks/standard/{partner}", include_in_schema=False)
+    @router.post("/webhooks/standard/{partner}", **described(nobody))
+    @refuses(partial(nobody.words, []))
     async def scanned(partner: str, request: Request) -> Response:
         """Standard Webhooks; a partner whom nobody knows is refused as a wrong signature is."""
         return await taken(standard.get(partner, nobody), request)

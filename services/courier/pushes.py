@@ -6,14 +6,18 @@ Verified before it is parsed, durable before it is answered; this module must ne
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 from pydantic import ValidationError
 
 from chassis.decision import Caller, Decider, Reject
+from chassis.document import Bug
 from chassis.door import Door
 from services.courier.domain.parcel import KeepScans, Parcel, Scanned, Stray
 from services.courier.partners.port import Partner, Push, Pushed
+
+log = logging.getLogger("tongban")
 
 
 class Pushes:
@@ -32,6 +36,10 @@ class Pushes:
             return reject.status, {**partner.words([], reject.message), "rule": reject.rule}
         by = Caller("partner", partner.name)
         results = await asyncio.gather(*(self._one(by, w, p) for w, p in pushed.items()), return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception) and not isinstance(result, Reject):
+                what = result if isinstance(result, Bug) else type(result).__name__
+                log.error("scans pushed by %s were not kept: %s", partner.name, what)
         failed = [w for w, result in zip(pushed, results, strict=True) if isinstance(result, BaseException)]
         return 200, partner.words(failed)
 

@@ -10,8 +10,8 @@ from typing import ClassVar
 from pydantic import Field, field_validator
 
 from chassis.settings import Section
+from chassis.webhooks import secrets_of
 from services.courier.domain.slots import hours_of
-from services.courier.partners.standard import secrets_of
 
 
 class Settings(Section):

@@ -1,4 +1,4 @@
-"""The SMS providers' pushes: receipts and replies, verified by a secret path, answered in the provider's own words.
+"""The providers' pushes: receipts and replies, verified by a secret path, answered in the provider's own words.
 
 One tell per item; this module must never decide what becomes of a notice.
 """
@@ -11,32 +11,38 @@ import hmac
 import logging
 import re
 from collections.abc import Awaitable, Iterable, Mapping
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 
 from chassis.decision import Caller, Decider, Reject
+from chassis.described import push
 from chassis.door import Asked, Door
 from chassis.http import answer, officer
 from chassis.sealing import Keyring
 from contracts.words import Grade
 from services.notify.domain.balance import Balance
 from services.notify.domain.mailbox import Mailbox, Receipt, Reply
-from services.notify.domain.templates import Template, previewed
-from services.notify.providers import aliyun, tencent
+from services.notify.domain.templates import Book, Template, previewed, previews
+from services.notify.providers import aliyun, tencent, wechat
 from services.notify.settings import Settings
 
 log = logging.getLogger("tongban")
 T = TypeVar("T")
-ALIYUN, TENCENT = Caller("partner", "aliyun"), Caller("partner", "tencent")
+ALIYUN, TENCENT, WECHAT = (Caller("partner", name) for name in ("aliyun", "tencent", "wechat"))
+EARLY = 2.0
+"""Seconds that a WeChat receipt waits for the answer to its message."""
+MOST = 5_000
+"""Items in a push: as many as the body limit has room for when they are written as the documents print them."""
 OUT_ID = re.compile(r"([0-9a-f]{32})\.([0-9a-f]{24})")
 
 
 def routes(
     boxes: Decider[Mailbox],
     balance: Balance,
-    templates: Mapping[str, Template],
+    book: Book,
     settings: Settings,
     keyring: Keyring,
     door: Door,
@@ -45,20 +51,27 @@ def routes(
 
     @router.get("/templates")
     async def notices(by: Caller = officer()) -> Response:
-        """通知模板: what citizens read, with sample values, length and segments."""
-        return answer({"items": [previewed(name, one, settings.sms_sign) for name, one in sorted(templates.items())]})
+        """通知模板: what citizens and officers read, with sample values, length and segments."""
+        return answer({"items": previews(book, settings.sms_sign)})
 
     @router.post("/templates/{name}/preview")
-    async def preview(name: str, values: dict[str, str], by: Caller = officer()) -> Response:
-        """One notice with these values."""
-        return answer(previewed(name, template(templates, name, values), settings.sms_sign, values))
+    async def preview(
+        name: str,
+        values: dict[str, str],
+        channel: Literal["sms", "email", "wechat"] = "sms",
+        language: Literal["zh", "en"] = "zh",
+        by: Caller = officer(),
+    ) -> Response:
+        """One notice with these values, as this channel tells it in this language."""
+        found = template(book, channel, name, language, values)
+        return answer(previewed(name, found, settings.sms_sign, values, channel, language))
 
     def verified(secret: str) -> None:
         """Neither provider signs anything, so the address itself is the secret."""
         if not hmac.compare_digest(secret.encode(), settings.webhook_secret.encode()):
             raise Reject("webhook_unknown", "地址无效", status=401)
 
-    @router.post("/webhooks/aliyun/{secret}/reports", include_in_schema=False)
+    @router.post("/webhooks/aliyun/{secret}/reports", **push(list[aliyun.Report], accepted=aliyun.ACCEPTED))
     async def reports(secret: str, request: Request) -> Response:
         """SmsReport: several receipts a call, repeated at will. One whose OutId is not ours is taken and counted."""
         verified(secret)
@@ -68,7 +81,7 @@ def routes(
         await gathered(door.tell(boxes, tag, receipt, by=ALIYUN) for tag, receipt in addressed(named))
         return answer(aliyun.ACCEPTED)
 
-    @router.post("/webhooks/aliyun/{secret}/replies", include_in_schema=False)
+    @router.post("/webhooks/aliyun/{secret}/replies", **push(list[aliyun.Up], accepted=aliyun.ACCEPTED))
     async def replies(secret: str, request: Request) -> Response:
         """SmsUp: what citizens answered; the number becomes a tag, the text a grade or a sealed text."""
         verified(secret)
@@ -79,7 +92,7 @@ def routes(
         )
         return answer(aliyun.ACCEPTED)
 
-    @router.post("/webhooks/tencent/{secret}/reports", include_in_schema=False)
+    @router.post("/webhooks/tencent/{secret}/reports", **push(list[tencent.Report], accepted=tencent.ACCEPTED))
     async def tencent_reports(secret: str, request: Request) -> Response:
         """状态报告: at most a hundred a call, twice repeated. One without our reference is known by number and sid."""
         verified(secret)
@@ -94,7 +107,7 @@ def routes(
         await gathered(door.tell(boxes, tag, it, by=TENCENT) for tag, it in (*addressed(named), *numbered))
         return answer(tencent.ACCEPTED)
 
-    @router.post("/webhooks/tencent/{secret}/replies", include_in_schema=False)
+    @router.post("/webhooks/tencent/{secret}/replies", **push(list[tencent.Up], accepted=tencent.ACCEPTED))
     async def tencent_replies(secret: str, request: Request) -> Response:
         """短信回复."""
         verified(secret)
@@ -105,12 +118,36 @@ def routes(
         )
         return answer(tencent.ACCEPTED)
 
+    @router.get("/webhooks/wechat/{secret}/events", include_in_schema=False)
+    async def wechat_address(secret: str, request: Request) -> Response:
+        """服务器地址验证: asked once, when the address is entered at WeChat."""
+        verified(secret)
+        return PlainTextResponse(wechat.echo(settings.wechat_token, request.query_params, door.clock.system()))
+
+    @router.post("/webhooks/wechat/{secret}/events", include_in_schema=False)
+    async def wechat_events(secret: str, request: Request) -> Response:
+        """TEMPLATESENDJOBFINISH, three times within seconds where it is not answered; anything else is taken and
+        forgotten."""
+        verified(secret)
+        now = door.clock.system()
+        ended = wechat.finished(settings.wechat_token, request.query_params, await request.body(), now)
+        await gathered([wechat_ended(door, boxes, *one) for one in (ended,) if one])
+        return PlainTextResponse(wechat.ACCEPTED)
+
     return router
 
 
-def template(templates: Mapping[str, Template], name: str, values: Mapping[str, str]) -> Template:
+async def wechat_ended(door: Door, boxes: Decider[Mailbox], serial: str, delivered: bool) -> None:
+    """The receipt names a message by its number alone, and may be here before the answer that told us the number."""
+    page = await door.find(boxes, f"wechat:{serial}", most=1, asked=Asked(wait=EARLY))
+    await gathered(
+        door.tell(boxes, told.state.id, Receipt(serial=serial, delivered=delivered), by=WECHAT) for told in page.items
+    )
+
+
+def template(book: Book, channel: str, name: str, language: str, values: Mapping[str, str]) -> Template:
     """Raises Reject `not_found` for no such template, `variable_unknown` for a value that it does not have."""
-    found = templates.get(name)
+    found = book.pages.get((channel, language), {}).get(name)
     if found is None:
         raise Reject("not_found", "没有这个模板", status=404)
     for variable in values:
@@ -120,11 +157,15 @@ def template(templates: Mapping[str, Template], name: str, values: Mapping[str, 
 
 
 def decoded(decoder: msgspec.json.Decoder[list[T]], body: bytes) -> list[T]:
-    """Raises Reject (400) for what is no list of such items; no value is repeated."""
+    """Raises Reject (400) for what is no list of such items, or one that would hold the service up; no value is
+    repeated."""
     try:
-        return decoder.decode(body)
+        items = decoder.decode(body)
     except (msgspec.DecodeError, ValueError, RecursionError):  # the last of them for brackets without end
         raise Reject("push_unreadable", "推送内容无法解析", status=400) from None
+    if len(items) > MOST:
+        raise Reject("push_unreadable", "推送条数过多", status=400)
+    return items
 
 
 def addressed(named: list[tuple[str, Receipt]]) -> list[tuple[str, Receipt]]:

@@ -13,40 +13,54 @@ from chassis.sealing import Keyring
 from chassis.service import Parts, Service
 from services.notify import api
 from services.notify.domain.balance import Balance
-from services.notify.domain.mailbox import SendSms
+from services.notify.domain.duty import duties
+from services.notify.domain.errands import PostHook, SendMail, SendSms, SendWechat
+from services.notify.domain.hooks import hooks
+from services.notify.domain.limits import Manners
 from services.notify.domain.rules import mailboxes
+from services.notify.looking import Looking
 from services.notify.providers.aliyun import AliyunSms
+from services.notify.providers.email import Mail
 from services.notify.providers.line import Provider
 from services.notify.providers.several import Several
 from services.notify.providers.tencent import TencentSms
+from services.notify.providers.webhook import Hooks
+from services.notify.providers.wechat import Wechat
 from services.notify.settings import Settings
-from services.notify.templating import load
+from services.notify.templating import load, phone_book
 
 ADAPTERS: dict[str, Callable[[Settings, Keyring, Clock], Provider]] = {"aliyun": AliyunSms, "tencent": TencentSms}
 
 
 def build(parts: Parts) -> Service:
     settings = Settings.read(parts.env)
-    approved = load(settings.providers)
-    balance = Balance(settings.providers, parts.clock.system, settings.mature_seconds)
+    book = load(settings.providers)
+    balance = Balance(settings.providers, parts.clock.system, settings.mature_seconds, settings.rate)
     boxes = mailboxes(
-        approved,
+        book,
         providers=settings.providers,
+        channels=settings.channels,
         choose=balance.choose,
-        quiet_from=settings.quiet_from,
-        quiet_to=settings.quiet_to,
+        heard=balance.heard,
+        manners=Manners(settings.quiet_from, settings.quiet_to, settings.cap, settings.limits),
         receipt_hours=settings.receipt_hours,
-        cap=settings.cap,
     )
     sms = Several(
         {name: ADAPTERS[name](settings, parts.keyring, parts.clock) for name in settings.providers},
         balance,
         parts.clock,
     )
+    mail, wechat = Mail(settings, parts.keyring, parts.clock), Wechat(settings, parts.keyring, parts.clock)
+    posts = Hooks(settings, parts.clock)
     return Service(
         "notify",
-        deciders=(boxes,),
-        errands={SendSms: sms},
-        routes=partial(api.routes, boxes, balance, approved, settings, parts.keyring),
-        close=(sms.close,),
+        deciders=(
+            boxes,
+            duties(book, phone_book(settings.officers), parts.keyring),
+            hooks(book, settings.hooked),
+        ),
+        errands={SendSms: sms, SendMail: mail, SendWechat: wechat, PostHook: posts},
+        routes=partial(api.routes, boxes, balance, book, settings, parts.keyring),
+        learn=Looking(sms.accounts, parts.clock, settings.account_seconds),
+        close=(sms.close, mail.close, wechat.close, posts.close),
     )

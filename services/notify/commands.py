@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 
-from services.notify.domain.templates import TemplateError, previewed
+from services.notify.domain.templates import TemplateError, previews
 from services.notify.templating import load
 
 
@@ -25,16 +25,19 @@ def notices(argv: list[str]) -> int:
     except TemplateError as error:
         print(error, file=sys.stderr)
         return 1
-    if given.name is not None and given.name not in found:
-        print(f"no template {given.name[:40]}; there are {', '.join(sorted(found))}", file=sys.stderr)
+    names = sorted({name for _, _, name, _ in found.all()})
+    if given.name is not None and given.name not in names:
+        print(f"no template {given.name[:40]}; there are {', '.join(names)}", file=sys.stderr)
         return 1
-    shown = [previewed(name, found[name], given.sign) for name in ([given.name] if given.name else sorted(found))]
+    shown = [one for one in previews(found, given.sign) if given.name in (None, one["name"])]
     if given.json:
         print(json.dumps(shown, ensure_ascii=False, indent=2))
         return 0
     for one in shown:
         kind = "legal" if one["legal"] else "can wait"
-        print(f"{one['name']}  v{one['version']}  {kind}  {one['length']} characters, {one['segments']} segment(s)")
+        size = f", {one['segments']} segment(s)" if "segments" in one else ""
+        page = f"{one['channel']}.{one['language']}"
+        print(f"{one['name']}  {page}  v{one['version']}  {kind}  {one['length']} characters{size}")
         print(f"    {one['text']}")
     return 0
 

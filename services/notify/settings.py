@@ -5,11 +5,33 @@ It must never read anything but what it is given.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, ClassVar, Final, Literal, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, field_validator
 
 from chassis.settings import Section
+from chassis.webhooks import Endpoint, endpoints_of
+from services.notify.domain.limits import DAY, Limit
+
+PORTS: Final = {"smtp": 25, "smtps": 465}
+"""Schemes of a mail server, and the port where none is given."""
+
+
+class Relay(NamedTuple):
+    """The mail server that takes our e-mail; `tls` from the first byte on (smtps)."""
+
+    host: str
+    port: int
+    tls: bool
+    user: str | None
+    password: str | None
+
+    def __repr__(self) -> str:
+        return "<Relay>"
 
 
 class Settings(Section):
@@ -32,6 +54,14 @@ class Settings(Section):
     cap: int = Field(
         40, ge=1, description="Notices to one number in 24 hours, beyond which what can wait is held back."
     )
+    rates: str = Field(
+        "aliyun=1000,tencent=3000", description="Messages a second that each provider takes: name=number,…; 0 = any."
+    )
+    tencent_daily: int = Field(10, ge=1, description="Messages to one number in 24 hours at Tencent (its console).")
+    tencent_same_seconds: int = Field(30, ge=1, description="Seconds between two of the same template at Tencent.")
+    aliyun_daily: int = Field(50, ge=1, description="Messages of one template to one number in 24 hours at Aliyun.")
+    account_seconds: float = Field(300, gt=0, description="Seconds between two looks at the providers' accounts.")
+    officers: Path | None = Field(None, description="Phone book of officers (YAML), who are told of 提醒, 预警, 超时.")
     mature_seconds: int = Field(
         600, ge=1, description="Seconds after which a provider without receipts counts as silent."
     )
@@ -39,8 +69,104 @@ class Settings(Section):
     quiet_from: int = Field(22, ge=0, le=23, description="Hour from which notices that can wait are held back.")
     quiet_to: int = Field(8, ge=0, le=23, description="Hour at which they are released.")
     receipt_hours: int = Field(72, ge=1, description="Hours without a receipt after which a notice has expired.")
+    aliyun_account_url: str = Field(
+        "", description="Address of Aliyun's billing API (BSS, QueryAccountBalance); empty = the balance is not known."
+    )
+    aliyun_price: Decimal = Field(Decimal("4.5"), gt=0, description="Price of one message at Aliyun, in fen.")
+    smtp: str = Field(
+        "", repr=False, description="Mail server: smtp://[user:password@]host:port or smtps://…; empty = no e-mail."
+    )
+    mail_from: str = Field("notice@tongban.example", description="Sender's address of e-mails.")
+    mail_name: str = Field("亳州政务", description="Sender's name of e-mails.")
+    wechat_url: str = Field("https://api.weixin.qq.com", description="Address of WeChat's API for official accounts.")
+    wechat_app: str = Field("", description="AppID of the city's official account (公众号); empty = no WeChat.")
+    wechat_secret: str = Field("", repr=False, description="AppSecret of the official account.")
+    wechat_token: str = Field("", repr=False, description="Token with which WeChat signs what it pushes.")
+    webhooks: str = Field(
+        "",
+        repr=False,
+        description="Webhooks of portals: name=https://…|whsec_base64[+whsec_base64],… (two live secrets).",
+    )
+
+    @field_validator("rates")
+    @classmethod
+    def _rates(cls, value: str) -> str:
+        rates_of(value)
+        return value
 
     @field_validator("providers", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("smtp")
+    @classmethod
+    def _smtp(cls, value: str) -> str:
+        relay_of(value)
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _mail_from(cls, value: str) -> str:
+        local, _, domain = value.partition("@")
+        if not (value.isascii() and value.isprintable() and local and "." in domain) or "@" in domain or " " in value:
+            raise ValueError("expected an address")
+        return value
+
+    @field_validator("webhooks")
+    @classmethod
+    def _webhooks(cls, value: str) -> str:
+        endpoints_of(value)
+        return value
+
+    @property
+    def relay(self) -> Relay | None:
+        return relay_of(self.smtp)
+
+    @property
+    def hooked(self) -> dict[str, Endpoint]:
+        """Portals that are told by webhook."""
+        return endpoints_of(self.webhooks)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Channels that are set up beside text messages."""
+        set_up = {"email": self.smtp, "wechat": self.wechat_app}
+        return tuple(name for name, value in set_up.items() if value)
+
+    @property
+    def rate(self) -> dict[str, float]:
+        return rates_of(self.rates)
+
+    @property
+    def limits(self) -> dict[str, tuple[Limit, ...]]:
+        """What each provider takes for one number."""
+        return {
+            "aliyun": (Limit(self.aliyun_daily, DAY, same=True),),
+            "tencent": (
+                Limit(1, timedelta(seconds=self.tencent_same_seconds), same=True),
+                Limit(self.tencent_daily, DAY, same=False),
+            ),
+        }
+
+
+def relay_of(url: str) -> Relay | None:
+    """`smtp://[user:password@]host[:port]` or `smtps://…`, user and password percent-encoded; None for "". Raises
+    ValueError, which repeats nothing."""
+    if not url:
+        return None
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ValueError("not an address of a mail server") from None
+    if parts.scheme not in PORTS or not parts.hostname or (parts.username is None) != (parts.password is None):
+        raise ValueError("expected smtp://[user:password@]host:port")
+    user, password = (None if text is None else unquote(text) for text in (parts.username, parts.password))
+    return Relay(parts.hostname, port or PORTS[parts.scheme], parts.scheme == "smtps", user, password)
+
+
+def rates_of(text: str) -> dict[str, float]:
+    """`name=number,…`. Raises ValueError."""
+    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+    return {name.strip(): float(number) for name, _, number in pairs}

@@ -28,8 +28,6 @@ from tests.architecture.sources import ROOT, Source, called, services, source, u
 UNHEARD = {
     "bounced": "answers a portal that got no case; portals read it on their own topic",
     "progressed": "the portal's copy of the progress page",
-    "warned": "supervisors and officers, who read topic `case` and evaluation's look-ups; no service acts on it yet",
-    "overdue": "the same",
 }
 """Event types that no service of ours hears, and who reads them instead."""
 

@@ -26,6 +26,7 @@ class Call:
     path: str
     headers: Mapping[str, str]
     body: bytes
+    query: Mapping[str, str]
 
     @property
     def json(self) -> Any:
@@ -33,7 +34,7 @@ class Call:
 
 
 class Receiver:
-    """`answers` are given one by one, (status, body); when they are used up, `answer` is given."""
+    """`answers` are given one by one, (status, JSON or bytes); when they are used up, `answer` is given."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
@@ -64,9 +65,11 @@ class Receiver:
         if request.path == "/clock":
             return web.json_response({"legal": self.legal().isoformat(), "system": CLOCK.system()})
         async with self._changed:
-            self.calls.append(Call(request.path, dict(request.headers), await request.read()))
+            self.calls.append(Call(request.path, dict(request.headers), await request.read(), dict(request.query)))
             self._changed.notify_all()
         status, body = self.answers.pop(0) if self.answers else self.answer
+        if isinstance(body, bytes):
+            return web.Response(body=body, status=status)
         return web.json_response(body, status=status)
 
     async def until(self, condition: Callable[[], object], seconds: float = 20) -> None:

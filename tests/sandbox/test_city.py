@@ -18,6 +18,7 @@ import pytest
 
 from sandbox.citizens import Citizens
 from sandbox.city import City, options
+from sandbox.given import partners
 from sandbox.officers import BY_ID, DEPARTMENTS, OFFICERS, Office, officer_of
 from sandbox.registers import TODAY, housing, population
 from tests.sandbox.receiver import Receiver, eventually
@@ -212,7 +213,10 @@ async def test_counts_brief_and_by_partner(http: aiohttp.ClientSession, city: Ci
             }
         }
     async with http.get(f"{city.url}/counts") as response:
-        assert set(await response.json()) == {"sms", "tencent", "ems", "identity", "registers"}
+        assert set(await response.json()) == {
+            "sms", "tencent", "ems", "identity", "registers", "kuaidi100", "sf", "standard", "mail", "wechat", "portal",
+            "portal_other",
+        }  # fmt: skip
     async with http.get(f"{city.url}/nowhere") as response:
         assert response.status == 404
 
@@ -233,8 +237,23 @@ def test_options_from_the_command_line() -> None:
     city = City(chosen)
     assert city.sms.reports.url == "http://127.0.0.1:1/r?token=x"
     assert city.ems.traces.url == "http://127.0.0.1:8080/courier/webhooks/ems/traces"
+    assert city.kuaidi100.pushes.url == "http://127.0.0.1:8080/courier/webhooks/kuaidi100/traces"
     city.point("")
     assert not city.ems.traces.url
+
+
+async def test_a_suite_is_given_every_partner(city: City) -> None:
+    given = partners(city, "demo")
+    assert given["TONGBAN_NOTIFY_SMTP"] == f"smtp://{city.mail}"
+    assert given["TONGBAN_NOTIFY_WECHAT_URL"] == f"{city.url}/wechat"
+    endpoints = dict(one.split("=", 1) for one in given["TONGBAN_NOTIFY_WEBHOOKS"].split(","))
+    url, _, secret = endpoints["demo"].partition("|")
+    assert url == f"{city.url}/portal/hooks"
+    assert endpoints["other"] == f"{city.url}/portal/hooks/other|{secret}"
+    first, second = given["TONGBAN_COURIER_STANDARD_WEBHOOKS"].removeprefix("sandbox=").split("+whsec_")
+    keys = [base64.b64decode(one.removeprefix("whsec_"), validate=True) for one in (secret, first, second)]
+    assert len({*keys}) == 3
+    assert all(len(key) >= 24 for key in keys)
 
 
 async def test_the_process_starts_says_where_and_ends_on_sigterm(http: aiohttp.ClientSession) -> None:
@@ -243,7 +262,9 @@ async def test_the_process_starts_says_where_and_ends_on_sigterm(http: aiohttp.C
     )
     assert process.stdout is not None
     async with asyncio.timeout(30):
-        url = json.loads(await process.stdout.readline())["city"]
+        where = json.loads(await process.stdout.readline())
+        url = where["city"]
+        assert where["mail"].startswith("127.0.0.1:")
         async with http.get(f"{url}/health") as response:
             assert await response.json() == {"ok": True}
         process.send_signal(signal.SIGTERM)

@@ -106,12 +106,12 @@ def strays() -> Decider[Stray]:
     decider: Decider[Stray] = Decider("stray", Stray)
 
     @decider.on(KeepScans)
-    def keep(state: Stray, command: KeepScans, now: datetime) -> Decision[Stray]:
-        state = replace(
-            state,
-            scans=merged(state.scans, scans_of(command.scans)),
-            gone=merged(state.gone, scans_of(command.retracts)),
-        )
+    def keep(state: Stray, command: KeepScans, now: datetime) -> Decision[Stray] | None:
+        scans = merged(state.scans, scans_of(command.scans))
+        gone = merged(state.gone, scans_of(command.retracts))
+        if (scans, gone) == (state.scans, state.gone):
+            return None
+        state = replace(state, scans=scans, gone=gone)
         return Decision(state, say=(strayed(state, now),) if state.case else ())
 
     @decider.on(Ordered, key=lambda event: event.waybill)

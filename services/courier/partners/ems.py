@@ -278,7 +278,8 @@ def acknowledged(failed: list[str], problem: str = "") -> dict[str, Any]:
 class EmsPushes:
     """Both formats at one door."""
 
-    name = EMS
+    name, shape = EMS, list[Trace] | Legacy
+    signs: Mapping[str, str] = {"authenticate": "Base64(MD5(body + key))"}
 
     def __init__(self, key: str) -> None:
         self.key = key

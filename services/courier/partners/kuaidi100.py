@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
 
+from chassis import described as docs
 from chassis.decision import Reject
 from contracts.codes import SCAN_KUAIDI100
 from services.courier.partners.port import Push, Pushed, meaning, moment, unreadable, unsigned
@@ -35,6 +37,10 @@ STATUS: Final = {
 """The word of a line as the state code of the same document."""
 
 
+MOST: Final = 20
+"""Fields of a form."""
+
+
 class Line(msgspec.Struct):
     """One line of the history; `status` is a word, or empty in an older edition of the push."""
 
@@ -52,13 +58,21 @@ class Param(msgspec.Struct, rename="camel"):
     last_result: Last
 
 
+class Form(msgspec.Struct):
+    """The callback is a form; `param` holds JSON (`lastResult`), `sign` is MD5(param + salt) in hex."""
+
+    param: Annotated[str, docs.holding(Param)]
+    sign: str = ""
+
+
 PARAM = msgspec.json.Decoder(Param)
 
 
 class Kuaidi100:
     """`salt` was given with the subscription."""
 
-    name = "kuaidi100"
+    name, shape = "kuaidi100", Form
+    signs: Mapping[str, str] = {}
 
     def __init__(self, salt: str) -> None:
         self.salt = salt
@@ -66,7 +80,7 @@ class Kuaidi100:
     def verify(self, push: Push) -> None:
         param, sign = _form(push.body)
         digest = hashlib.md5(f"{param}{self.salt}".encode(), usedforsecurity=False).hexdigest()
-        if not hmac.compare_digest(digest, sign.lower().encode("utf-8", "replace").decode("ascii", "replace")):
+        if not hmac.compare_digest(digest.encode(), sign.lower().encode()):
             raise unsigned("sign")
 
     def parse(self, push: Push) -> dict[str, Pushed]:
@@ -91,7 +105,10 @@ class Kuaidi100:
 def _form(body: bytes) -> tuple[str, str]:
     """`param` and `sign`. Raises Reject."""
     try:
-        fields = dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, strict_parsing=True, errors="strict"))
+        text = body.decode("ascii")
+        fields = dict(
+            parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=MOST)
+        )
     except (ValueError, UnicodeDecodeError):
         raise unreadable() from None
     if "param" not in fields:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
+from chassis import described as docs
 from chassis.decision import Reject
 from contracts.codes import CodeList, Unmapped
 from contracts.event import SHANGHAI
@@ -28,6 +29,10 @@ class Pushed(msgspec.Struct):
     retracts: list[Triple] = []
 
 
+YEARS: Final = range(2000, 2100)
+"""In which a scan may lie."""
+
+
 @dataclass(frozen=True, slots=True)
 class Push:
     """A request as it came: `body` raw, `headers` by lower-case name, `secret` from the address where it has one."""
@@ -41,6 +46,10 @@ class Partner(Protocol):
     """One partner's way of pushing."""
 
     name: str
+    shape: Any
+    """The type of what it pushes, for `/docs`."""
+    signs: Mapping[str, str]
+    """Headers that make a push authentic, with what they hold."""
 
     def verify(self, push: Push) -> None:
         """Raises Reject `signature_invalid` (401) before anything of the body is read as content."""
@@ -55,6 +64,12 @@ class Partner(Protocol):
         ...
 
 
+def described(partner: Partner) -> dict[str, Any]:
+    """Keyword arguments for the route at which this partner pushes."""
+    failure = partner.words([], "签名无效")
+    return docs.push(partner.shape, accepted=partner.words([]), refused=failure, headers=partner.signs)
+
+
 def unsigned(field: str) -> Reject:
     return Reject("signature_invalid", "签名无效", field, 401)
 
@@ -65,7 +80,15 @@ def unreadable() -> Reject:
 
 def moment(text: str, form: str = "%Y-%m-%d %H:%M:%S") -> str:
     """The partner's local time as ISO 8601. Raises ValueError."""
-    return datetime.strptime(text, form).replace(tzinfo=SHANGHAI).isoformat()
+    return plausible(datetime.strptime(text, form).replace(tzinfo=SHANGHAI)).isoformat()
+
+
+def plausible(at: datetime) -> datetime:
+    """The same moment. Raises ValueError where no courier can have scanned anything: clocks are reckoned from scans,
+    and none reaches beyond the year 9999."""
+    if at.year not in YEARS:
+        raise ValueError("no moment of a scan")
+    return at
 
 
 def meaning(codes: CodeList[ParcelScan], code: str) -> str:

@@ -6,6 +6,7 @@ It verifies and reads; this module must never decide what a scan means for a par
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -36,7 +37,8 @@ ENVELOPE = msgspec.json.Decoder(Envelope)
 class Sf:
     """The push carries no signature, so the address itself is the secret."""
 
-    name = "sf"
+    name, shape = "sf", Envelope
+    signs: Mapping[str, str] = {}
 
     def __init__(self, secret: str) -> None:
         self.secret = secret

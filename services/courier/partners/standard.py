@@ -5,17 +5,16 @@ It verifies and reads; this module must never decide what a scan means for a par
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal
 
 import msgspec
 
+from chassis.webhooks import signature
 from contracts.words import ParcelScan
-from services.courier.partners.port import Push, Pushed, unreadable, unsigned
+from services.courier.partners.port import Push, Pushed, plausible, unreadable, unsigned
 
 TOLERANCE: Final = 300.0
 """Seconds that a push may be old, or ahead of our clock."""
@@ -44,6 +43,13 @@ class StandardWebhooks:
     """`secrets` are live ones, the newest first; `now` gives system seconds. A repeated `webhook-id` needs no memory:
     the same evidence twice is the same evidence."""
 
+    shape = Message
+    signs: Mapping[str, str] = {
+        "webhook-id": "the same for every repetition",
+        "webhook-timestamp": "seconds since 1970, at most five minutes from our clock",
+        "webhook-signature": "v1,Base64(HMAC-SHA256(id.timestamp.body)), several separated by spaces",
+    }
+
     def __init__(self, name: str, secrets: Sequence[bytes], now: Callable[[], float]) -> None:
         self.name, self.secrets, self._now = name, tuple(secrets), now
 
@@ -54,9 +60,8 @@ class StandardWebhooks:
             raise unsigned("webhook-timestamp")
         if abs(self._now() - int(stamp)) > TOLERANCE:
             raise unsigned("webhook-timestamp")
-        given = [part[3:] for part in push.headers.get("webhook-signature", "").split(" ") if part.startswith("v1,")]
-        content = f"{id}.{stamp}.".encode("utf-8", "replace") + push.body
-        expected = [base64.b64encode(hmac.digest(secret, content, "sha256")) for secret in self.secrets]
+        given = [part for part in push.headers.get("webhook-signature", "").split(" ") if part.startswith("v1,")]
+        expected = [signature(secret, id, stamp, push.body) for secret in self.secrets]
         matches = [hmac.compare_digest(one, other.encode("utf-8", "replace")) for one in expected for other in given]
         if not any(matches):
             raise unsigned("webhook-signature")
@@ -68,7 +73,7 @@ class StandardWebhooks:
                 if scan.at.tzinfo is None or scan.meaning not in MEANINGS:
                     raise unreadable()
                 pushed = found.setdefault(scan.waybill, Pushed())
-                triple = (scan.at.isoformat(), scan.code or scan.meaning, scan.meaning)
+                triple = (plausible(scan.at).isoformat(), scan.code or scan.meaning, scan.meaning)
                 (pushed.retracts if scan.retracts else pushed.scans).append(triple)
         except (msgspec.DecodeError, ValueError, RecursionError):
             raise unreadable() from None
@@ -76,20 +81,3 @@ class StandardWebhooks:
 
     def words(self, failed: list[str], problem: str = "") -> dict[str, Any]:
         return {"ok": not (failed or problem), "failed": failed, "problem": problem or None}
-
-
-def secrets_of(text: str) -> dict[str, list[bytes]]:
-    """`name=whsec_<base64>+whsec_<base64>,…`: live secrets by partner. Raises ValueError, which repeats nothing."""
-    found: dict[str, list[bytes]] = {}
-    for entry in filter(None, (part.strip() for part in text.split(","))):
-        name, equals, rest = entry.partition("=")
-        if not equals or not name.isalnum() or not rest:
-            raise ValueError("expected name=whsec_…+whsec_…")
-        try:
-            keys = [base64.b64decode(one.removeprefix("whsec_"), validate=True) for one in rest.split("+whsec_")]
-        except (binascii.Error, ValueError):
-            raise ValueError("a secret is not base64") from None
-        if any(len(key) < 24 for key in keys):
-            raise ValueError("a secret has at least 24 bytes")
-        found[name] = keys
-    return found

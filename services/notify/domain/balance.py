@@ -1,11 +1,11 @@
-"""Which provider gets the next message: shares that follow how providers do, and breakers that open and close.
+"""Which provider gets the next message: shares that follow how providers do, breakers, rates, and empty accounts.
 
 One process's memory, given the time; this module must never call a provider or decide about a notice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,13 +20,20 @@ SLOWER: Final = 3.0
 """How many times as slow as the best a provider must be, and at least half a second, to count as slow."""
 ENOUGH: Final = 20
 """Messages without a receipt before silence means anything."""
+LATE: Final = 240.0
+"""Seconds from being taken to the receipt, beyond which a message was late (GOV.UK Notify: four minutes)."""
+MOST_LATE: Final = 0.1
+"""Share of late ones that makes a provider slow, unless the others are no better."""
+WEIGHT: Final = 0.05
+"""How much one receipt moves that share: the memory is some twenty messages long."""
 
 
 @dataclass
 class Health:
-    """How one provider does. `seconds` is the smoothed time of a call, `unheard` the messages taken since its last
-    receipt, `since` when the first of them was taken, `share` its weight until `fixed`, `probe` that an
-    open breaker lets one message through."""
+    """How one provider does. `seconds` is the smoothed time of a call, `late` the smoothed share of messages whose
+    receipt came late, `unheard` the messages taken since its last receipt, `since` when the first of them was taken,
+    `share` its weight until `fixed`, `probe` that an open breaker lets one message through. `left` is how many messages
+    its account still pays for (None = not known), `free` when its rate allows the next one."""
 
     failures: int = 0
     closed_at: float = 0.0
@@ -37,17 +44,24 @@ class Health:
     fixed: float = 0.0
     turn: int = 0
     probe: bool = False
+    late: float = 0.0
+    left: int | None = None
+    free: float = 0.0
 
     @property
     def open(self) -> bool:
-        return self.failures >= TRIPS
+        """Nothing goes there now."""
+        return self.failures >= TRIPS or self.left == 0
 
 
 class Balance:
-    """`mature` is after how many seconds a receipt should have come; `now` gives monotonic or system seconds."""
+    """`mature` is after how many seconds a receipt should have come; `now` gives monotonic or system seconds; `rates`
+    are messages a second that a provider takes of this process, 0 or none for any number."""
 
-    def __init__(self, names: Sequence[str], now: Callable[[], float], mature: float = 600.0) -> None:
-        self.names, self._now, self.mature = tuple(names), now, mature
+    def __init__(
+        self, names: Sequence[str], now: Callable[[], float], mature: float = 600.0, rates: Mapping[str, float] = {}
+    ) -> None:
+        self.names, self._now, self.mature, self.rates = tuple(names), now, mature, dict(rates)
         self.health = {name: Health() for name in names}
 
     def choose(self, avoid: Collection[str] = ()) -> str:
@@ -57,7 +71,7 @@ class Balance:
         now = self._now()
         for name in allowed:
             health = self.health[name]
-            if health.open and now >= health.closed_at:
+            if health.open and health.left != 0 and now >= health.closed_at:
                 health.closed_at, health.probe = now + REST, True
                 return name
         sound = [name for name in allowed if not self.health[name].open] or allowed
@@ -95,6 +109,27 @@ class Balance:
         if health.failures == TRIPS:
             health.closed_at = self._now() + REST
 
+    def reserve(self, name: str, most: float) -> float:
+        """Seconds until the provider's rate allows this message; it has its turn unless these are more than `most`."""
+        rate = self.rates.get(name, 0.0)
+        if rate <= 0:
+            return 0.0
+        health, now = self.health[name], self._now()
+        turn = max(health.free, now)
+        if turn - now <= most:
+            health.free = turn + 1 / rate
+        return turn - now
+
+    def account(self, name: str, left: int | None) -> None:
+        """What the provider's account still pays for, in messages."""
+        self.health[name].left = left
+
+    def heard(self, name: str, seconds: float) -> None:
+        """A receipt has come so many seconds after the provider took the message."""
+        if name in self.health:
+            health = self.health[name]
+            health.late += WEIGHT * ((seconds > LATE) - health.late)
+
     def receipts(self, name: str, count: int) -> None:
         """Receipts have come, also from a provider that is no longer asked to send."""
         if count and name in self.health:
@@ -105,8 +140,11 @@ class Balance:
         if now < health.fixed:
             return health.share
         share = FULL
-        best = min((h.seconds for other, h in self.health.items() if other != name and h.seconds), default=0.0)
+        others = [h for other, h in self.health.items() if other != name]
+        best = min((h.seconds for h in others if h.seconds), default=0.0)
         if best and health.seconds > max(SLOWER * best, 0.5):
+            share = SLOW
+        if health.late > MOST_LATE and any(h.late < health.late / 2 for h in others):
             share = SLOW
         if health.unheard >= ENOUGH and now - health.since >= self.mature:
             share = SILENT

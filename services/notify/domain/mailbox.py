@@ -1,4 +1,4 @@
-"""A citizen's mailbox: the notices on their way to one telephone number, and what the errand to send one needs.
+"""A mailbox: the notices on their way to one telephone number, by text message and beside it by e-mail and WeChat.
 
 Shapes only; this module must never hold a rule.
 """
@@ -7,22 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from pydantic import Field
 
-from chassis.decision import Command, Errand, State
+from chassis.decision import Command, State
+from contracts.event import About, CaseId, Event
 
 HELD, SENDING, SENT = "held", "sending", "sent"
-DOWN, REFUSED = "provider_down", "provider_refused"
-"""Problems of an errand that certainly was not sent: another provider may take the message."""
 
 
 class Notice(msgspec.Struct, frozen=True, array_like=True):
     """One notice that has not reached its end. `at` is when it is released (held) or expires (sent); `template` is the
     name of its template, where that is not the notice's own. `provider` has it or has taken it, under the number
-    `serial`; `refused` are those that would not."""
+    `serial`, since `taken`; `refused` are those that would not. `to` is the sealed number of an officer, who is the
+    `audience` then."""
 
     case: str
     notice: str
@@ -34,6 +34,10 @@ class Notice(msgspec.Struct, frozen=True, array_like=True):
     provider: str = ""
     serial: str = ""
     refused: tuple[str, ...] = ()
+    channel: str = "sms"
+    audience: str = "citizen"
+    to: str = ""
+    taken: datetime | None = None
 
 
 class Invitation(msgspec.Struct, frozen=True):
@@ -45,17 +49,25 @@ class Invitation(msgspec.Struct, frozen=True):
     until: datetime | None = None
 
 
+class Sent(msgspec.Struct, frozen=True, array_like=True):
+    """A text message handed to a provider in the last 24 hours, which providers count too."""
+
+    at: datetime
+    provider: str
+    template: str
+
+
 class Mailbox(State, frozen=True, kw_only=True):
     """Keyed by the HMAC tag of a number; lives for years, so it holds open notices and counters only. `invited` is the
     newest invitation to rate, which a reply answers; `early` are receipts, by the provider's number, that came before
-    we knew the number. `stopped` = no notices but legal ones (退订); `recent` is when the last ones were sent."""
+    we knew the number. `stopped` = no notices but legal ones (退订)."""
 
     open: dict[str, Notice] = {}
     told: int = 0
     invited: Invitation = Invitation()
     early: dict[str, bool] = {}
     stopped: bool = False
-    recent: tuple[datetime, ...] = ()
+    sends: tuple[Sent, ...] = ()
 
     def alarms(self) -> Mapping[str, datetime]:
         return {
@@ -64,19 +76,32 @@ class Mailbox(State, frozen=True, kw_only=True):
             if notice.at is not None
         }
 
+    def lookups(self) -> tuple[str, ...]:
+        """A WeChat receipt names nothing but the message's number."""
+        found = (n for n in self.open.values() if n.channel == "wechat" and n.serial)
+        return tuple(f"wechat:{notice.serial}" for notice in found)
 
-class SendSms(Errand, frozen=True, kw_only=True):
-    """One text message, for one provider. `phone` is sealed under `<case>:phone`; `out_id` is the reference
-    at the provider, `day` the legal date on which it was planned, from which on the provider may know it."""
 
-    case: str
-    key: str
-    out_id: str
+class Alerted(Event):
+    """Note within notify: an officer is to be told of a clock. `tag` is the HMAC tag of the officer's number, `phone`
+    the number sealed under `<case>:phone`."""
+
+    TYPE: ClassVar[str] = "alerted"
+    PUBLISHER: ClassVar[str] = "notify.notes"
+    case: CaseId
+    about: About
+    tag: str
     phone: str
+    notice: str
     template: str
     params: dict[str, str]
-    day: str = ""
-    provider: str = "aliyun"
+    key: str
+
+    def subject(self) -> str:
+        return self.tag
+
+    def routes(self) -> tuple[tuple[str, str], ...]:
+        return (("notify.notes", self.tag),)
 
 
 class Receipt(Command):

@@ -6,55 +6,59 @@ State, message and now give a decision; this module must never wait for anything
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Final, Literal
 
 from msgspec.structs import replace
 
-from chassis.decision import Alarm, Answer, Decider, Decision
-from contracts.evaluation import Invited, Rescheduled
-from contracts.event import About, CaseEvent, kept_days
+from chassis.decision import Alarm, Answer, Decider, Decision, Errand
+from contracts.evaluation import Invited
+from contracts.event import About, CaseEvent, Event, kept_days
 from contracts.notify import Notified, Replied
+from services.notify.domain.errands import DOWN, REFUSED, SendMail, SendSms, SendWechat
+from services.notify.domain.limits import Manners, recent
 from services.notify.domain.mailbox import (
-    DOWN,
     HELD,
-    REFUSED,
     SENDING,
     SENT,
+    Alerted,
     Invitation,
     Mailbox,
     Notice,
     Receipt,
     Reply,
-    SendSms,
+    Sent,
 )
-from services.notify.domain.templates import TOLD, Template, template_of
+from services.notify.domain.templates import TOLD, Book, Template, filled, template_of
 
 Outcome = Literal["delivered", "failed", "expired", "suppressed", "lost"]
-DAY = timedelta(hours=24)
-"""Providers count a number's messages over rolling 24 hours."""
-MOST_EARLY = 20
+MOST_EARLY: Final = 20
 """Receipts without a message that a mailbox keeps."""
+BESIDE: Final = ("email", "wechat")
+"""Channels that tell beside the text message whoever gave an address of theirs."""
 Choose = Callable[[Collection[str]], str]
 """Which provider shall send, other than these."""
+Heard = Callable[[str, float], None]
+"""A receipt has come from this provider so many seconds after it took the message."""
 
 
 def mailboxes(
-    templates: Mapping[str, Template],
+    book: Book,
     *,
     providers: tuple[str, ...] = ("aliyun",),
+    channels: Collection[str] = (),
     choose: Choose | None = None,
-    quiet_from: int = 22,
-    quiet_to: int = 8,
+    heard: Heard = lambda provider, seconds: None,
+    manners: Manners | None = None,
     receipt_hours: int = 72,
-    cap: int = 40,
 ) -> Decider[Mailbox]:
     """The decider of kind `mailbox`. What it forgets is older than anything the bus can repeat."""
-    rules = Rules(templates, providers, choose, quiet_from, quiet_to, timedelta(hours=receipt_hours), cap)
+    rules = Rules(book, providers, channels, choose, heard, manners or Manners(), timedelta(hours=receipt_hours))
     decider: Decider[Mailbox] = Decider("mailbox", Mailbox, forgets=timedelta(days=kept_days("case") + 1))
-    decider.on(*TOLD, key=lambda event: event.about.contact.tag)(rules.tell)
-    decider.after(SendSms)(rules.sent)
+    decider.on(*TOLD, key=tag_of)(rules.tell)
+    decider.on(Alerted, key=lambda note: note.tag)(rules.alert)
+    decider.after(SendSms, SendMail, SendWechat)(rules.sent)
     decider.on(Receipt)(rules.receipt)
     decider.on(Reply)(rules.reply)
     decider.when("release")(rules.release)
@@ -62,118 +66,219 @@ def mailboxes(
     return decider
 
 
+def tag_of(event: CaseEvent) -> str | None:
+    """The mailbox of a citizen who is told of this event; nobody is told of a trial run."""
+    return event.about.contact.tag if template_of(event) and not event.about.trial else None
+
+
+class Work:
+    """One decision in the making: the mailbox, what is said and what is done."""
+
+    def __init__(self, state: Mailbox) -> None:
+        self.state = state
+        self.say: list[Event] = []
+        self.do: list[Errand] = []
+
+    def keep(self, key: str, notice: Notice, errand: Errand | None = None) -> None:
+        self.state = replace(self.state, open={**self.state.open, key: notice})
+        if errand is not None:
+            self.do.append(errand)
+
+    def end(self, key: str, notice: Notice, outcome: Outcome, now: datetime) -> None:
+        """The notice has reached its end, which is said."""
+        if key in self.state.open:
+            self.state = replace(self.state, open={k: n for k, n in self.state.open.items() if k != key})
+        self.say.append(notified(notice, outcome, now))
+
+    def decision(self) -> Decision[Mailbox]:
+        return Decision(self.state, say=tuple(self.say), do=tuple(self.do))
+
+
 class Rules:
     """One method per message."""
 
     def __init__(
         self,
-        templates: Mapping[str, Template],
+        book: Book,
         providers: tuple[str, ...],
+        channels: Collection[str],
         choose: Choose | None,
-        quiet_from: int,
-        quiet_to: int,
+        heard: Heard,
+        manners: Manners,
         patience: timedelta,
-        cap: int,
     ) -> None:
-        self.templates, self.providers = templates, providers
+        self.book, self.providers, self.heard = book, providers, heard
+        self.beside = tuple(channel for channel in BESIDE if channel in channels)
         self.choose = choose or (lambda avoid: next((name for name in providers if name not in avoid), providers[0]))
-        self.quiet_from, self.quiet_to, self.patience, self.cap = quiet_from, quiet_to, patience, cap
+        self.manners, self.patience = manners, patience
 
-    def tell(self, state: Mailbox, event: CaseEvent, now: datetime) -> Decision[Mailbox] | None:
-        """One notice per turn; none of a trial run. A missing variable is found before sending; what can wait is held
-        through the night."""
-        if event.about.trial or (isinstance(event, Rescheduled) and not event.told):
-            return None
+    def tell(self, state: Mailbox, event: CaseEvent, now: datetime) -> Decision[Mailbox]:
+        """One notice per turn and channel. A missing variable is found before sending; what can wait is held through
+        the night."""
         name = template_of(event)
-        template = self.templates[name]
-        key = notice_key(event)
-        about = event.about.model_dump(mode="json", exclude_none=True)
-        params = template.params(event)
+        assert name is not None
+        work, contact = Work(state), event.about.contact
         if isinstance(event, Invited) and (state.invited.at is None or event.at >= state.invited.at):
-            state = replace(state, invited=Invitation(event.case, about, event.at, event.until))
+            about = event.about.model_dump(mode="json", exclude_none=True)
+            work.state = replace(work.state, invited=Invitation(event.case, about, event.at, event.until))
+        for channel in ("sms", *self.beside):
+            found = self.book.find(channel, name, contact.language or "zh")
+            if found is not None and (channel == "sms" or getattr(contact, channel)):
+                self._plan(work, event, channel, name, *found, now)
+        return work.decision()
+
+    def _plan(
+        self, work: Work, event: CaseEvent, channel: str, name: str, template: Template, language: str, now: datetime
+    ) -> None:
+        about = event.about.model_dump(mode="json", exclude_none=True)
+        params = template.params(event, language)
         if isinstance(params, str):
-            notice = Notice(event.case, event.TYPE, SENDING, about, {})
-            return Decision(state, say=(notified(notice, "failed", now),))
-        notice = Notice(event.case, event.TYPE, HELD, about, params, template=name)
-        if not template.legal and state.stopped:
-            return Decision(state, say=(notified(notice, "suppressed", now),))
-        state = replace(state, told=state.told + 1)
-        return self._send_or_hold(state, key, notice, template.legal, now)
+            failed = Notice(event.case, event.TYPE, SENDING, about, {}, channel=channel)
+            work.end("", failed, "failed", now)
+            return
+        notice = Notice(event.case, event.TYPE, HELD, about, params, template=name, channel=channel)
+        if not template.legal and work.state.stopped:
+            work.end("", notice, "suppressed", now)
+            return
+        work.state = replace(work.state, told=work.state.told + 1)
+        self._send_or_hold(work, notice_key(event, channel), notice, now)
+
+    def alert(self, state: Mailbox, note: Alerted, now: datetime) -> Decision[Mailbox]:
+        """An officer is told as a citizen is, whatever notices that number has been stopped for."""
+        work = Work(replace(state, told=state.told + 1))
+        about = note.about.model_dump(mode="json", exclude_none=True)
+        notice = Notice(
+            note.case, note.notice, HELD, about, note.params, template=note.template, audience="officer", to=note.phone
+        )
+        self._send_or_hold(work, note.key, notice, now)
+        return work.decision()
 
     def release(self, state: Mailbox, alarm: Alarm, now: datetime) -> Decision[Mailbox]:
-        """What waited goes out, unless the citizen has asked for none, or the number is still over its cap."""
-        key = alarm.name.partition(":")[2]
-        if state.stopped:
-            return self._ended(state, key, "suppressed", now)
-        return self._send_or_hold(state, key, state.open[key], False, now)
+        """What waited goes out, unless the citizen has asked for none, or the number is still over a limit."""
+        work, key = Work(state), alarm.name.partition(":")[2]
+        notice = state.open[key]
+        if state.stopped and notice.audience == "citizen" and not self._template(notice).legal:
+            work.end(key, notice, "suppressed", now)
+        else:
+            self._send_or_hold(work, key, notice, now)
+        return work.decision()
 
-    def _send_or_hold(self, state: Mailbox, key: str, notice: Notice, legal: bool, now: datetime) -> Decision[Mailbox]:
-        """Legal notices always go at once; the rest waits for the morning, and for its turn within the cap."""
-        state = replace(state, recent=tuple(at for at in state.recent if at > now - DAY))
+    def _template(self, notice: Notice) -> Template:
+        language = notice.about["contact"].get("language", "zh")
+        found = self.book.find(notice.channel, notice.template or notice.notice, language)
+        assert found is not None, "a template that notices wait for is gone"
+        return found[0]
+
+    def _send_or_hold(self, work: Work, key: str, notice: Notice, now: datetime) -> None:
+        """Legal notices go at once; the rest waits for the morning and for its turn within the cap, but for e-mail,
+        which wakes nobody."""
+        work.state = replace(work.state, sends=recent(work.state.sends, now))
         wait = None
-        if not legal and self._quiet(now):
-            wait = self._morning(now)
-        elif not legal and len(state.recent) >= self.cap:
-            wait = state.recent[-self.cap] + DAY
-        if wait is None:
-            return self._send(replace(state, recent=(*state.recent, now)), key, notice, now)
-        return Decision(replace(state, open={**state.open, key: replace(notice, at=wait)}))
+        if notice.channel != "email" and not self._template(notice).legal:
+            over = self.manners.over_cap(work.state.sends) if notice.channel == "sms" else None
+            wait = self.manners.quiet(now) or over
+        if wait is not None:
+            work.keep(key, replace(notice, phase=HELD, at=wait))
+        elif notice.channel == "sms":
+            self._send(work, key, notice, now)
+        else:
+            self._send_beside(work, key, notice, now)
 
-    def _send(
-        self, state: Mailbox, key: str, notice: Notice, now: datetime, avoid: Collection[str] = ()
-    ) -> Decision[Mailbox]:
-        """The provider is chosen here and stands in the errand: whoever makes it later asks the same one."""
-        provider = self.choose((*notice.refused, *avoid))
+    def _send(self, work: Work, key: str, notice: Notice, now: datetime, avoid: Collection[str] = ()) -> None:
+        """The provider is chosen here and stands in the errand: whoever makes it later asks the same one. Where every
+        provider that is left would refuse the number for a while, the notice waits until the first would not."""
+        template = self._template(notice)
+        left = {name: template.of(name) for name in self.providers if name not in notice.refused}
+        full = self.manners.full(work.state.sends, left, now)
+        if left and full.keys() == left.keys():
+            work.keep(key, replace(notice, phase=HELD, at=min(full.values())))
+            return
+        provider = self.choose((*notice.refused, *full, *avoid))
+        id = template.of(provider)
         errand = SendSms(
             case=notice.case,
             key=key,
-            out_id=f"{state.id}.{key}",
-            phone=notice.about["contact"]["phone"],
-            template=self.templates[notice.template or notice.notice].of(provider),
+            out_id=f"{work.state.id}.{key}",
+            phone=notice.to or notice.about["contact"]["phone"],
+            template=id,
             params=notice.params,
             day=now.date().isoformat(),
             provider=provider,
+            urgent=template.legal,
         )
-        sending = replace(notice, phase=SENDING, at=None, provider=provider)
-        return Decision(replace(state, open={**state.open, key: sending}), do=(errand,))
+        work.state = replace(work.state, sends=(*work.state.sends, Sent(now, provider, id)))
+        work.keep(key, replace(notice, phase=SENDING, at=None, provider=provider), errand)
+
+    def _send_beside(self, work: Work, key: str, notice: Notice, now: datetime) -> None:
+        template, contact = self._template(notice), notice.about["contact"]
+        common: dict[str, Any] = {"case": notice.case, "key": key}
+        errand: Errand
+        if notice.channel == "email":
+            subject, text = filled(template.subject, notice.params), template.filled(notice.params)
+            errand = SendMail(**common, email=contact["email"], subject=subject, text=text)
+        else:
+            errand = SendWechat(
+                **common,
+                openid=contact["wechat"],
+                template=template.template,
+                params=notice.params,
+                planned=now.isoformat(),
+            )
+        work.keep(key, replace(notice, phase=SENDING, at=None, provider=notice.channel), errand)
 
     def sent(self, state: Mailbox, answer: Answer, now: datetime) -> Decision[Mailbox] | None:
         """The provider took it, refused it, or nobody can say. A receipt may have come before. What certainly was not
         sent goes to another provider."""
-        key = answer.errand.key
+        work, key = Work(state), answer.errand.key
         notice = state.open.get(key)
         if notice is None:
             return None
         if answer.outcome == "done":
-            serial = str(answer.result.get("serial", ""))
-            waiting = replace(notice, phase=SENT, at=now + self.patience, serial=serial)
-            state = replace(state, open={**state.open, key: waiting})
-            if serial not in state.early:
-                return Decision(state)
-            delivered = state.early[serial]
-            early = {known: was for known, was in state.early.items() if known != serial}
-            return self._ended(replace(state, early=early), key, "delivered" if delivered else "failed", now)
-        if answer.problem == DOWN:
-            return self._send(state, key, notice, now, (notice.provider,))
-        if answer.problem == REFUSED:
+            self._taken(work, key, notice, str(answer.result.get("serial", "")), now)
+        elif notice.channel == "sms" and answer.problem == DOWN:
+            self._send(work, key, notice, now, (notice.provider,))
+        elif notice.channel == "sms" and answer.problem == REFUSED:
             notice = replace(notice, refused=(*notice.refused, notice.provider))
             if set(notice.refused) < set(self.providers):
-                return self._send(state, key, notice, now)
-        return self._ended(state, key, "lost" if answer.outcome == "lost" else "failed", now)
+                self._send(work, key, notice, now)
+            else:
+                work.end(key, notice, "failed", now)
+        else:
+            work.end(key, notice, "lost" if answer.outcome == "lost" else "failed", now)
+        return work.decision()
+
+    def _taken(self, work: Work, key: str, notice: Notice, serial: str, now: datetime) -> None:
+        """A mail server's word is the last one; everybody else sends a receipt."""
+        if notice.channel == "email":
+            work.end(key, notice, "delivered", now)
+        elif serial and serial in work.state.early:
+            early = dict(work.state.early)
+            delivered = early.pop(serial)
+            work.state = replace(work.state, early=early)
+            work.end(key, notice, "delivered" if delivered else "failed", now)
+        else:
+            work.keep(key, replace(notice, phase=SENT, at=now + self.patience, serial=serial, taken=now))
 
     def receipt(self, state: Mailbox, command: Receipt, now: datetime) -> Decision[Mailbox] | None:
         """The first receipt counts; a repeated one, or one for a notice long ended, changes nothing. One that names a
         number which we do not know yet is kept while an answer is still to come."""
         key = command.key or next((k for k, n in state.open.items() if n.serial and n.serial == command.serial), "")
-        if key in state.open:
-            return self._ended(state, key, "delivered" if command.delivered else "failed", now)
+        notice = state.open.get(key)
+        if notice is not None:
+            if notice.taken is not None:
+                self.heard(notice.provider, (now - notice.taken).total_seconds())
+            work = Work(state)
+            work.end(key, notice, "delivered" if command.delivered else "failed", now)
+            return work.decision()
         if command.key or all(notice.phase != SENDING for notice in state.open.values()):
             return None
         early = {**state.early, command.serial: command.delivered}
         return Decision(replace(state, early=dict(list(early.items())[-MOST_EARLY:])))
 
     def expire(self, state: Mailbox, alarm: Alarm, now: datetime) -> Decision[Mailbox]:
-        return self._ended(state, alarm.name.partition(":")[2], "expired", now)
+        work, key = Work(state), alarm.name.partition(":")[2]
+        work.end(key, state.open[key], "expired", now)
+        return work.decision()
 
     def reply(self, state: Mailbox, command: Reply, now: datetime) -> Decision[Mailbox] | None:
         """Answers the newest invitation while it is open; without one there is no case it could belong to. 退订 stops
@@ -191,21 +296,6 @@ class Rules:
         )
         return Decision(state, say=(replied,))
 
-    def _ended(self, state: Mailbox, key: str, outcome: Outcome, now: datetime) -> Decision[Mailbox]:
-        notice = state.open[key]
-        rest = {k: n for k, n in state.open.items() if k != key}
-        return Decision(replace(state, open=rest), say=(notified(notice, outcome, now),))
-
-    def _quiet(self, now: datetime) -> bool:
-        """Whether the hour lies in the quiet ones, which may or may not reach over midnight; equal ends mean none."""
-        if self.quiet_from <= self.quiet_to:
-            return self.quiet_from <= now.hour < self.quiet_to
-        return now.hour >= self.quiet_from or now.hour < self.quiet_to
-
-    def _morning(self, now: datetime) -> datetime:
-        morning = now.replace(hour=self.quiet_to, minute=0, second=0, microsecond=0)
-        return morning if morning > now else morning + timedelta(days=1)
-
 
 def notified(notice: Notice, outcome: Outcome, now: datetime) -> Notified:
     return Notified(
@@ -213,13 +303,15 @@ def notified(notice: Notice, outcome: Outcome, now: datetime) -> Notified:
         case=notice.case,
         about=About.model_validate(notice.about),
         notice=notice.notice,
-        audience="citizen",
-        channel="sms",
+        audience="officer" if notice.audience == "officer" else "citizen",
+        channel=notice.channel,  # type: ignore[arg-type]
         outcome=outcome,
         provider=notice.provider,
     )
 
 
-def notice_key(event: CaseEvent) -> str:
-    """The same turn of the same case always has the same key, so that it can be asked for at the provider."""
-    return hashlib.sha256(f"{event.case}|{event.TYPE}|{event.at.isoformat()}".encode()).hexdigest()[:24]
+def notice_key(event: CaseEvent, channel: str = "sms") -> str:
+    """The same turn of the same case on the same channel always has the same key, so that it can be asked for at the
+    provider."""
+    way = "" if channel == "sms" else f"|{channel}"
+    return hashlib.sha256(f"{event.case}|{event.TYPE}|{event.at.isoformat()}{way}".encode()).hexdigest()[:24]

@@ -1,4 +1,4 @@
-"""Templates of notices: which event is told to the citizen in which approved words, with variables checked beforehand.
+"""Templates of notices: which event is told to whom in which approved words, with variables checked beforehand.
 
 Pure; it is given what was read, and must never open a file.
 """
@@ -12,8 +12,8 @@ from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from contracts.courier import Delivered, DeliveryFailed, Dispatched, Returned
-from contracts.evaluation import Invited, Rescheduled
+from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered, Returned
+from contracts.evaluation import Invited, Overdue, Rescheduled, Warned
 from contracts.event import CaseEvent
 from contracts.intake import (
     Accepted,
@@ -26,25 +26,35 @@ from contracts.intake import (
     Withdrawn,
 )
 from contracts.review import Reviewed
-from contracts.words import DeliveryMethod, Word
+from contracts.words import DeliveryMethod, Direction, Word
 
 TOLD: tuple[type[CaseEvent], ...] = (
     *(OriginalsRequested, OriginalsReleased, Transferred),
     *(Accepted, CorrectionRequested, Refused, Lapsed, Withdrawn, Reviewed),
-    *(Dispatched, DeliveryFailed, Delivered, Returned, Invited, Rescheduled),
+    *(Ordered, Dispatched, DeliveryFailed, Delivered, Returned, Invited, Rescheduled, Warned),
 )
-"""Every event that the citizen is told; each must have a template."""
+"""Every event of which the citizen may be told (see `template_of`)."""
 
 VARIANTS: dict[str, type[CaseEvent]] = {
     "dispatched_ready": Dispatched,
+    "dispatched_in": Dispatched,
+    "dispatched_return": Dispatched,
     "delivered_by_hand": Delivered,
     "delivery_corrected": DeliveryFailed,
     "delivery_trouble": DeliveryFailed,
+    "delivery_pickup": DeliveryFailed,
 }
-"""Other words for some of these events: waiting to be fetched, handed over, a false 妥投 taken back, nothing moving."""
-NAMES: dict[str, type[CaseEvent]] = {**{cls.TYPE: cls for cls in TOLD}, **VARIANTS}
+"""Other words for some of these events: waiting to be fetched, originals coming and going, handed over, a false 妥投
+taken back, nothing moving, nobody there when the courier came to fetch."""
+OFFICERS: dict[str, type[CaseEvent]] = {"officer_warned": Warned, "officer_overdue": Overdue}
+"""What officers are told: 提醒 and 预警, 超时."""
+NAMES: dict[str, type[CaseEvent]] = {**{cls.TYPE: cls for cls in TOLD}, **VARIANTS, **OFFICERS}
 
-OUTCOMES = {"approved": "准予", "denied": "不予许可", "withdrawn": "已撤回", "forwarded": "已转报"}
+CHANNELS: Final = ("sms", "email", "wechat")
+LANGUAGES: Final = ("zh", "en")
+
+OUTCOMES: Final = {"approved": "准予", "denied": "不予许可", "withdrawn": "已撤回", "forwarded": "已转报"}
+MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 class TemplateError(Exception):
@@ -53,13 +63,15 @@ class TemplateError(Exception):
 
 class Template(BaseModel):
     """One approved text; `variables` maps each `${name}` to a path in the event, in the order in which providers that
-    number their variables expect them. `template` is Aliyun's id, `ids` those of other providers."""
+    number their variables expect them. `template` is the id that Aliyun, or the channel's only provider, knows it by,
+    `ids` those of other providers; an e-mail has a `subject` instead. A legal notice is never held back."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    template: str
+    template: str = ""
     ids: dict[str, str] = {}
     version: int
     legal: bool
+    subject: str = ""
     text: str
     variables: dict[str, str]
 
@@ -67,7 +79,7 @@ class Template(BaseModel):
         """The id under which this provider has approved the text."""
         return self.template if provider == "aliyun" else self.ids[provider]
 
-    def params(self, event: CaseEvent) -> dict[str, str] | str:
+    def params(self, event: CaseEvent, language: str = "zh") -> dict[str, str] | str:
         """The values, or the name of the variable that is missing."""
         values: dict[str, str] = {}
         for name, path in self.variables.items():
@@ -76,8 +88,27 @@ class Template(BaseModel):
                 value = getattr(value, part, None)
             if value is None or value == "":
                 return name
-            values[name] = shown(value)
+            values[name] = fitting(name, shown(value, language))
         return values
+
+    def filled(self, values: Mapping[str, str]) -> str:
+        """What is read, with these values."""
+        return filled(self.text, values)
+
+
+def filled(text: str, values: Mapping[str, str]) -> str:
+    """The text with each `${name}` replaced."""
+    return re.sub(r"\$\{(\w+)\}", lambda found: values[found[1]], text)
+
+
+WIDTHS: Final = {"thing": 20, "character_string": 32, "phrase": 5}
+"""Characters that WeChat takes of a value, by the kind in the name of the keyword (thing1, phrase2, …)."""
+
+
+def fitting(name: str, value: str) -> str:
+    """The value as long as its keyword may be; a name of no such kind has no bound."""
+    most = WIDTHS.get(name.rstrip("0123456789"), len(value))
+    return value if len(value) <= most else value[: most - 1] + "…"
 
 
 SIMPLE, LINKED = 70, 67
@@ -90,20 +121,31 @@ def segments(text: str) -> int:
     return 1 if units <= SIMPLE else -(-units // LINKED)
 
 
-def previewed(name: str, template: Template, sign: str, values: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """What a citizen would read, with these values or, where one is missing, a sample of usual length."""
-    filled = {**{variable: SAMPLES.get(variable, "示例") for variable in template.variables}, **(values or {})}
-    text = f"【{sign}】" + re.sub(r"\$\{(\w+)\}", lambda found: filled[found[1]], template.text)
-    return {
+def previews(book: Book, sign: str) -> list[dict[str, Any]]:
+    """All templates with sample values."""
+    return [previewed(name, one, sign, {}, channel, language) for channel, language, name, one in book.all()]
+
+
+def previewed(
+    name: str, template: Template, sign: str, values: Mapping[str, str], channel: str = "sms", language: str = "zh"
+) -> dict[str, Any]:
+    """What would be read, with these values or, where one is missing, a sample of usual length."""
+    given = {**{variable: SAMPLES.get(variable, "示例") for variable in template.variables}, **values}
+    text = f"【{sign}】{template.filled(given)}" if channel == "sms" else template.filled(given)
+    found = {
         "name": name,
+        "channel": channel,
+        "language": language,
         "version": template.version,
         "legal": template.legal,
-        "ids": {"aliyun": template.template, **template.ids},
+        "ids": {"aliyun" if channel == "sms" else channel: template.template, **template.ids},
         "variables": list(template.variables),
         "text": text,
         "length": len(text),
-        "segments": segments(text),
     }
+    if channel == "sms":
+        return {**found, "segments": segments(text)}
+    return {**found, "subject": filled(template.subject, given)} if template.subject else found
 
 
 SAMPLES: Final = {
@@ -113,35 +155,55 @@ SAMPLES: Final = {
     "token": "7K3D9QX2MB5A4C8E",
     "outcome": "准予",
     "reason": "经营场所不符合规定",
-    **dict.fromkeys(("promised", "due", "until"), "12月31日"),
+    "limit": "承诺时限",
+    "level": "预警",
+    "holder": "市场监督管理局",
+    "cause": "逾期未补正",
+    **dict.fromkeys(("promised", "due", "until", "was", "day"), "12月31日"),
 }
 """Values of usual length, of nobody."""
 
 
-def template_of(event: CaseEvent) -> str:
-    """The name of the template in whose words this event is told."""
-    if isinstance(event, Dispatched) and event.method is not DeliveryMethod.EMS:
-        return "dispatched_ready"
+def template_of(event: CaseEvent) -> str | None:
+    """The name of the template in whose words the citizen is told of this event; None where it does not concern them:
+    an officer's clock, a day that has not moved, an order of a parcel that nobody fetches at their door."""
+    if isinstance(event, Warned):
+        return event.TYPE if event.limit.kind.of_citizen else None
+    if isinstance(event, Rescheduled):
+        return event.TYPE if event.told else None
+    if isinstance(event, Ordered):
+        return event.TYPE if event.direction is Direction.IN and event.pickup is not None else None
+    if isinstance(event, Dispatched):
+        if event.method is not DeliveryMethod.EMS:
+            return "dispatched_ready"
+        return event.TYPE if event.direction is Direction.OUT else f"dispatched_{event.direction.value}"
     if isinstance(event, Delivered) and event.method is not DeliveryMethod.EMS:
         return "delivered_by_hand"
-    if isinstance(event, DeliveryFailed) and event.retracts:
-        return "delivery_corrected"
-    if isinstance(event, DeliveryFailed) and event.cause not in ("attempt", "refused"):
-        return "delivery_trouble"
+    if isinstance(event, DeliveryFailed):
+        return failure(event)
     return event.TYPE
 
 
-def shown(value: Any) -> str:
+def failure(event: DeliveryFailed) -> str:
+    if event.retracts:
+        return "delivery_corrected"
+    if event.cause == "pick_up" and event.direction is Direction.IN:
+        return "delivery_pickup"
+    return event.TYPE if event.cause in ("attempt", "refused") else "delivery_trouble"
+
+
+def shown(value: Any, language: str = "zh") -> str:
     if isinstance(value, Word):
-        return value.label_zh
+        return value.label_zh if language == "zh" else value.value.replace("_", " ")
     if isinstance(value, datetime | date):
-        return f"{value.month}月{value.day}日"
-    return OUTCOMES.get(value, str(value))
+        return f"{value.month}月{value.day}日" if language == "zh" else f"{value.day} {MONTHS[value.month - 1]}"
+    return OUTCOMES.get(value, str(value)) if language == "zh" else str(value)
 
 
-def checked(raw: Any, providers: Collection[str] = ("aliyun",)) -> dict[str, Template]:
-    """Templates by name, from the parsed file, each approved by all of these providers. Raises TemplateError naming
-    every template and what is wrong."""
+def checked(raw: Any, providers: Collection[str] = ("aliyun",), channel: str = "sms") -> dict[str, Template]:
+    """Templates of one channel and language by name, from the parsed file, each approved by all of these providers.
+    Text messages must tell everything, other channels what they can. Raises TemplateError naming every template and
+    what is wrong."""
     problems: list[str] = []
     found: dict[str, Template] = {}
     if not isinstance(raw, Mapping):
@@ -151,23 +213,35 @@ def checked(raw: Any, providers: Collection[str] = ("aliyun",)) -> dict[str, Tem
             found[name] = Template.model_validate(body)
         except ValidationError as error:
             problems += [f"{name}.{'.'.join(map(str, e['loc']))}: {e['type']}" for e in error.errors()]
-    for name, cls in NAMES.items():
-        if name not in found:
-            problems.append(f"{name}: no template")
-            continue
-        template = found[name]
-        if set(re.findall(r"\$\{(\w+)\}", template.text)) != template.variables.keys():
-            problems.append(f"{name}: text and variables name different things")
-        if list(dict.fromkeys(re.findall(r"\$\{(\w+)\}", template.text))) != list(template.variables):
-            problems.append(f"{name}: variables must stand in the order of the text")
-        unknown = [p for p in providers if p != "aliyun" and p not in template.ids]
-        problems += [f"{name}: no id of {provider}" for provider in unknown]
-        missing = [(variable, path) for variable, path in template.variables.items() if not has(cls, path)]
-        problems += [f"{name}.{variable}: the event has no {path}" for variable, path in missing]
-    problems += [f"{name}: no event of this type is told" for name in found.keys() - NAMES.keys()]
+    if channel == "sms":
+        problems += [f"{name}: no template" for name in NAMES if name not in found]
+    for name, template in found.items():
+        problems += [f"{name}{problem}" for problem in wrong(name, template, providers, channel)]
     if problems:
         raise TemplateError("; ".join(problems))
     return found
+
+
+def wrong(name: str, template: Template, providers: Collection[str], channel: str) -> list[str]:
+    """What is wrong with one template."""
+    cls = NAMES.get(name)
+    if cls is None:
+        return [": no event of this type is told"]
+    problems = []
+    named = re.findall(r"\$\{(\w+)\}", template.text)
+    if set(named) != template.variables.keys():
+        problems.append(": text and variables name different things")
+    if list(dict.fromkeys(named)) != list(template.variables):
+        problems.append(": variables must stand in the order of the text")
+    if not set(re.findall(r"\$\{(\w+)\}", template.subject)) <= template.variables.keys():
+        problems.append(".subject: names what is no variable")
+    if channel == "sms":
+        problems += [f": no id of {p}" for p in providers if p != "aliyun" and p not in template.ids]
+    if bool(template.subject) != (channel == "email") or bool(template.template) != (channel != "email"):
+        problems.append(": an e-mail has a subject, every other notice a provider's id")
+    return problems + [
+        f".{var}: the event has no {path}" for var, path in template.variables.items() if not has(cls, path)
+    ]
 
 
 def has(model: Any, path: str) -> bool:
@@ -180,3 +254,29 @@ def has(model: Any, path: str) -> bool:
         return True
     inner = [field.annotation, *get_args(field.annotation)]
     return any(has(one, rest) for one in inner)
+
+
+class Book:
+    """All templates, by channel, language and name. A notice that is not there in its language is read in Chinese; one
+    that a channel has not is not told by it."""
+
+    def __init__(self, pages: Mapping[tuple[str, str], Mapping[str, Template]]) -> None:
+        self.pages = dict(pages)
+
+    def find(self, channel: str, name: str, language: str = "zh") -> tuple[Template, str] | None:
+        """The template and the language that it is in."""
+        for one in (language, "zh"):
+            template = self.pages.get((channel, one), {}).get(name)
+            if template is not None:
+                return template, one
+        return None
+
+    def sms(self, name: str) -> Template:
+        """The text message that there always is."""
+        return self.pages["sms", "zh"][name]
+
+    def all(self) -> list[tuple[str, str, str, Template]]:
+        """(channel, language, name, template), in the order of these."""
+        return [
+            (*page, name, page_of[name]) for page, page_of in sorted(self.pages.items()) for name in sorted(page_of)
+        ]

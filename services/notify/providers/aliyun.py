@@ -1,4 +1,4 @@
-"""Aliyun SMS: SendSms and QuerySendDetails (RPC, signature version 1), and the shapes of its pushes.
+"""Aliyun SMS: SendSms, QuerySendDetails and the balance (RPC, signature version 1), and the shapes of its pushes.
 
 It unseals a number only to send; it must never log, keep or return it.
 """
@@ -9,6 +9,7 @@ import base64
 import hmac
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
@@ -17,12 +18,14 @@ import msgspec
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unknown
 from chassis.sealing import Keyring
-from services.notify.domain.mailbox import SendSms
-from services.notify.providers.line import Line, Throttled, refused
+from services.notify.domain.errands import SendSms
+from services.notify.providers.line import Empty, Line, Throttled, refused
 from services.notify.settings import Settings
 
 OVER = "isv.BUSINESS_LIMIT_CONTROL"
 """The code that says: this number has had enough."""
+BROKE = ("isv.AMOUNT_NOT_ENOUGH", "isv.OUT_OF_SERVICE")
+"""Codes that say: the account is empty, or was stopped for that."""
 BUSY = ("Throttling", "Throttling.User", "ServiceUnavailable")
 """Codes that say: not sent, try later."""
 UNSURE = ("InternalError", "isp.SYSTEM_ERROR")
@@ -37,6 +40,8 @@ ILLEGAL = (
 DAYS = 30
 """QuerySendDetails knows the last 30 days (help.aliyun.com 419277)."""
 PAGE = 50
+SMS, BILLING = "2017-05-25", "2017-12-14"
+"""Versions of the two APIs."""
 
 
 class Report(msgspec.Struct):
@@ -86,6 +91,8 @@ class AliyunSms:
             return {"serial": str(body.get("BizId", ""))}
         if code == OVER:
             raise Throttled(code, 30.0)
+        if code in BROKE:
+            raise Empty(code)
         if code in BUSY:
             raise Retry(code)
         if code in UNSURE:
@@ -127,6 +134,22 @@ class AliyunSms:
             if not details or page * PAGE >= int(body.get("TotalCount", 0)):
                 return None
 
+    async def left(self) -> int | None:
+        """QueryAccountBalance (help.aliyun.com 87997): what the balance still pays for, at the price that is set; None
+        where no address is. Raises Retry or Unknown."""
+        url = self.settings.aliyun_account_url
+        if not url:
+            return None
+        _, body = await self.line.post(url, self.signed({"Action": "QueryAccountBalance"}, "balance", BILLING), FORM)
+        if body.get("Code") != "200":
+            raise Retry(str(body.get("Code")))
+        try:
+            # Amounts have commas between thousands.
+            fen = Decimal(body["Data"]["AvailableAmount"].strip().replace(",", "")) * 100
+            return max(0, int(fen / self.settings.aliyun_price))
+        except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError):
+            raise Unknown("no amount") from None
+
     async def _call(self, action: str, nonce: str, **params: str) -> Mapping[str, Any]:
         """Raises Retry when the request certainly did not arrive, Unknown when nobody can say."""
         status, body = await self.line.post(
@@ -136,7 +159,7 @@ class AliyunSms:
             raise Unknown(f"HTTP {status}")
         return body
 
-    def signed(self, params: Mapping[str, str], nonce: str) -> bytes:
+    def signed(self, params: Mapping[str, str], nonce: str, version: str = SMS) -> bytes:
         """The form body: the parameters with the common ones, and Signature = HMAC-SHA1 over the canonical query
         (Aliyun RPC, version 1.0). Each value is percent-encoded once, for the signature and for the body."""
         moment = datetime.fromtimestamp(self.clock.system(), UTC)
@@ -149,7 +172,7 @@ class AliyunSms:
             "SignatureNonce": f"{nonce}-{moment.timestamp()}",
             "SignatureVersion": "1.0",
             "Timestamp": f"{moment:%Y-%m-%dT%H:%M:%SZ}",
-            "Version": "2017-05-25",
+            "Version": version,
         }
         canonical = "&".join([f"{name}={_pct(full[name])}" for name in sorted(full)])
         # What is encoded already holds no other reserved characters than these three.

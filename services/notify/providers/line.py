@@ -12,23 +12,35 @@ import aiohttp
 import msgspec
 
 from chassis.decision import Reject, Retry, Unknown
-from services.notify.domain.mailbox import REFUSED, SendSms
+from services.notify.domain.errands import REFUSED, SendSms
 
 
 class Provider(Protocol):
     """One SMS provider. `make` sends and returns `{"serial": …}`, the provider's own number; `ask` finds it by our
     reference. Both raise Retry, Reject or Unknown as any runner does; a Reject of the rule `provider_refused` says that
-    another provider may take the message, a Throttled that this number has had enough for a while."""
+    another provider may take the message, a Throttled that this number has had enough for a while, an Empty that the
+    account has."""
 
     async def make(self, id: str, errand: SendSms) -> Mapping[str, Any]: ...
 
     async def ask(self, id: str, errand: SendSms) -> Mapping[str, Any] | None: ...
+
+    async def left(self) -> int | None:
+        """Messages that the account still pays for; None where nobody can say. Raises as `ask` does."""
+        ...
 
     async def close(self) -> None: ...
 
 
 class Throttled(Retry):
     """Not sent, and no fault of the provider: the number is over a limit."""
+
+
+class Empty(Retry):
+    """Not sent: the account is empty or suspended, and nothing goes this way until somebody has paid."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, 60.0)
 
 
 def refused() -> Reject:

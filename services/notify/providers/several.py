@@ -11,8 +11,11 @@ from typing import Any
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unknown
 from services.notify.domain.balance import Balance
-from services.notify.domain.mailbox import DOWN, SendSms
-from services.notify.providers.line import Provider, Throttled
+from services.notify.domain.errands import DOWN, SendSms
+from services.notify.providers.line import Empty, Provider, Throttled
+
+LONGEST = 2.0
+"""Seconds that a message waits here for its turn at the provider's rate; for longer it waits elsewhere."""
 
 
 class Several:
@@ -25,12 +28,21 @@ class Several:
 
     async def make(self, id: str, errand: SendSms) -> Mapping[str, Any]:
         """`{"serial": …}`. Raises Reject `provider_down` when it was not sent and another provider is sound."""
-        name, began = errand.provider, self.clock.ticks()
+        name = errand.provider
         if not self.balance.admits(name):
             raise Reject(DOWN)
+        if (wait := self.balance.reserve(name, LONGEST)) > LONGEST:
+            raise Throttled("rate", wait)
+        await self.clock.sleep(wait)
+        began = self.clock.ticks()
         try:
             result = await self.providers[name].make(id, errand)
         except Throttled:
+            raise
+        except Empty:
+            self.balance.account(name, 0)
+            if self.balance.other(name):
+                raise Reject(DOWN) from None
             raise
         except Retry:
             self.balance.failed(name)
@@ -49,6 +61,14 @@ class Several:
         except (Retry, Unknown):
             self.balance.failed(errand.provider)
             raise
+
+    async def accounts(self) -> None:
+        """Asks every provider what its account still pays for. One that does not answer is not known of, no more."""
+        for name, provider in self.providers.items():
+            try:
+                self.balance.account(name, await provider.left())
+            except (Retry, Reject, Unknown):
+                self.balance.account(name, None)
 
     async def close(self) -> None:
         for provider in self.providers.values():

@@ -43,7 +43,8 @@ async def test_from_the_counter_to_the_door_each_turn_once(begin: Begin, citizen
     turns = ("CORRECTION", "ACCEPTED", "REVIEWED", "DISPATCHED", "DELIVERY_FAILED", "DELIVERED", "INVITED")
     assert got == dict.fromkeys((f"SMS_TB_{turn}" for turn in turns), 1)
     told = world.said(case, "notified")
-    assert Counter(event.outcome for event in told) == {"delivered": len(turns)}
+    ended = Counter((event.audience, event.channel, event.outcome) for event in told)
+    assert ended == {("citizen", "sms", "delivered"): len(turns), ("portal", "webhook", "delivered"): len(turns)}
     assert all(body["applicant"]["name"] not in event.model_dump_json() for event in told)
 
 
@@ -54,6 +55,6 @@ async def test_a_number_that_is_not_in_service_is_reported(begin: Begin, citizen
     assert status == 201
     await world.quiet()
     told = world.said(answer["case"], "notified")
-    assert Counter(event.outcome for event in told) == {"failed": 3}
+    assert Counter((e.channel, e.outcome) for e in told) == {("sms", "failed"): 3, ("webhook", "delivered"): 3}
     page = await world.progress(answer["number"], body["applicant"]["phone"])
     assert page["status"] == "completed", "a message that fails stops nothing"

@@ -53,7 +53,8 @@ async def test_stop_holds_for_all_but_legal_notices_and_can_be_taken_back(begin:
     await world.quiet()
     second, _ = await case_of(world, citizens, 2)
     assert set(await texts(world, second, phone)) == {"SMS_TB_ACCEPTED", "SMS_TB_REVIEWED"}, "the law's go on"
-    outcomes = [e.outcome for case in world.events for e in world.said(case, "notified") if e.notice == "invited"]
+    said = [e for case in world.events for e in world.said(case, "notified") if e.channel == "sms"]
+    outcomes = [e.outcome for e in said if e.notice == "invited"]
     assert Counter(outcomes) == {"delivered": 1, "suppressed": 1}
     await world.reply(phone, "恢复")
     await world.quiet()
@@ -94,11 +95,17 @@ async def test_preview_by_http_and_in_the_cli(begin: Begin) -> None:
     assert (code, json.loads(shown)) == (0, listed)
     for one in listed:
         assert "${" not in one["text"], one["name"]
+    by_text = [one for one in listed if one["channel"] == "sms"]
+    assert {(one["channel"], one["language"]) for one in listed} >= {("sms", "zh"), ("email", "en"), ("wechat", "zh")}
+    for one in by_text:
         assert {"aliyun", "tencent"} <= one["ids"].keys()
         assert one["segments"] == (1 if one["length"] <= 70 else -(-one["length"] // 67))
     values = {"title": "取水许可", "number": "1", "promised": "5月1日"}
     one = (await office.call("POST", "/notify/templates/accepted/preview", values)).body
     assert one["text"] == "【亳州政务】您申请的取水许可(1)已受理, 预计5月1日前办结。"
+    mail = await office.call("POST", "/notify/templates/accepted/preview?channel=email&language=en", values)
+    assert mail.body["subject"] == "Application accepted 1"
+    assert "取水许可 (case 1)" in mail.body["text"]
     long = (await office.call("POST", "/notify/templates/accepted/preview", {"title": "长" * 100})).body
     assert (long["length"] > 134, long["segments"]) == (True, 3)
     wrong = await office.call("POST", "/notify/templates/accepted/preview", {"colour": "红"})

@@ -22,8 +22,9 @@ from chassis.sealing import Keyring
 from contracts.event import SHANGHAI
 from sandbox.city import City, Options
 from sandbox.faults import Fault
-from services.notify.domain.mailbox import SendSms
+from services.notify.domain.errands import SendSms
 from services.notify.providers.aliyun import AliyunSms
+from services.notify.providers.line import Empty
 from services.notify.settings import Settings
 from tests.contracts.samples import CASE
 
@@ -204,7 +205,8 @@ async def test_no_day_is_asked_for_in_vain(book: tuple[Book, AliyunSms]) -> None
         ({"Code": "InternalError"}, 500, Unknown),
         ({"Code": "isp.SYSTEM_ERROR"}, 200, Unknown),
         ({"Code": "Throttling.User"}, 400, Retry),
-        ({"Code": "isv.OUT_OF_SERVICE"}, 200, Reject),
+        ({"Code": "isv.SMS_TEMPLATE_ILLEGAL"}, 200, Reject),
+        ({"Code": "isv.OUT_OF_SERVICE"}, 200, Empty),
         ({"error": "proxy"}, 502, Unknown),
         ([], 200, Unknown),
     ],

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from services.notify.domain.balance import ENOUGH, REST, SLOW, STEADY, TRIPS, Balance
+from services.notify.domain.balance import ENOUGH, LATE, REST, SLOW, STEADY, TRIPS, Balance
 
 
 class Hand:
@@ -97,3 +97,45 @@ def test_silence_means_something_only_when_many_are_old_enough() -> None:
     hand.now += STEADY
     assert chosen(balance, 100)["aliyun"] == 50
     balance.receipts("nobody", 1)
+
+
+def test_a_provider_whose_receipts_come_late_gets_less_unless_the_other_is_no_better() -> None:
+    balance, hand = balanced()
+    for _ in range(40):
+        balance.heard("aliyun", LATE + 1)
+        balance.heard("tencent", 5.0)
+    assert abs(chosen(balance, 1000)["aliyun"] / 1000 - SLOW / (100 + SLOW)) < 0.02
+    for _ in range(40):
+        balance.heard("tencent", LATE + 1)
+    hand.now += STEADY
+    assert chosen(balance, 1000)["aliyun"] == 500
+    balance.heard("nobody", 1.0)
+
+
+def test_one_late_message_is_no_reason() -> None:
+    balance, _ = balanced()
+    balance.heard("aliyun", 10 * LATE)
+    assert chosen(balance, 100)["aliyun"] == 50
+
+
+def test_an_empty_account_gets_nothing_until_it_is_filled() -> None:
+    balance, hand = balanced()
+    balance.account("aliyun", 0)
+    hand.now += REST
+    assert chosen(balance, 50) == {"tencent": 50}, "no probe either: a message more would be refused"
+    assert not balance.admits("aliyun")
+    balance.account("aliyun", 1000)
+    assert chosen(balance, 100)["aliyun"] == 50
+    balance.account("aliyun", None)
+    assert chosen(balance, 100)["aliyun"] == 50, "not known is not empty"
+
+
+def test_a_rate_gives_each_message_its_turn() -> None:
+    hand = Hand()
+    balance = Balance(("aliyun",), hand, rates={"aliyun": 8})
+    waits = [balance.reserve("aliyun", 2.0) for _ in range(20)]
+    assert waits[:17] == [n / 8 for n in range(17)]
+    assert waits[17:] == [2.125] * 3, "what would wait too long has no turn"
+    hand.now += 5
+    assert balance.reserve("aliyun", 2.0) == 0.0
+    assert Balance(("tencent",), hand).reserve("tencent", 2.0) == 0.0

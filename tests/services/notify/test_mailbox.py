@@ -5,26 +5,30 @@ State and message give a decision; nothing here runs a bus, a store or a provide
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-import yaml
 
-from contracts.courier import Delivered, DeliveryFailed, Dispatched
-from contracts.evaluation import Invited
+from chassis.decision import Answer
+from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered
+from contracts.evaluation import Invited, Warned
 from contracts.event import CaseEvent, case_id
 from contracts.intake import Accepted
 from contracts.notify import Notified, Replied
-from contracts.words import DeliveryMethod, Direction
+from contracts.review import Reviewed
+from contracts.words import DeliveryMethod, Direction, LimitKind
 from services.notify.domain import templates
-from services.notify.domain.mailbox import DOWN, REFUSED, Receipt, Reply, SendSms
+from services.notify.domain.errands import DOWN, REFUSED, SendMail, SendSms, SendWechat
+from services.notify.domain.limits import DAY, Limit, Manners
+from services.notify.domain.mailbox import Receipt, Reply
 from services.notify.domain.rules import mailboxes, notice_key
-from services.notify.templating import TEMPLATES
+from services.notify.templating import load
 from tests.contracts.samples import ABOUT, CASE, SAMPLES
 from tests.services.folding import Folding, at
 
-APPROVED = templates.checked(yaml.safe_load(TEMPLATES.read_text(encoding="utf-8")))
+BOOK = load(("aliyun", "tencent"))
+APPROVED = BOOK.pages["sms", "zh"]
 TAG = ABOUT.contact.tag
 NOON, NIGHT, MORNING, UNTIL = at(4, 9, 12), at(4, 9, 22), at(4, 10, 8), at(5, 9)
 OTHER_CASE = case_id("demo", "demo-2026-000418")
@@ -44,9 +48,16 @@ def parcel(cls: Any, **more: Any) -> Any:
     return cls(**{**common, "waybill": "1104938274016", **more})
 
 
+CORRECTION = sample(Warned).limit.model_copy(update={"kind": LimitKind.CORRECTION})
+TELLING: dict[type[CaseEvent], dict[str, Any]] = {Ordered: {"direction": Direction.IN}, Warned: {"limit": CORRECTION}}
+"""What makes events of these types ones that concern the citizen."""
+
+
 class Box(Folding):
     def __init__(self, **settings: Any) -> None:
-        super().__init__("notify", mailboxes(APPROVED, **settings), TAG, SendSms)
+        manners = {name: settings.pop(name) for name in ("quiet_from", "quiet_to", "cap", "limits") if name in settings}
+        decider = mailboxes(BOOK, manners=Manners(**manners), **settings)
+        super().__init__("notify", decider, TAG, SendSms, SendMail, SendWechat)
 
     @property
     def sms(self) -> SendSms:
@@ -63,13 +74,13 @@ class Box(Folding):
 
 @pytest.mark.parametrize("cls", templates.TOLD, ids=lambda cls: cls.TYPE)
 def test_every_turn_is_told_once(cls: type[CaseEvent]) -> None:
-    box, event = Box(), sample(cls)
+    box, event = Box(), sample(cls, **TELLING.get(cls, {}))
     box.hear(event, NOON, id="e1")
     sms = box.sms
     assert sms.out_id == f"{TAG}.{notice_key(event)}"
     assert len(sms.out_id) <= 256
     assert (sms.case, sms.phone, sms.day) == (CASE, ABOUT.contact.phone, "2026-04-09")
-    assert sms.template == APPROVED[templates.template_of(event)].template
+    assert sms.template == APPROVED[str(templates.template_of(event))].template
     assert all(sms.params.values())
     box.hear(event, NOON, id="e1")
     assert len(box.errands) == 1
@@ -216,6 +227,10 @@ def test_a_missing_variable_is_found_before_sending() -> None:
         (parcel(DeliveryFailed, attempt=1), "delivery_failed"),
         (parcel(DeliveryFailed, attempt=1, retracts=True), "delivery_corrected"),
         (parcel(DeliveryFailed, attempt=0, waybill="", cause="order_lost"), "delivery_trouble"),
+        (parcel(DeliveryFailed, attempt=1, cause="pick_up", direction=Direction.IN), "delivery_pickup"),
+        (parcel(DeliveryFailed, attempt=1, cause="pick_up"), "delivery_trouble"),
+        (parcel(Dispatched, partner="ems", method=DeliveryMethod.EMS, direction=Direction.IN), "dispatched_in"),
+        (parcel(Dispatched, partner="ems", method=DeliveryMethod.EMS, direction=Direction.RETURN), "dispatched_return"),
     ],
 )
 def test_the_words_fit_what_happened(event: Any, name: str) -> None:
@@ -253,3 +268,110 @@ def test_two_cases_of_one_number_do_not_mix() -> None:
     box.receipt(other)
     assert [(e.case, e.outcome) for e in box.all(Notified)] == [(OTHER_CASE, "delivered")]
     assert len(box.state.open) == 1
+
+
+@pytest.mark.parametrize(
+    "event", [sample(Warned), sample(Ordered), sample(Ordered, direction=Direction.IN, pickup=None)]
+)
+def test_what_does_not_concern_the_citizen_has_no_words(event: CaseEvent) -> None:
+    assert templates.template_of(event) is None
+
+
+# ------------------------------------------------------------------------------------------------ other channels
+
+
+REACHED = ABOUT.model_copy(
+    update={"contact": ABOUT.contact.model_copy(update={"email": "k1.bWFpbA", "wechat": "k1.b3BlbmlkMQ"})}
+)
+
+
+def every_way(**more: Any) -> Box:
+    return Box(channels=("email", "wechat"), **more)
+
+
+def test_whoever_gave_other_addresses_is_told_there_too() -> None:
+    box = every_way()
+    box.hear(sample(Accepted, about=REACHED), NOON)
+    by = {type(errand): errand for errand in box.errands.values()}
+    assert by.keys() == {SendSms, SendMail, SendWechat}
+    mail, wechat = by[SendMail], by[SendWechat]
+    assert (mail.email, wechat.openid) == ("k1.bWFpbA", "k1.b3BlbmlkMQ")
+    assert ABOUT.number in mail.subject
+    assert "${" not in mail.text
+    assert wechat.params["character_string2"] == ABOUT.number
+    assert len({errand.key for errand in box.errands.values()}) == 3
+
+
+def test_only_channels_that_the_city_has_are_used() -> None:
+    box = Box(channels=("email",))
+    box.hear(sample(Accepted, about=REACHED), NOON)
+    assert {type(errand) for errand in box.errands.values()} == {SendSms, SendMail}
+
+
+def test_each_channel_ends_by_itself() -> None:
+    """A mail server's word is the last; WeChat sends a receipt, which names nothing but the message's number."""
+    box = every_way()
+    box.hear(sample(Accepted, about=REACHED), NOON)
+    for id, errand in box.errands.items():
+        result = {"serial": {SendSms: "900^0", SendWechat: "200163836"}.get(type(errand), "")}
+        box.hear(Answer(id, errand, "done", result), NOON)
+    assert [(e.channel, e.outcome, e.provider) for e in box.all(Notified)] == [("email", "delivered", "email")]
+    assert box.state.lookups() == ("wechat:200163836",)
+    box.hear(Receipt(serial="200163836", delivered=False), NOON)
+    box.receipt(sample(Accepted))
+    assert [(e.channel, e.outcome) for e in box.all(Notified)][1:] == [("wechat", "failed"), ("sms", "delivered")]
+    assert (box.state.open, box.state.lookups()) == ({}, ())
+
+
+def test_an_email_wakes_nobody_so_it_never_waits_for_the_morning() -> None:
+    box = every_way()
+    event = parcel(Dispatched, partner="ems", method=DeliveryMethod.EMS, about=REACHED)
+    box.hear(event, NIGHT)
+    assert {type(errand) for errand in box.errands.values()} == {SendMail}
+    box.ring(MORNING)
+    assert {type(errand) for errand in box.errands.values()} == {SendSms, SendMail, SendWechat}
+
+
+def test_a_language_that_was_asked_for_is_used_where_the_words_are_there() -> None:
+    contact = REACHED.contact.model_copy(update={"language": "en"})
+    english = REACHED.model_copy(update={"contact": contact})
+    box = every_way()
+    box.hear(sample(Accepted, about=english), NOON)
+    mail = next(errand for errand in box.errands.values() if isinstance(errand, SendMail))
+    assert mail.subject == f"Application accepted {ABOUT.number}"
+    assert "9 Apr" in mail.text
+    assert box.all(Notified) == []
+
+
+# ------------------------------------------------------------------------------------- what a number may get
+
+
+LIMITS = {"aliyun": (Limit(2, DAY, same=True),), "tencent": (Limit(1, timedelta(seconds=30), same=True),)}
+
+
+def test_a_provider_that_would_refuse_the_number_is_not_asked() -> None:
+    box = Box(providers=("aliyun", "tencent"), limits=LIMITS)
+    asked = []
+    for minute in range(3):
+        box.hear(sample(Accepted, at(4, 9, 12, minute)), at(4, 9, 12, minute))
+        asked.append(box.sms.provider)
+        box.answer("done", at(4, 9, 12, minute), serial=str(minute))
+    assert asked == ["aliyun", "aliyun", "tencent"]
+
+
+def test_where_all_would_refuse_even_a_legal_notice_waits_for_the_first_that_would_not() -> None:
+    box = Box(providers=("aliyun",), limits=LIMITS)
+    for minute in range(3):
+        box.hear(sample(Accepted, at(4, 9, 12, minute)), at(4, 9, 12, minute))
+    assert len(box.errands) == 2
+    (due,) = box.state.alarms().values()
+    assert due == at(4, 10, 12, 0), "24 hours after the first of the two that count"
+    box.ring(due)
+    assert len(box.errands) == 3
+
+
+def test_other_templates_have_limits_of_their_own() -> None:
+    box = Box(providers=("aliyun",), limits=LIMITS)
+    for minute, cls in enumerate((Accepted, Accepted, Reviewed)):
+        box.hear(sample(cls, at(4, 9, 12, minute)), at(4, 9, 12, minute))
+    assert len(box.errands) == 3

@@ -1,0 +1,31 @@
+"""The settings of a suite that works with the pretend city: its partners' addresses, secrets and callbacks.
+
+Names of settings and nothing else bind it to the suite; it must never import a service.
+"""
+
+from __future__ import annotations
+
+from sandbox import portal, standard, wechat
+from sandbox.city import City
+
+
+def partners(city: City, portal_name: str) -> dict[str, str]:
+    """What a started city is to the suite; this portal receives webhooks there, and so does one named `other`."""
+    url = city.url
+    receivers = ((portal_name, city.portal.path), ("other", city.portal_other.path))
+    return {
+        "TONGBAN_OIDC_ISSUER": url,
+        "TONGBAN_NOTIFY_SMS_URL": f"{url}/sms",
+        "TONGBAN_NOTIFY_PROVIDERS": "aliyun,tencent",
+        "TONGBAN_NOTIFY_TENCENT_URL": f"{url}/tencent",
+        "TONGBAN_NOTIFY_ALIYUN_ACCOUNT_URL": f"{url}/bss",
+        "TONGBAN_NOTIFY_SMTP": f"smtp://{city.mail}",
+        "TONGBAN_NOTIFY_WECHAT_URL": f"{url}/wechat",
+        "TONGBAN_NOTIFY_WECHAT_APP": wechat.APP,
+        "TONGBAN_NOTIFY_WECHAT_SECRET": wechat.SECRET,
+        "TONGBAN_NOTIFY_WECHAT_TOKEN": wechat.TOKEN,
+        "TONGBAN_NOTIFY_WEBHOOKS": ",".join(f"{name}={url}{path}|{portal.SECRET}" for name, path in receivers),
+        "TONGBAN_COURIER_EMS_URL": f"{url}/amp-prod-api/f/amp/api/open",
+        "TONGBAN_COURIER_STANDARD_WEBHOOKS": f"sandbox={'+'.join(standard.SECRETS)}",
+        "TONGBAN_REVIEW_REGISTER_URL": url,
+    }

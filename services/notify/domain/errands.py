@@ -1,0 +1,78 @@
+"""What notify asks of the outside: a text message, an e-mail, a WeChat template message, a portal's webhook.
+
+Shapes only, personal fields sealed; this module must never hold a rule or know a wire format.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chassis.decision import Errand, Lane
+
+DOWN, REFUSED = "provider_down", "provider_refused"
+"""Problems of an errand that certainly was not sent: another provider may take the message."""
+
+BULK: Final = Lane("bulk", 20)
+"""What can wait goes by a lane of its own, so that it never delays what is urgent."""
+
+
+class SendSms(Errand, frozen=True, kw_only=True):
+    """One text message, for one provider. `phone` is sealed under `<case>:phone`; `out_id` is the reference
+    at the provider, `day` the legal date on which it was planned, from which on the provider may know it."""
+
+    case: str
+    key: str
+    out_id: str
+    phone: str
+    template: str
+    params: dict[str, str]
+    day: str = ""
+    provider: str = "aliyun"
+    urgent: bool = True
+
+    def lane(self) -> Lane:
+        return Lane() if self.urgent else BULK
+
+
+class SendMail(Errand, frozen=True, kw_only=True):
+    """One e-mail. `email` is sealed under `<case>:email`; the errand's id makes the Message-ID."""
+
+    case: str
+    key: str
+    email: str
+    subject: str
+    text: str
+
+    def lane(self) -> Lane:
+        return Lane("email", 10)
+
+
+class SendWechat(Errand, frozen=True, kw_only=True):
+    """One template message 模板消息. `openid` is sealed under `<case>:wechat`; the errand's id is the client_msg_id.
+    `planned` is the legal moment of planning (ISO 8601), before which it cannot have been sent; "" = not known."""
+
+    case: str
+    key: str
+    openid: str
+    template: str
+    params: dict[str, str]
+    planned: str = ""
+
+    def lane(self) -> Lane:
+        return Lane("wechat", 20)
+
+
+class PostHook(Errand, frozen=True, kw_only=True):
+    """One notice for the webhook of the case's portal. `case`, `notice` and `at` (ISO 8601) make the webhook-id, which
+    is the same for every call. No personal data: `text` is what the citizen reads. Portals have a lane each."""
+
+    case: str
+    portal: str
+    submission: str
+    number: str
+    notice: str
+    at: str
+    text: str
+
+    def lane(self) -> Lane:
+        return Lane(f"webhook:{self.portal}", 4)

@@ -1,0 +1,116 @@
+"""Notices to a portal's own webhook (N05): a case's in their order, one at a time, again by a schedule, then given up.
+
+State, message and now give a decision; this module must never call a portal or touch a mailbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from chassis.decision import Alarm, Answer, Decider, Decision, State
+from contracts.event import About, CaseEvent
+from contracts.notify import Notified
+from services.notify.domain.errands import PostHook
+from services.notify.domain.templates import TOLD, Book, template_of
+
+DOWN: Final = "endpoint_down"
+"""Problem of a call that may be made again: nobody answered, or not now."""
+SCHEDULE: Final = (5, 300, 1800, 7200, 18_000, 36_000, 36_000)
+"""Seconds before each further call; about 28 hours in all, then the portal has missed the notice (as Svix does)."""
+JITTER: Final = 0.2
+"""Share of each wait by which cases differ, so that a portal that comes back is not met by all at once."""
+
+
+class Call(msgspec.Struct, frozen=True, array_like=True):
+    """One notice to be posted."""
+
+    notice: str
+    at: str
+    text: str
+
+
+class Hook(State, frozen=True, kw_only=True):
+    """Keyed by case id. The first of `queue` is under way, or waits for `again` after so many `tries`."""
+
+    about: dict[str, Any] = {}
+    queue: tuple[Call, ...] = ()
+    tries: int = 0
+    again: datetime | None = None
+
+    def alarms(self) -> Mapping[str, datetime]:
+        return {"again": self.again} if self.again is not None else {}
+
+
+def hooks(book: Book, portals: Collection[str]) -> Decider[Hook]:
+    """The decider of kind `hook`, for cases of these portals."""
+    decider: Decider[Hook] = Decider("hook", Hook)
+
+    def concerned(event: CaseEvent) -> str | None:
+        told = event.about.portal in portals and not event.about.trial and template_of(event)
+        return event.case if told else None
+
+    @decider.on(*TOLD, key=concerned)
+    def told(state: Hook, event: CaseEvent, now: datetime) -> Decision[Hook] | None:
+        name = template_of(event)
+        assert name is not None
+        template = book.sms(name)
+        params = template.params(event)
+        if isinstance(params, str):
+            return None
+        call = Call(event.TYPE, event.at.isoformat(), template.filled(params))
+        about = event.about.model_dump(mode="json", exclude_none=True)
+        state, first = replace(state, about=about, queue=(*state.queue, call)), not state.queue
+        return Decision(state, do=posts(state) if first else ())
+
+    @decider.after(PostHook)
+    def posted(state: Hook, answer: Answer, now: datetime) -> Decision[Hook]:
+        if answer.problem == DOWN and state.tries < len(SCHEDULE):
+            return Decision(replace(state, tries=state.tries + 1, again=now + wait(state)))
+        outcome: Literal["delivered", "failed"] = "delivered" if answer.outcome == "done" else "failed"
+        about = About.model_validate(state.about)
+        said = Notified(
+            at=now,
+            case=state.id,
+            about=about,
+            notice=state.queue[0].notice,
+            audience="portal",
+            channel="webhook",
+            outcome=outcome,
+            provider=about.portal,
+        )
+        state = replace(state, queue=state.queue[1:], tries=0)
+        return Decision(state, say=(said,), do=posts(state))
+
+    @decider.when("again")
+    def again(state: Hook, alarm: Alarm, now: datetime) -> Decision[Hook]:
+        return Decision(replace(state, again=None), do=posts(state))
+
+    return decider
+
+
+def posts(state: Hook) -> tuple[PostHook, ...]:
+    """The call of the first notice that waits."""
+    if not state.queue:
+        return ()
+    first, about = state.queue[0], state.about
+    call = PostHook(
+        case=state.id,
+        portal=about["portal"],
+        submission=about["submission"],
+        number=about["number"],
+        notice=first.notice,
+        at=first.at,
+        text=first.text,
+    )
+    return (call,)
+
+
+def wait(state: Hook) -> timedelta:
+    """Until the next call: the schedule, and up to a fifth more, by the case's id."""
+    share = int(state.id[:4], 16) / 0xFFFF
+    return timedelta(seconds=SCHEDULE[state.tries] * (1 + JITTER * share))

@@ -1,0 +1,139 @@
+"""Webhooks of portals, by Standard Webhooks: each notice posted once per call, signed with every live secret.
+
+An endpoint that does not answer rests; this module must never decide when a notice is posted again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import aiohttp
+import msgspec
+
+from chassis.clock import Clock
+from chassis.decision import Reject
+from chassis.document import derived
+from chassis.webhooks import Endpoint, headers
+from services.notify.domain.errands import PostHook
+from services.notify.settings import Settings
+
+ANSWER: Final = 5.0
+"""Seconds for a whole call, down to the last byte of the answer that is read."""
+READ: Final = 4096
+"""Most bytes of an answer that are read: only its status matters."""
+AGAIN: Final = frozenset((408, 409, 425, 429))
+"""What a portal answers that cannot take the notice now."""
+TRIPS: Final = 5
+"""Failures in a row after which an endpoint rests."""
+REST: Final = 30.0
+"""Seconds that it rests; then one call tries it."""
+
+
+class Breaker:
+    """Of one endpoint. Times are monotonic seconds."""
+
+    def __init__(self) -> None:
+        self.failures, self.until = 0, 0.0
+
+    def admits(self, now: float) -> bool:
+        """Whether to call. After its rest an endpoint gets one call, and rests on until that has succeeded."""
+        if self.failures < TRIPS:
+            return True
+        if now < self.until:
+            return False
+        self.until = now + REST
+        return True
+
+    def failed(self, now: float) -> None:
+        self.failures += 1
+        self.until = now + REST
+
+    def answered(self) -> None:
+        self.failures = 0
+
+
+class Hooks:
+    """Runs PostHook errands. No answer counts as none: the document behind the errand posts again by its own schedule,
+    under the same webhook-id, and a receiver drops what it has seen. So nothing is ever asked about."""
+
+    patient = False
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.endpoints, self.clock, self.limit = settings.hooked, clock, ANSWER
+        self.breakers = {name: Breaker() for name in self.endpoints}
+        self._session: aiohttp.ClientSession | None = None
+
+    async def make(self, id: str, errand: PostHook) -> Mapping[str, Any]:
+        """`{}`. Raises Reject `endpoint_gone` (410, or no such portal any more), `endpoint_refused` (it will not take
+        this notice) or `endpoint_down` (again later)."""
+        endpoint = self.endpoints.get(errand.portal)
+        if endpoint is None:
+            raise Reject("endpoint_gone")
+        breaker = self.breakers[errand.portal]
+        if not breaker.admits(self.clock.ticks()):
+            raise Reject("endpoint_down")
+        body = content(errand)
+        try:
+            status = await self._post(endpoint, body, headers(endpoint.secrets, message_id(errand), self._now(), body))
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            breaker.failed(self.clock.ticks())
+            raise Reject("endpoint_down") from None
+        refused = 400 <= status < 500 and status not in AGAIN
+        if not (200 <= status < 300 or refused):
+            breaker.failed(self.clock.ticks())
+            raise Reject("endpoint_down")
+        breaker.answered()
+        if refused:
+            raise Reject("endpoint_gone" if status == 410 else "endpoint_refused")
+        return {}
+
+    async def ask(self, id: str, errand: PostHook) -> None:
+        """Nothing to ask: a repeated webhook-id does no harm."""
+
+    async def _post(self, endpoint: Endpoint, body: bytes, signed: Mapping[str, str]) -> int:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0),
+                headers={"Content-Type": "application/json", "User-Agent": "tongban"},
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+            )
+        limit = aiohttp.ClientTimeout(total=self.limit)
+        # A redirect would take the notice to an address that nobody has approved.
+        async with self._session.post(
+            endpoint.url, data=body, headers=signed, allow_redirects=False, timeout=limit
+        ) as answer:
+            left = READ
+            while left > 0 and (part := await answer.content.read(left)):
+                left -= len(part)
+            return answer.status
+
+    def _now(self) -> str:
+        return str(int(self.clock.system()))
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+
+def message_id(errand: PostHook) -> str:
+    """The same for every call of one notice, though each call is an errand of its own: by it the portal knows what it
+    has already taken."""
+    return derived("webhook", errand.case, errand.notice, errand.at)
+
+
+def content(errand: PostHook) -> bytes:
+    return msgspec.json.encode(
+        {
+            "type": f"notice.{errand.notice}",
+            "timestamp": errand.at,
+            "data": {
+                "case": errand.case,
+                "submission": errand.submission,
+                "number": errand.number,
+                "notice": errand.notice,
+                "text": errand.text,
+            },
+        }
+    )

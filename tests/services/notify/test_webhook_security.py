@@ -1,0 +1,164 @@
+"""Hostile pushes at the doors of two SMS providers: 2xx and 4xx only, and without the secret nothing changes.
+
+The suite listens on a real port; the seed is printed with the number of cases.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from chassis.bus import Record
+from chassis.sealing import load_keyring
+from contracts.wire import Envelope, encode
+from services.notify.app import build
+from services.notify.domain.rules import notice_key
+from tests.chassis.running import until
+from tests.contracts.samples import ABOUT, CASE
+from tests.services.folding import at
+from tests.services.hostile import Doors, Heard, Request, Target, hostile, rounds
+from tests.services.notify.test_mailbox import Accepted, invited, sample
+from tests.services.standing import Standing
+
+EACH = rounds(530)
+"""Requests of each kind at each door."""
+PHONE, SECRET, START = "14400000001", "sandbox-sms", at(4, 9, 10)
+ENV = {"TONGBAN_NOTIFY_SMS_URL": "{city}/sms"}
+ACCEPTED = {"aliyun": {"code": 0, "msg": "接收成功"}, "tencent": {"result": 0, "errmsg": "OK"}}
+DOORS = ("aliyun/reports", "aliyun/replies", "tencent/reports", "tencent/replies")
+
+
+class Notify(Doors):
+    """Notify with one mailbox, in which one notice waits for its receipt and one invitation for its reply."""
+
+    reference = ""
+
+    def write(self) -> None:
+        keyring = load_keyring(self.place.suite.settings)
+        seal = {"tag": keyring.tag(PHONE), "phone": keyring.seal(PHONE, f"{CASE}:phone")}
+        about = ABOUT.model_copy(update={"contact": ABOUT.contact.model_copy(update=seal)})
+        events = [event.model_copy(update={"about": about}) for event in (sample(Accepted, START), invited(START))]
+        for event in events:
+            headers, value = encode(Envelope(f"e-{event.TYPE}", "/tongban/intake", 1, event))
+            self.run(self.place.suite.bus.publish([Record("case", CASE, headers, value)]))
+        self.run(until(lambda: len(self.place.city.sms.of_phone(PHONE)) == len(events)))
+        self.settle()
+        self.reference = f"{seal['tag']}.{notice_key(events[0])}"
+
+    def push(self, door: str, content: Any, secret: str = SECRET) -> Heard:
+        return self.send(replace(request_of(door, json.dumps(content).encode()), path=path_of(door, secret)))
+
+
+def path_of(door: str, secret: str) -> str:
+    provider, _, kind = door.partition("/")
+    return f"/notify/webhooks/{provider}/{secret}/{kind}"
+
+
+def request_of(door: str, body: bytes) -> Request:
+    return Request(path_of(door, SECRET), body)
+
+
+@pytest.fixture(scope="module")
+def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notify]:
+    found = Notify(Standing, tmp_path_factory.mktemp("doors"), ("notify", build), START, ENV)
+    found.write()
+    yield found
+    found.close()
+
+
+def content(door: str, reference: str, phone: str) -> list[dict[str, Any]]:
+    """A push as the provider's document prints it."""
+    when = "2026-04-09 10:00:00"
+    return {
+        "aliyun/reports": [
+            {
+                "phone_number": phone, "send_time": when, "report_time": when, "success": True, "err_code": "DELIVERED",
+                "err_msg": "用户接收成功", "sms_size": "1", "biz_id": "12345", "out_id": reference,
+            }
+        ],
+        "aliyun/replies": [
+            {
+                "phone_number": phone, "send_time": when, "content": "满意", "sign_name": "亳州政务",
+                "dest_code": "10690000", "sequence_id": 1234567890,
+            }
+        ],
+        "tencent/reports": [
+            {
+                "user_receive_time": when, "nationcode": "86", "mobile": phone, "report_status": "SUCCESS",
+                "errmsg": "DELIVRD", "description": "用户短信送达成功", "sid": "8:12345", "ext": reference,
+            }
+        ],
+        "tencent/replies": [
+            {"nationcode": "86", "mobile": phone, "text": "满意", "sign": "亳州政务", "time": 1775700000, "extend": "0"}
+        ],
+    }[door]  # fmt: skip
+
+
+def refused(words: Any) -> bool:
+    """Neither document has words for a failure, only a status: ours are a problem."""
+    return bool(words["type"] == f"urn:tongban:problem:{words['rule']}" and words["title"] and words["errors"])
+
+
+def target(doors: Notify, door: str, phone: str = PHONE) -> Target:
+    def forged(request: Request, text: str) -> Request:
+        return replace(request, path=path_of(door, "x" + quote(text.replace("/", "|"), safe="")))
+
+    return Target(content(door, doors.reference, phone), lambda body: request_of(door, body), forged, refused)
+
+
+@pytest.mark.parametrize("each", EACH)
+@pytest.mark.parametrize("door", DOORS)
+def test_without_the_secret_nothing_is_taken_and_nothing_changes(doors: Notify, door: str, each: int) -> None:
+    """Of a number that has open notices, and so would be changed."""
+    assert hostile(doors, target(doors, door), each, authentic=False) >= each
+
+
+@pytest.mark.parametrize("each", EACH)
+@pytest.mark.parametrize("door", DOORS)
+def test_authentic_nonsense_is_taken_or_refused(doors: Notify, door: str, each: int) -> None:
+    assert hostile(doors, target(doors, door), each, authentic=True) >= each
+    heard = doors.push(door, content(door, doors.reference, PHONE))
+    assert (heard.status, heard.words) == (200, ACCEPTED[door.partition("/")[0]]), "the door still works"
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_what_names_no_message_of_ours_changes_nothing(doors: Notify, door: str) -> None:
+    """A number that we do not know, a notice that this mailbox does not have, a reference of somebody else."""
+    tag, _, key = doors.reference.partition(".")
+    before = doors.kept()
+    for reference in (f"{'0' * 32}.{key}", f"{tag}.{'0' * 24}", "", "123456", doors.reference + "0", "签名"):
+        for phone in ("13900000000", "", "+8613900000000", "１４４", "\x00"):
+            heard = doors.push(door, content(door, reference, phone))
+            assert (heard.status, heard.words) == (200, ACCEPTED[door.partition("/")[0]])
+    assert doors.kept() == before
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("chunked", [False, True])
+def test_too_much_is_refused(doors: Notify, door: str, chunked: bool) -> None:
+    """Whether it says so beforehand or not."""
+    before = doors.kept()
+    heard = doors.send(replace(request_of(door, b" " * 1_000_001), chunked=chunked))
+    assert (heard.status, refused(heard.words), heard.words["rule"]) == (413, True, "body_too_large")
+    assert doors.kept() == before
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_repeated_push_changes_nothing(doors: Notify, door: str) -> None:
+    push = content(door, doors.reference, PHONE)
+    assert doors.push(door, push).status == 200
+    before = doors.kept()
+    assert doors.push(door, push).status == 200
+    assert doors.kept() == before
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_push_of_too_many_items_holds_nobody_up(doors: Notify, door: str) -> None:
+    heard = doors.send(request_of(door, b"[" + b"{}," * 300_000 + b"{}]"))
+    assert (heard.status, heard.words["rule"]) == (400, "push_unreadable")
+    assert doors.push(door, [{}] * 2_000).status == 200

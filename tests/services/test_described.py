@@ -1,0 +1,128 @@
+"""What `/openapi.json` says of notify and courier holds: schemathesis asks every route, officers' and partners' alike.
+
+The description is the one that the running suite serves; this test must never know a route beforehand.
+"""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from sandbox.officers import BY_ID, Office
+from services.courier.app import build as courier
+from services.notify.app import build as notify
+from tests.contracts.samples import CASE
+from tests.services.courier import partners
+from tests.services.courier import test_webhook_security as courier_doors
+from tests.services.courier.parcels import DECIDED
+from tests.services.hostile import SEED, Doors, Request, rounds
+from tests.services.notify import test_webhook_security as notify_doors
+from tests.services.standing import Standing
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+OFFICERS = ("sj-issuer-1", "sj-window-1", "mz-issuer-1", "jc-supervisor-1", "yw-operator-1")
+KNOWN = {"case": CASE, "name": "accepted", "partner": "partner", "kind": "parcel", "id": CASE}
+"""What path parameters name where they name something."""
+
+
+@pytest.fixture(scope="module", params=["notify", "courier"])
+def doors(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+    directory = tmp_path_factory.mktemp(request.param)
+    found: Doors
+    if request.param == "notify":
+        found = mail = notify_doors.Notify(
+            Standing, directory, ("notify", notify), notify_doors.START, notify_doors.ENV
+        )
+        mail.write()
+    else:
+        found = post = courier_doors.Courier(Standing, directory, ("courier", courier), DECIDED, courier_doors.ENV)
+        post.order()
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def described(doors: Doors) -> Any:
+    return schemathesis.openapi.from_url(f"{doors.place.url}/openapi.json")
+
+
+@pytest.fixture(scope="module")
+def tokens(doors: Doors) -> list[str]:
+    """One that is valid of each officer, and one of nobody."""
+    place = doors.place
+    offices = [Office(place.http, place.url, place.city.url, BY_ID[name]) for name in OFFICERS]
+    return [*(f"Bearer {doors.run(office.token())}" for office in offices), "Bearer nobody"]
+
+
+@pytest.mark.parametrize("each", rounds(26))
+def test_every_route_answers_as_described(doors: Doors, described: Any, tokens: list[str], each: int) -> None:
+    statuses: collections.Counter[int] = collections.Counter()
+    secret = partners.SF_SECRET if doors.name == "courier" else notify_doors.SECRET
+    session = requests.Session()
+    for found in described.get_all_operations():
+        operation = found.ok()
+        names = [parameter.name for parameter in operation.path_parameters]
+        known = {name: {**KNOWN, "secret": secret}[name] for name in names}
+
+        @seed(SEED)
+        @settings(max_examples=each, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+        @given(
+            case=st.one_of(
+                operation.as_strategy(GenerationMode.POSITIVE, path_parameters=known),
+                operation.as_strategy(GenerationMode.NEGATIVE, path_parameters=known),
+                operation.as_strategy(GenerationMode.NEGATIVE),
+            ),
+            token=st.sampled_from(tokens),
+        )
+        def asked(case: Any, token: str) -> None:
+            response = case.call(session=session, headers={"Authorization": token})
+            statuses[response.status_code] += 1
+            case.validate_response(response, checks=CHECKS)
+
+        asked()
+    session.close()
+    count = sum(statuses.values())
+    print(
+        f"TONGBAN_SEED={SEED}: {doors.name}, {count} cases by schemathesis, answered {dict(sorted(statuses.items()))}"
+    )
+    assert count >= each * 10
+    assert {200, 400, 401, 403} <= set(statuses), "it reached what lies behind the door"
+
+
+def test_every_door_is_described_with_its_signature_and_the_partners_words(doors: Doors, described: Any) -> None:
+    pushes = {path: item["post"] for path, item in described.raw_schema["paths"].items() if "/webhooks/" in path}
+    assert len(pushes) >= 4
+    for path, push in pushes.items():
+        assert set(push["responses"]) == {"200", "400", "401", "413"}, path
+        assert push["requestBody"]["content"], path
+        assert push["security"] == [], path
+        signed = [parameter["in"] for parameter in push["parameters"]] or list(push["requestBody"]["content"])
+        assert set(signed) & {"header", "path", "application/x-www-form-urlencoded"}, path
+        heard = doors.send(Request(path.format(secret="guess", partner="partner"), b"[]"))
+        assert heard.status in (400, 401), path
+        words = push["responses"]["401"]["content"]
+        if heard.type == "application/json":
+            assert set(words[heard.type]["example"]) == set(heard.words) - {"rule"}, path
+        else:
+            assert list(words) == [heard.type] == ["application/problem+json"], path

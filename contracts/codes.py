@@ -214,11 +214,14 @@ SCAN_EMS: Final = CodeList(
         ("702", ParcelScan.OUT_FOR_DELIVERY),
         ("704", ParcelScan.DELIVERED),
         ("705", ParcelScan.ATTEMPTED),
+        ("708", ParcelScan.RETURNING),
+        ("709", ParcelScan.RETURNED),
     ),
 )
 """203 收寄, 306 揽投解车, 389 处理中心封车, 912 航班降落, 954 到达处理中心, 702 下段(派送), 704 妥投,
-705 未妥投. The partner's own table has about 195 codes: an unknown one is a movement that changes no state, never an
-error."""
+705 未妥投. 203 is from memory, and no source of ours shows 708 退回 and 709 退回妥投: a city checks these three against
+the partner's own table of about 195. An unknown code is a movement that changes no state, never an error; a 704 after
+a 708 is the sender's."""
 
 
 SCAN_EMS_LEGACY: Final = CodeList(

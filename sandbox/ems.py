@@ -1,4 +1,4 @@
-"""A pretend EMS that speaks its open platform's formats: order, query, label, cancel, trace query and trace pushes.
+"""A pretend EMS that speaks its open platform's formats: order, query, label, cancel, intercept, traces.
 
 It counts every order it takes by logisticsOrderNo and gives a repeated one another waybill, to reveal double parcels;
 this module must never import the courier service.
@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 from typing import Any
 
 import aiohttp
 import msgspec
 from aiohttp import web
 
+from contracts.event import SHANGHAI
 from sandbox.citytime import CityTime, stamp
 from sandbox.ems_codec import BadEnvelope, EmsCodec, digest
-from sandbox.ems_scans import SCRIPT_OF_NUMBER, SCRIPTS, Parcel, label_pdf, legacy, trace
+from sandbox.ems_scans import DELIVERED, PAUSE, RETURNED, SCRIPT_OF_NUMBER, SCRIPTS, Parcel, label_pdf, legacy, trace
 from sandbox.faults import Faults, Ledger
 from sandbox.push import Pusher
 from sandbox.serving import BadRequest, Partner, Paths, encode, fields, reply
@@ -28,6 +30,10 @@ PUSH_KEY = "sandbox-ems-push"
 VERSION, LEGACY_VERSION = "ems_track_cn_3.0", "ems_track_cn_1.0"
 
 ORDER, CANCEL, LABEL, TRACE = "020003", "020006", "010004", "040001"
+
+FORM = "%Y-%m-%d %H:%M:%S"
+Slot = tuple[str, str] | None
+"""When the sender wants EMS to come, as written in the order."""
 
 Place = tuple[Parcel, int]
 """A parcel and the place of a scan in its script."""
@@ -44,7 +50,8 @@ class No(Exception):
 
 
 class Ems(Partner):
-    """`query` is the apiCode of the order query, `keep` bounds the parcels it remembers, `url` is the city's own."""
+    """`query` and `intercept` are apiCodes that no source shows, `keep` bounds the parcels it remembers, `url` is the
+    city's own."""
 
     def __init__(
         self,
@@ -55,10 +62,11 @@ class Ems(Partner):
         secret: str = SECRET,
         push_key: str = PUSH_KEY,
         query: str = "020010",
+        intercept: str = "020007",
         seed: int = 1,
         keep: int = 200_000,
     ) -> None:
-        super().__init__("ems", faults, Ledger(("ordered", "cancelled"), ("traces", "legacy")))
+        super().__init__("ems", faults, Ledger(("ordered", "cancelled", "intercepted"), ("traces", "legacy")))
         self.time = time
         self.codec = EmsCodec(secret)
         self.url = ""
@@ -75,6 +83,7 @@ class Ems(Partner):
             LABEL: self.label,
             TRACE: self.traces_of,
             query: self.find,
+            intercept: self.intercept,
         }
         self.traces: Pusher[Place] = Pusher(
             "ems", "traces", time=time, session=session, faults=faults, ledger=self.ledger,
@@ -141,32 +150,47 @@ class Ems(Partner):
             text(party, "address", f"{role}.")
             if not party.get("mobile") and not party.get("phone"):
                 raise No("A0410", f"{role}.mobile不能为空")
+        slot = slot_of(message)
         self._waybill += 1
         waybill = str(self._waybill)
         if not lying:
-            receiver = message["receiver"]
-            self._take(order_no, waybill, str(receiver.get("mobile") or receiver.get("phone")))
+            self._take(order_no, waybill, {role: message[role] for role in ("sender", "receiver")}, slot)
         return {"logisticsOrderNo": order_no, "waybillNo": waybill, "routeCode": "", "packageCode": ""}
 
-    def _take(self, order_no: str, waybill: str, mobile: str) -> None:
-        script = self._scripts.pop(order_no, "") or SCRIPT_OF_NUMBER.get(mobile[-4:], "")
+    def _take(self, order_no: str, waybill: str, parties: dict[str, Any], slot: Slot) -> None:
+        numbers = [str(parties[role].get("mobile") or parties[role].get("phone")) for role in ("receiver", "sender")]
+        script = self._scripts.pop(order_no, "")
+        for number in numbers:
+            script = script or SCRIPT_OF_NUMBER.get(number[-4:], "")
         if not script:
             script = self._next.pop(0) if self._next else "default"
         if script == "default" and self.faults.draw("ems", "traces", ("out_of_order",)) is not None:
             self.ledger.faults["out_of_order"] += 1
             script = "out_of_order"
-        parcel = Parcel(order_no, waybill, script, self.time.now(), self.time.legal())
+        start = self.time.now() + self._late(script, slot)
+        parcel = Parcel(order_no, waybill, script, start, self.time.legal(), parties=parties, slot=slot)
         self.ledger.effects["ordered"].add(order_no)
         self._by_order.setdefault(order_no, []).append(parcel)
         self._by_waybill[waybill] = parcel
         if len(self._by_waybill) > self.keep:
             self._forget(next(iter(self._by_waybill)))
-        pusher = self.legacy if SCRIPTS[script].legacy else self.traces
-        order = sorted(range(len(parcel.scans)), key=lambda n: parcel.scans[n].pushed or parcel.scans[n].happens)
-        for index in order:
+        # In an instant city nothing may be waited for: who comes late is not told of, only shown to those who ask.
+        if not (SCRIPTS[script].late and self.time.instant):
+            self._push(parcel, range(len(parcel.scans)))
+
+    def _late(self, script: str, slot: Slot) -> float:
+        """City seconds until a script begins for which nobody comes in the first slot."""
+        if not SCRIPTS[script].late or slot is None:
+            return 0.0
+        end = datetime.strptime(slot[1], FORM).replace(tzinfo=SHANGHAI)
+        return max(0.0, (end - self.time.legal()).total_seconds() + PAUSE)
+
+    def _push(self, parcel: Parcel, places: range) -> None:
+        pusher = self.legacy if SCRIPTS[parcel.script].legacy else self.traces
+        for index in sorted(places, key=lambda n: parcel.scans[n].pushed or parcel.scans[n].happens):
             scan = parcel.scans[index]
-            pushed = scan.happens if scan.pushed is None else scan.pushed
-            pusher.put((parcel, index), parcel.ordered + self.time.delay(pushed * 60.0))
+            wait = 0 if scan.pushed is None else scan.pushed - scan.happens
+            pusher.put((parcel, index), parcel.happens(index, self.time) + self.time.delay(wait * 60.0))
 
     def _forget(self, waybill: str) -> None:
         parcel = self._by_waybill.pop(waybill)
@@ -198,6 +222,19 @@ class Ems(Partner):
             self.ledger.effects["cancelled"].add(parcel.order_no)
         return {"logisticsOrderNo": parcel.order_no, "waybillNo": parcel.waybill}
 
+    def intercept(self, message: Answer, lying: bool) -> Answer:
+        """020007: from the first scan until it is handed out; once intercepted it stays so. Raises No."""
+        parcel = self._parcel(message)
+        done = [parcel.scans[n].code for n in parcel.done(self.time)]
+        if parcel.cancelled or not done:
+            raise No("B0410", "邮件未收寄，不能拦截")
+        if parcel.stopped is None and (DELIVERED in done or RETURNED in done):
+            raise No("B0411", "邮件已妥投，不能拦截")
+        if not lying and parcel.stopped is None:
+            self._push(parcel, parcel.stop(self.time))
+            self.ledger.effects["intercepted"].add(parcel.order_no)
+        return {"logisticsOrderNo": parcel.order_no, "waybillNo": parcel.waybill}
+
     def label(self, message: Answer, _lying: bool) -> Answer:
         """010004: where the label is to be had as a PDF (getURL=1)."""
         parcel = self._parcel(message)
@@ -212,9 +249,7 @@ class Ems(Partner):
     def traces_of(self, message: Answer, lying: bool) -> Answer:
         """040001: every scan that has happened, in order, whether or not it was pushed."""
         parcel = self._parcel(message)
-        done = [n for n in range(len(parcel.scans)) if parcel.happens(n, self.time) <= self.time.now()]
-        if parcel.cancelled or lying:
-            done = []
+        done = [] if parcel.cancelled or lying else parcel.done(self.time)
         taken_back = {parcel.scans[n].retracts for n in done}
         kept = [n for n in done if parcel.scans[n].retracts is None and n not in taken_back]
         return {"responseItems": [trace(parcel, n, self.time) for n in kept]}
@@ -252,6 +287,8 @@ class Ems(Partner):
                         "waybillNo": parcel.waybill,
                         "script": parcel.script,
                         "status": parcel.status(self.time),
+                        **parcel.parties,
+                        "pickup": parcel.slot,
                     }
                     for parcel in found
                 ]
@@ -274,7 +311,22 @@ class Ems(Partner):
 
 
 def still(place: Place) -> bool:
-    return not place[0].cancelled
+    parcel, index = place
+    return not parcel.cancelled and index not in parcel.dropped
+
+
+def slot_of(message: Answer) -> Slot:
+    """The pick-up slot of an order, where one is named. Raises No."""
+    given = message.get("pickupBeginTime"), message.get("pickupEndTime")
+    if given == (None, None):
+        return None
+    try:
+        begin, end = (datetime.strptime(str(one), FORM).replace(tzinfo=SHANGHAI) for one in given)
+    except ValueError:
+        raise No("A0421", "预约揽收时间格式错误") from None
+    if begin >= end:
+        raise No("A0421", "预约揽收时间错误")
+    return str(given[0]), str(given[1])
 
 
 def text(message: Answer, name: str, prefix: str = "") -> str:

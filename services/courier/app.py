@@ -11,11 +11,12 @@ from functools import partial
 from chassis.service import Parts, Service
 from services.courier import api
 from services.courier.domain.batch import batches
-from services.courier.domain.parcel import CancelEms, OrderEms, TraceEms
+from services.courier.domain.parcel import CancelEms, InterceptEms, OrderEms, TraceEms
 from services.courier.domain.rules import parcels, strays
 from services.courier.domain.settlement import Prices, settlements
+from services.courier.domain.slots import Slots, hours_of
 from services.courier.papers import Papers
-from services.courier.partners.ems import EmsCancels, EmsLabels, EmsOrders, EmsTraces
+from services.courier.partners.ems import EmsCancels, EmsIntercepts, EmsLabels, EmsOrders, EmsTraces
 from services.courier.settings import Settings
 
 
@@ -25,6 +26,13 @@ def build(parts: Parts) -> Service:
         same_city=timedelta(hours=settings.same_city_hours),
         elsewhere=timedelta(hours=settings.elsewhere_hours),
         patience=timedelta(minutes=settings.patience_minutes),
+        slots=Slots(
+            parts.calendar,
+            hours_of(settings.pickup_slots),
+            lead=timedelta(minutes=settings.pickup_lead_minutes),
+            grace=timedelta(minutes=settings.pickup_grace_minutes),
+        ),
+        pull=settings.pull_hour,
     )
     unknown = strays()
     listed = batches(parts.calendar, settings.cutoff_hour)
@@ -36,7 +44,12 @@ def build(parts: Parts) -> Service:
     return Service(
         "courier",
         deciders=(sent, unknown, listed, settled),
-        errands={OrderEms: ems, TraceEms: EmsTraces(ems), CancelEms: EmsCancels(ems)},
+        errands={
+            OrderEms: ems,
+            TraceEms: EmsTraces(ems),
+            CancelEms: EmsCancels(ems),
+            InterceptEms: EmsIntercepts(ems),
+        },
         routes=partial(api.routes, sent, unknown, settings, parts.keyring, papers),
         close=(ems.close,),
     )

@@ -11,10 +11,11 @@ from pydantic import Field, field_validator
 
 from chassis.settings import Section
 from chassis.webhooks import secrets_of
+from services.courier.domain.slots import hours_of
 
 
 class Settings(Section):
-    """EMS: address, contract, secrets, sender, and the promise."""
+    """EMS: address, contract, secrets; the window on labels; the promise, pick-up slots, and when EMS is asked."""
 
     prefix: ClassVar[str] = "TONGBAN_COURIER_"
 
@@ -25,6 +26,7 @@ class Settings(Section):
     ems_authorization: str = Field("sandbox", repr=False, description="EMS authorization code.")
     ems_secret: str = Field("TvaBgrhE46sft3nZlfe7xw==", repr=False, description="EMS secret: Base64 of 16 bytes (SM4).")
     ems_query: str = Field("020010", description="EMS apiCode of the order query.")
+    ems_intercept: str = Field("020007", description="EMS apiCode of an interception (拦截退回); to be checked.")
     ems_push_key: str = Field("sandbox-ems-push", repr=False, description="Key of EMS pushes (header authenticate).")
     kuaidi100_salt: str = Field("sandbox-kuaidi100", repr=False, description="Salt of 快递100 subscriptions.")
     sf_secret: str = Field("sandbox-sf", repr=False, description="Secret path segment of 顺丰's pushes.")
@@ -38,9 +40,11 @@ class Settings(Section):
         gt=0,
         description="Seconds after which a push that could not be stored is answered as failed (快递100: 20).",
     )
-    sender_name: str = Field("亳州市政务服务中心", description="Sender on the label.")
-    sender_phone: str = Field("05580000000", description="Sender's telephone.")
-    sender_address: str = Field("安徽省亳州市谯城区希夷大道", description="Sender's address.")
+    sender_name: str = Field(
+        "亳州市政务服务中心", description="The window on labels: sender of results, receiver of originals."
+    )
+    sender_phone: str = Field("05580000000", description="The window's telephone.")
+    sender_address: str = Field("安徽省亳州市谯城区希夷大道", description="The window's address.")
     same_city_hours: int = Field(24, ge=1, description="Hours promised from the first scan, same city.")
     elsewhere_hours: int = Field(48, ge=1, description="Hours promised from the first scan, elsewhere.")
     patience_minutes: int = Field(
@@ -56,6 +60,22 @@ class Settings(Section):
     price_same_city: int = Field(1200, ge=0, description="Fen per parcel within the city (demonstration value).")
     price_elsewhere: int = Field(2000, ge=0, description="Fen per parcel to elsewhere (demonstration value).")
     price_return: int = Field(1200, ge=0, description="Fen per original sent back (demonstration value).")
+    pickup_slots: str = Field(
+        "09:00-12:00,14:00-17:00", description="Pick-up slots of every working day (HH:MM-HH:MM,…)."
+    )
+    pickup_lead_minutes: int = Field(60, ge=0, description="Minutes that a pick-up slot is named before it begins.")
+    pickup_grace_minutes: int = Field(
+        60, ge=0, description="Minutes after a slot without any scan until EMS is asked, and it counts as missed."
+    )
+    pull_hour: int = Field(
+        23, ge=0, le=23, description="Hour within which EMS is asked every day for scans that it never pushed."
+    )
+
+    @field_validator("pickup_slots")
+    @classmethod
+    def _slots(cls, value: str) -> str:
+        hours_of(value)
+        return value
 
     @field_validator("standard_webhooks")
     @classmethod

@@ -269,3 +269,94 @@ async def test_a_lying_platform_has_no_parcel(http: aiohttp.ClientSession, city:
         assert response.status == 201
     assert (await call(http, city, "020003", order("order-1")))["success"]
     assert (await call(http, city, "020010", {"logisticsOrderNo": "order-1"}))["retCode"] == "B0404"
+
+
+# ----------------------------------------------------------------------------------- pick-up, return, interception
+
+WINDOW = {"name": "政务服务中心", "phone": "05580000000", "address": "希夷大道"}
+SLOT = {"pickupBeginTime": "2026-04-01 14:00:00", "pickupEndTime": "2026-04-01 17:00:00"}
+
+
+async def test_sender_and_receiver_are_kept_as_given_and_the_citizen_chooses_the_script(
+    http: aiohttp.ClientSession, city: City, suite: Receiver
+) -> None:
+    """Of originals on their way in the citizen is the sender, and the window has no mobile."""
+    inbound = order("order-1", "14400009104") | {"receiver": WINDOW} | SLOT
+    await call(http, city, "020003", [inbound])
+    async with http.get(f"{city.url}/ems/parcels") as response:
+        (parcel,) = (await response.json())["parcels"]
+    assert (parcel["script"], parcel["sender"]["mobile"], parcel["receiver"]) == ("lost", "14400009104", WINDOW)
+    assert parcel["pickup"] == [SLOT["pickupBeginTime"], SLOT["pickupEndTime"]]
+    await suite.until(lambda: len(suite.items(TRACES)) == 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"pickupBeginTime": "tomorrow"}, {"pickupEndTime": None}, {"pickupBeginTime": "2026-04-01 18:00:00"}],
+)
+async def test_a_slot_that_is_none_is_refused(http: aiohttp.ClientSession, city: City, change: dict[str, Any]) -> None:
+    answer = await call(http, city, "020003", order("order-1") | SLOT | change)
+    assert (answer["success"], answer["retCode"]) == (False, "A0421")
+
+
+async def test_nobody_comes_in_the_first_slot(http: aiohttp.ClientSession, city: City, suite: Receiver) -> None:
+    """In an instant city who comes late is shown to those who ask, from the next slot on."""
+    waybill = (await call(http, city, "020003", order("order-1", "14400009107") | SLOT))["retBody"]["waybillNo"]
+
+    async def seen() -> list[str]:
+        body = (await call(http, city, "040001", {"waybillNo": waybill}))["retBody"]
+        return [scan["opCode"] for scan in body["responseItems"]]
+
+    suite.move(timedelta(hours=9, minutes=30))
+    await city.time.refresh()
+    assert await seen() == []
+    suite.move(timedelta(hours=1))
+    await city.time.refresh()
+    assert await seen() == ["203", "702", "704"]
+    assert suite.calls == []
+
+
+async def test_three_attempts_and_the_way_back(http: aiohttp.ClientSession, city: City, suite: Receiver) -> None:
+    await call(http, city, "020003", order("order-1", "14400009108"))
+    await suite.until(lambda: len(suite.items(TRACES)) == 9)
+    codes = [scan["opCode"] for scan in suite.items(TRACES)]
+    assert codes == ["203", "702", "705", "702", "705", "702", "705", "708", "709"]
+
+
+async def test_an_intercepted_parcel_comes_back(http: aiohttp.ClientSession, city: City, suite: Receiver) -> None:
+    waybill = (await call(http, city, "020003", order("order-1", "14400009109")))["retBody"]["waybillNo"]
+    await suite.until(lambda: len(suite.items(TRACES)) == 2)
+    stop = {"logisticsOrderNo": "order-1", "waybillNo": waybill, "interceptReason": "退回"}
+    assert (await call(http, city, "020007", stop))["success"]
+    assert (await call(http, city, "020007", stop))["success"]
+    await suite.until(lambda: len(suite.items(TRACES)) == 4)
+    assert [scan["opCode"] for scan in suite.items(TRACES)] == ["203", "954", "708", "709"]
+    assert city.counts()["ems"]["effects"]["intercepted"]["by"] == {"order-1": 1}
+    found = await call(http, city, "040001", {"waybillNo": waybill})
+    assert found["retBody"]["responseItems"] == suite.items(TRACES)
+
+
+@pytest.mark.parametrize(("ending", "code"), [("9105", "B0410"), ("0001", "B0411")])
+async def test_what_is_not_under_way_cannot_be_intercepted(
+    http: aiohttp.ClientSession, city: City, ending: str, code: str
+) -> None:
+    waybill = (await call(http, city, "020003", order("order-1", f"1440000{ending}")))["retBody"]["waybillNo"]
+    answer = await call(http, city, "020007", {"logisticsOrderNo": "order-1", "waybillNo": waybill})
+    assert (answer["success"], answer["retCode"]) == (False, code)
+
+
+@pytest.mark.parametrize("city", [{"instant": False, "speed": 1.0}], indirect=True)
+async def test_what_had_not_happened_when_it_was_intercepted_never_does(
+    http: aiohttp.ClientSession, city: City, suite: Receiver
+) -> None:
+    waybill = (await call(http, city, "020003", order("order-1")))["retBody"]["waybillNo"]
+    suite.move(timedelta(hours=1))
+    await city.time.refresh()
+    await suite.until(lambda: len(suite.items(TRACES)) == 1)
+    assert (await call(http, city, "020007", {"logisticsOrderNo": "order-1", "waybillNo": waybill}))["success"]
+    suite.move(timedelta(days=2))
+    await city.time.refresh()
+    await suite.until(lambda: len(suite.items(TRACES)) == 3)
+    scans = suite.items(TRACES)
+    assert [scan["opCode"] for scan in scans] == ["203", "708", "709"]
+    assert [scan["opTime"][:13] for scan in scans[1:]] == ["2026-04-01 11", "2026-04-02 01"]

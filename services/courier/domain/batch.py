@@ -6,6 +6,7 @@ clock.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time
 from typing import Annotated, Any, ClassVar
@@ -121,7 +122,7 @@ def batch_id(department: str, day: date) -> str:
     return f"{day.isoformat()}/{department}"
 
 
-def taken_back(common: Mapping[str, Any], waybill: str, since: datetime | None) -> tuple[TakenBack, ...]:
+def off_the_list(common: Mapping[str, Any], waybill: str, since: datetime | None) -> tuple[TakenBack, ...]:
     """The note that an order of `since` is no more; `common` is what courier's events of the parcel share. None for an
     order from before there were lists."""
     if since is None:
@@ -136,10 +137,19 @@ def taken_back(common: Mapping[str, Any], waybill: str, since: datetime | None) 
 
 
 def on_list(lines: Iterable[str]) -> list[Line]:
-    """The parcels that are on the list, in the order in which they joined it."""
+    """The parcels that are on the list, in the order in which they joined it. One that left may have joined anew, for
+    another slot of the same day, and either may be heard first."""
     found = [msgspec.json.decode(line, type=Line) for line in lines]
-    gone = {line.waybill for line in found if line.gone}
-    return [line for line in found if line.waybill not in gone]
+    gone = Counter(line.waybill for line in found if line.gone)
+    listed: list[Line] = []
+    for line in found:
+        if line.gone:
+            continue
+        if gone[line.waybill]:
+            gone[line.waybill] -= 1
+        else:
+            listed.append(line)
+    return listed
 
 
 def batches(calendar: Calendar, hour: int) -> Decider[Batch]:

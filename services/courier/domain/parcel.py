@@ -1,6 +1,6 @@
-"""The parcel of a case, scans that came before anybody knew whose they are, and what the order errand needs.
+"""The parcels of a case, one document for each direction; scans that came before anybody knew whose they are.
 
-Shapes only; this module must never hold a rule.
+Shapes only, of state, commands and errands; this module must never hold a rule.
 """
 
 from __future__ import annotations
@@ -9,14 +9,22 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, StringConstraints
+import msgspec
+from pydantic import AwareDatetime, Field, StringConstraints
 
-from chassis.decision import Command, Errand, State
-from contracts.event import Event
+from chassis.decision import Command, Errand, Lane, State
+from contracts.event import Event, Sealed
 from contracts.words import Direction
 from services.courier.domain.evidence import Evidence, Scan, weigh
 
 BLANK, PLANNED, ORDERED, AT_WINDOW, HANDED_OVER, FAILED = "", "planned", "ordered", "at_window", "handed_over", "failed"
+WITH_CITIZEN, CANCELLED = "with_citizen", "cancelled"
+"""An original that nobody fetched, which its owner brings; a parcel that is needed no longer."""
+EMS = "ems"
+RENEW, TO_WINDOW, DROP = "renew", "window", "drop"
+"""What takes the place of an order that is being taken back: another order, the window, nothing."""
+ASKING = Lane("ems-asking", 10)
+"""Of everything but orders, so that a nightly round of questions never delays one."""
 Waybill = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{6,40}$")]
 
 
@@ -25,12 +33,36 @@ def document(case: str, direction: Direction) -> str:
     return case if direction is Direction.OUT else f"{case}:{direction.value}"
 
 
-class Parcel(State, frozen=True, kw_only=True):
-    """Keyed by case id. `scans` is the evidence, `gone` what the partner has taken back; `said_…` and `told` (the
-    moment said of each attempt) is what has been said of it, so that new evidence says only what is new. Until `waits`
-    a missing 收寄 scan is waited for; `inferred` = it was waited for in vain. At `look` the partner is asked for scans
-    that were never pushed; `lost` = it had none either. `parcel` counts parcels: a lost one is replaced. `since` is
-    when it was ordered."""
+class Slot(msgspec.Struct, frozen=True, array_like=True):
+    """When EMS comes to fetch a parcel, in legal time of Shanghai."""
+
+    begin: datetime
+    end: datetime
+
+
+class Earlier(msgspec.Struct, frozen=True, array_like=True):
+    """A parcel of the same direction that another has taken the place of. Late scans of it are its own evidence."""
+
+    parcel: int
+    partner: str
+    waybill: str
+    scans: tuple[Scan, ...] = ()
+    gone: tuple[Scan, ...] = ()
+
+
+class Parcel(State, frozen=True, kw_only=True, omit_defaults=True):
+    """Keyed by case id for results, by `<case>:in` and `<case>:return` for originals. `scans` is the evidence, `gone`
+    what the partner has taken back; `said_…` and `told` (the moment said of each attempt) is what has been said of it,
+    so that new evidence says only what is new. Until `waits` a missing 收寄 scan is waited for; `inferred` = it was
+    waited for in vain. At `look` the partner is asked for scans that were never pushed; `lost` = it had none either.
+    `parcel` counts parcels of this direction, `past` are those before.
+
+    `since` is when it was ordered, `slot` when EMS comes for it, `missed` in how many slots it did not; `chosen` is the
+    slot of the next order. `wanted` is what shall take the place of the order (RENEW, TO_WINDOW, DROP) once EMS has
+    taken it back. `address` and `phone`
+    (sealed) stand for those of the application once the citizen has named others. `stop` is "asked" or "agreed" of an
+    interception, `declined` EMS's word for the last thing it would not do. `voucher` goes with originals on their way
+    in."""
 
     phase: str = BLANK
     about: dict[str, Any] = {}
@@ -51,21 +83,55 @@ class Parcel(State, frozen=True, kw_only=True):
     said_delivered: bool = False
     said_returned: bool = False
     since: datetime | None = None
+    slot: Slot | None = None
+    chosen: Slot | None = None
+    missed: int = 0
+    wanted: str = ""
+    address: str = ""
+    phone: str = ""
+    stop: str = ""
+    declined: str = ""
+    voucher: str = ""
+    past: tuple[Earlier, ...] = ()
 
     def alarms(self) -> Mapping[str, datetime]:
         times = {"settle": self.waits, "search": self.look}
         return {name: at for name, at in times.items() if at is not None}
 
     def lookups(self) -> tuple[str, ...]:
-        return (f"waybill:{self.waybill}",) if self.waybill else ()
+        waybills = dict.fromkeys((self.waybill, *(earlier.waybill for earlier in self.past)))
+        return tuple(f"waybill:{waybill}" for waybill in waybills if waybill)
+
+    @property
+    def case(self) -> str:
+        return self.id.partition(":")[0]
+
+    @property
+    def direction(self) -> Direction:
+        return DIRECTIONS[self.id.partition(":")[2] or Direction.OUT.value]
+
+    @property
+    def collected(self) -> bool:
+        """Some scan says that EMS has it."""
+        return any(scan not in self.gone for scan in self.scans)
+
+    @property
+    def moving(self) -> bool:
+        """In the hands of EMS, the only partner that can be asked, or about to be."""
+        over = self.said_delivered or self.said_returned
+        return self.phase == ORDERED and self.partner == EMS and not over
 
     def evidence(self) -> Evidence:
         """What the scans say that have not been taken back."""
-        return weigh(scan for scan in self.scans if scan not in self.gone)
+        return weigh(set(self.scans).difference(self.gone))
+
+
+DIRECTIONS = {direction.value: direction for direction in Direction}
 
 
 class Stray(State, frozen=True, kw_only=True):
-    """Keyed by waybill: scans pushed before the order's answer told us whose they are."""
+    """Keyed by waybill: scans pushed before the order's answer told us whose they are; `case` is the document of the
+    parcel, once that is known."""
 
     scans: tuple[Scan, ...] = ()
     gone: tuple[Scan, ...] = ()
@@ -73,7 +139,7 @@ class Stray(State, frozen=True, kw_only=True):
 
 
 class Strayed(Event):
-    """Note within courier: these scans belong to that case."""
+    """Note within courier: these scans belong to the parcel of that document (`case`)."""
 
     TYPE: ClassVar[str] = "strayed"
     PUBLISHER: ClassVar[str] = "courier.notes"
@@ -90,32 +156,75 @@ class Strayed(Event):
 
 
 class OrderEms(Errand, frozen=True, kw_only=True):
-    """One parcel to be fetched and delivered. Personal fields are sealed under `<case>:name` and so on; the errand's id
-    is the partner's logisticsOrderNo."""
+    """One parcel to be fetched and delivered: to the citizen, or from there to the window (`direction` in). Personal
+    fields are sealed under `<case>:name` and so on; the errand's id is the partner's logisticsOrderNo, by which it is
+    asked before it is ordered again. `reference` is what the label says."""
 
     case: str
     name: str
     phone: str
     address: str
+    direction: str = Direction.OUT.value
+    slot: Slot | None = None
+    reference: str = ""
 
 
 class TraceEms(Errand, frozen=True, kw_only=True):
-    """轨迹查询: every scan of a waybill, whether or not it was pushed."""
+    """轨迹查询: every scan of a waybill, whether or not it was pushed. Harmless to repeat."""
 
     case: str
     waybill: str
 
+    def lane(self) -> Lane:
+        return ASKING
+
 
 class CancelEms(Errand, frozen=True, kw_only=True):
-    """取消寄件, while nothing was collected."""
+    """取消寄件, while nothing was collected. Harmless to repeat: what is cancelled stays so."""
 
     case: str
     waybill: str
     order: str
 
+    def lane(self) -> Lane:
+        return ASKING
+
+
+class InterceptEms(Errand, frozen=True, kw_only=True):
+    """拦截退回 of what is under way. Harmless to repeat: what is to come back comes back once."""
+
+    case: str
+    waybill: str
+    order: str
+
+    def lane(self) -> Lane:
+        return ASKING
+
 
 class Cancel(Command):
-    """取消寄件: the result will be fetched at the window instead."""
+    """取消寄件: the result will be fetched at the window instead, an original brought."""
+
+
+class ChooseSlot(Command):
+    """改约揽收: `slot` is when the wanted pick-up slot begins."""
+
+    slot: AwareDatetime
+
+
+class Readdress(Command):
+    """改址, sealed before it gets here; `mark` tells one address from another where a key is used again."""
+
+    mark: str
+    address: Sealed = Field(exclude=True)
+    phone: Sealed | None = Field(None, exclude=True)
+
+
+class Intercept(Command):
+    """拦截退回: what is under way shall come back."""
+
+
+class Reissue(Command):
+    """补发: ordered anew at EMS, as the next parcel."""
 
 
 class Scanned(Command):

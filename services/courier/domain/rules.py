@@ -1,68 +1,104 @@
-"""The rules of a parcel (domain 2.3): ordered once; what scans prove is said, each thing once.
+"""The rules of a parcel (domain 2.3): ordered once in each direction, taken back, sent after, handed over.
 
 State, message and now give a decision; this module must never wait for anything or read a clock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from chassis.decision import Alarm, Answer, Command, Decider, Decision, Reject
-from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered, Returned
-from contracts.event import About, CaseEvent, Limit
+from chassis.decision import Answer, Command, Decider, Decision, Reject
+from contracts.courier import Delivered, Ordered
+from contracts.event import CaseEvent
+from contracts.intake import (
+    Lapsed,
+    OriginalsReceived,
+    OriginalsReleased,
+    OriginalsRequested,
+    OriginalsReturned,
+    Refused,
+    Withdrawn,
+)
 from contracts.review import Issued
-from contracts.words import DeliveryMethod, Direction, LimitKind, Unit
-from services.courier.domain.batch import taken_back
-from services.courier.domain.evidence import Scan
+from contracts.words import DeliveryMethod, Direction
 from services.courier.domain.kept import keeping
+from services.courier.domain.making import AGAIN, METHODS, Making, Policy
 from services.courier.domain.parcel import (
     AT_WINDOW,
     BLANK,
+    CANCELLED,
+    DROP,
+    EMS,
     FAILED,
     HANDED_OVER,
     ORDERED,
     PLANNED,
+    RENEW,
+    TO_WINDOW,
+    WITH_CITIZEN,
     Cancel,
     CancelEms,
+    ChooseSlot,
     HandOver,
+    Intercept,
+    InterceptEms,
     KeepScans,
     OrderEms,
     Parcel,
     Post,
+    Readdress,
+    Reissue,
     Scanned,
     Stray,
     Strayed,
     TraceEms,
+    document,
 )
-
-SILENCE = timedelta(hours=72)
-"""How long a parcel may be on its way without a scan before its partner is asked (domain 2.3)."""
-AGAIN = timedelta(hours=24)
-"""When a search that nobody answered is made again."""
-EMS = "ems"
-WINDOW = "window"
-METHODS = {method.value: method for method in DeliveryMethod}
+from services.courier.domain.proving import Proving, merged, raw, scans_of
+from services.courier.domain.slots import Slots
 
 
-def parcels(same_city: timedelta, elsewhere: timedelta, patience: timedelta = timedelta(hours=2)) -> Decider[Parcel]:
-    """The decider of kind `parcel`. `patience` is how long a 收寄 scan is waited for that later scans prove."""
-    rules = Parcels(same_city, elsewhere, patience)
+def inbound(event: CaseEvent) -> str:
+    return document(event.case, Direction.IN)
+
+
+def homeward(event: CaseEvent) -> str:
+    return document(event.case, Direction.RETURN)
+
+
+def parcels(
+    same_city: timedelta,
+    elsewhere: timedelta,
+    patience: timedelta = timedelta(hours=2),
+    slots: Slots | None = None,
+    pull: int | None = None,
+) -> Decider[Parcel]:
+    """The decider of kind `parcel`, whose documents are a case's parcels of one direction; see `Policy`."""
+    making = Making(Policy(same_city, elsewhere, patience, slots, pull))
+    rules, proving = Parcels(making), Proving(making)
     decider: Decider[Parcel] = Decider("parcel", Parcel)
     decider.on(Issued)(rules.issued)
+    decider.on(OriginalsRequested, key=inbound)(rules.requested)
+    decider.on(OriginalsReceived, Lapsed, Withdrawn, Refused, key=inbound)(rules.needless)
+    decider.on(OriginalsReleased, key=homeward)(rules.released)
+    decider.on(OriginalsReturned, key=homeward)(rules.needless)
     decider.after(OrderEms)(rules.ordered)
-    decider.on(Scanned)(rules.scanned)
-    decider.on(Strayed)(rules.strayed)
-    decider.on(HandOver)(rules.hand_over)
-    decider.on(Post)(rules.post)
-    decider.on(Cancel)(rules.cancel)
-    decider.after(TraceEms)(rules.traced)
     decider.after(CancelEms)(rules.cancelled)
-    decider.when("settle")(rules.settle)
-    decider.when("search")(rules.search)
+    decider.after(InterceptEms)(rules.intercepted)
+    decider.on(Cancel)(rules.cancel)
+    decider.on(ChooseSlot)(rules.choose_slot)
+    decider.on(Readdress)(rules.readdress)
+    decider.on(Intercept)(rules.intercept)
+    decider.on(Reissue)(rules.reissue)
+    decider.on(Post)(rules.post)
+    decider.on(HandOver)(rules.hand_over)
+    decider.on(Scanned)(proving.scanned)
+    decider.on(Strayed)(proving.strayed)
+    decider.after(TraceEms)(proving.traced)
+    decider.when("settle")(proving.settle)
+    decider.when("search")(proving.search)
     return decider
 
 
@@ -83,7 +119,7 @@ def strays() -> Decider[Stray]:
     def known(state: Stray, event: Ordered, now: datetime) -> Decision[Stray] | None:
         if not state.scans and not state.gone:
             return None
-        state = replace(state, case=event.case)
+        state = replace(state, case=document(event.case, event.direction))
         return Decision(state, say=(strayed(state, now),))
 
     return decider
@@ -92,221 +128,183 @@ def strays() -> Decider[Stray]:
 class Parcels:
     """One method per message."""
 
-    def __init__(self, same_city: timedelta, elsewhere: timedelta, patience: timedelta) -> None:
-        self.same_city, self.elsewhere, self.patience = same_city, elsewhere, patience
+    def __init__(self, making: Making) -> None:
+        self.making = making
+
+    # -------------------------------------------------------------------------------------------------- what is to go
 
     def issued(self, state: Parcel, event: Issued, now: datetime) -> Decision[Parcel] | None:
         """The result goes by EMS, or waits for somebody to take it; what is electronic needs nobody, and a trial
         run has no result."""
         if state.phase != BLANK or not event.delivery.by_hand or event.about.trial:
             return None
-        about = event.about.model_dump(mode="json", exclude_none=True)
-        state = replace(state, about=about, method=event.delivery.value, same_city=event.same_city)
-        contact = event.about.contact
-        if event.delivery is DeliveryMethod.EMS and contact.address is not None:
-            order = OrderEms(case=state.id, name=contact.name, phone=contact.phone, address=contact.address)
-            return Decision(replace(state, phase=PLANNED), do=(order,))
-        return self._at_window(state, now)
+        state = founded(state, event, event.same_city, event.delivery)
+        if event.delivery is DeliveryMethod.EMS and event.about.contact.address is not None:
+            return self.making.plan(state, now)
+        return self.making.at_window(state, now)
 
-    def _at_window(self, state: Parcel, now: datetime) -> Decision[Parcel]:
-        state = replace(state, phase=AT_WINDOW, said_dispatched=True)
-        dispatched = Dispatched(
-            **self._common(state, now),
-            partner=WINDOW,
-            waybill=state.about["number"],
-            method=METHODS[state.method],
-            scanned_at=now,
-            promise=None,
-        )
-        return Decision(state, say=(dispatched,))
+    def requested(self, state: Parcel, event: OriginalsRequested, now: datetime) -> Decision[Parcel] | None:
+        """EMS fetches originals where it knows an address; else the citizen brings them."""
+        if state.phase != BLANK or event.about.contact.address is None or event.about.trial:
+            return None
+        return self.making.plan(replace(founded(state, event, event.same_city), voucher=event.voucher), now)
+
+    def released(self, state: Parcel, event: OriginalsReleased, now: datetime) -> Decision[Parcel] | None:
+        """Originals go home by EMS. What is released while a parcel waits to be collected travels with it, what is
+        released after one has come home travels in the next; in between the window gives it back by hand."""
+        if event.delivery is not DeliveryMethod.EMS or event.about.contact.address is None or event.about.trial:
+            return None
+        over = state.said_delivered or state.said_returned or state.phase in (HANDED_OVER, CANCELLED)
+        if state.phase != BLANK and not over:
+            return None
+        state = self.making.following(founded(state, event, event.same_city))
+        return self.making.plan(state, now)
+
+    def needless(self, state: Parcel, event: CaseEvent, now: datetime) -> Decision[Parcel] | None:
+        """Originals came by hand, or nobody needs them any more: whom EMS has not called on it need not call on. What
+        is under way arrives, and what becomes of it then is intake's."""
+        if state.phase in (AT_WINDOW, WITH_CITIZEN, FAILED):
+            return Decision(replace(state, phase=CANCELLED))
+        if state.phase not in (PLANNED, ORDERED) or state.collected or state.partner not in ("", EMS):
+            return None
+        return self.making.take_back(state, DROP, now)
+
+    # ------------------------------------------------------------------------------------------------- what EMS answers
 
     def ordered(self, state: Parcel, answer: Answer, now: datetime) -> Decision[Parcel]:
         """The partner gave a number; or refused, or nobody can say: then a person must look."""
-        if answer.outcome != "done":
-            state = replace(state, phase=FAILED)
-            failed = DeliveryFailed(
-                **self._common(state, now), waybill="", scanned_at=now, attempt=0, cause="order_lost"
-            )
-            return Decision(state, say=(failed,))
-        waybill = str(answer.result["waybill"])
-        return self._posted(replace(state, order_no=answer.id), EMS, waybill, now)
+        if answer.outcome == "done":
+            state = replace(state, order_no=answer.id)
+            made = self.making.posted(state, EMS, str(answer.result["waybill"]), now)
+            if not state.wanted:
+                return made
+            back = self.making.take_back(replace(made.state, wanted=""), state.wanted, now)
+            return Decision(back.state, say=made.say, do=back.do)
+        if state.wanted == DROP or (state.wanted and answer.outcome == "failed"):
+            return self.making.taken_back(state, state.wanted, now)
+        return self.making.failed(state, now)
+
+    def cancelled(self, state: Parcel, answer: Answer, now: datetime) -> Decision[Parcel] | None:
+        """The partner took the order back: what was wanted instead comes. Where it would not, the parcel goes on."""
+        if answer.errand.waybill != state.waybill or state.phase != ORDERED:
+            return None
+        if answer.outcome == "done" and not state.collected and state.wanted:
+            return self.making.taken_back(state, state.wanted, now)
+        state = replace(state, wanted="", chosen=None, declined=answer.problem)
+        state = self.making.watched(state, now)
+        soon = now + AGAIN
+        return Decision(replace(state, look=min(state.look or soon, soon) if state.moving else None))
+
+    def intercepted(self, state: Parcel, answer: Answer, now: datetime) -> Decision[Parcel] | None:
+        """EMS will bring it back, which its scans prove; or will not."""
+        if answer.errand.waybill != state.waybill:
+            return None
+        agreed = answer.outcome == "done"
+        return Decision(replace(state, stop="agreed" if agreed else "", declined=answer.problem))
+
+    # -------------------------------------------------------------------------------------------- what people want
 
     def cancel(self, state: Parcel, command: Cancel, now: datetime) -> Decision[Parcel]:
         """Before anything was collected. Rules `other_department`, `not_cancellable`."""
-        self._own(state, command)
-        if state.phase != ORDERED or state.partner != EMS or state.scans:
+        own(state, command)
+        if state.phase != ORDERED or state.partner != EMS or state.collected:
             raise Reject("not_cancellable", "没有可以取消的寄件, 或者已经揽收")
-        return Decision(state, do=(CancelEms(case=state.id, waybill=state.waybill, order=state.order_no),))
+        return self.making.take_back(state, TO_WINDOW, now)
 
-    def cancelled(self, state: Parcel, answer: Answer, now: datetime) -> Decision[Parcel] | None:
-        """The partner took the order back: the result waits at the window. Where it would not, the parcel goes on."""
-        if answer.outcome != "done" or state.phase != ORDERED or state.scans:
-            return None
-        note = taken_back(self._common(state, now), state.waybill, state.since)
-        found = self._at_window(
-            replace(state, method=DeliveryMethod.WINDOW.value, partner="", waybill="", look=None), now
-        )
-        return Decision(found.state, say=(*found.say, *note))
+    def choose_slot(self, state: Parcel, command: ChooseSlot, now: datetime) -> Decision[Parcel]:
+        """改约: EMS is asked again for another time, since an order names one. Rules `other_department`, `collected`,
+        `not_by_ems`, `slots_unknown`, and those of `Slots.chosen`."""
+        own(state, command)
+        if self.making.policy.slots is None:
+            raise Reject("slots_unknown", "没有约定上门揽收时段")
+        slot = self.making.policy.slots.chosen(command.slot, now)
+        uncollected(state)
+        return self.making.take_back(replace(state, chosen=slot), RENEW, now)
+
+    def readdress(self, state: Parcel, command: Readdress, now: datetime) -> Decision[Parcel]:
+        """改址: another order takes the place of one that was not collected, failed or came back; what is under way
+        goes on, unless EMS has agreed to bring it back: then it goes out again. Rules `other_department`, `under_way`,
+        `not_by_ems`."""
+        own(state, command)
+        state = replace(state, address=command.address, phone=command.phone or state.phone)
+        if state.phase in (FAILED, WITH_CITIZEN) or (state.phase == ORDERED and state.said_returned):
+            return self.making.plan(self.making.following(state), now)
+        if state.moving and state.collected and state.stop and not state.lost:
+            return Decision(replace(state, wanted=RENEW))
+        uncollected(state, "under_way", "邮件已在途中, 不能改址; 可先申请拦截退回")
+        # Who moves has not asked for another time.
+        slots, slot = self.making.policy.slots, state.chosen or state.slot
+        kept = slot if slots and slot and slot.begin >= now + slots.lead else None
+        return self.making.take_back(replace(state, chosen=kept), RENEW, now)
+
+    def intercept(self, state: Parcel, command: Intercept, now: datetime) -> Decision[Parcel]:
+        """拦截退回. Rules `other_department`, `not_under_way`, `already_intercepted`."""
+        own(state, command)
+        if not state.moving or not state.collected or state.lost:
+            raise Reject("not_under_way", "没有在途的邮件可以拦截")
+        if state.stop:
+            raise Reject("already_intercepted", "已经申请拦截退回")
+        stop = InterceptEms(case=state.case, waybill=state.waybill, order=state.order_no)
+        return Decision(replace(state, stop="asked", declined=""), do=(stop,))
+
+    def reissue(self, state: Parcel, command: Reissue, now: datetime) -> Decision[Parcel]:
+        """补发 by EMS of what is lost, came back, or was never ordered or fetched. Rules `other_department`,
+        `nothing_to_reissue`, `no_address`."""
+        own(state, command)
+        back = state.phase == ORDERED and state.said_returned
+        if not (state.lost or back or state.phase in (FAILED, WITH_CITIZEN, AT_WINDOW)):
+            raise Reject("nothing_to_reissue", "没有丢失、退回或者未寄出的邮件")
+        if not (state.address or state.about["contact"].get("address")):
+            raise Reject("no_address", "申请人没有留下邮寄地址, 应先改址", "address")
+        return self.making.plan(self.making.following(state), now)
 
     def post(self, state: Parcel, command: Post, now: datetime) -> Decision[Parcel]:
         """An officer gives it to a courier after all; what was made anew for a lost parcel (补发) is the next parcel,
         with evidence of its own. Rules `other_department`, `not_at_window`."""
-        self._here(state, command)
-        number = state.parcel + (1 if state.lost else 0)
-        fresh = replace(
-            state, parcel=number, scans=(), gone=(), told=(), lost=False, inferred=False, said_dispatched=False
-        )
-        return self._posted(fresh, command.partner, command.waybill, now)
-
-    def _posted(self, state: Parcel, partner: str, waybill: str, now: datetime) -> Decision[Parcel]:
-        look = now + SILENCE if partner == EMS else None
-        state = replace(state, phase=ORDERED, partner=partner, waybill=waybill, look=look, since=now)
-        return Decision(state, say=(Ordered(**self._common(state, now), partner=partner, waybill=waybill),))
-
-    def scanned(self, state: Parcel, command: Scanned, now: datetime) -> Decision[Parcel] | None:
-        found = self._evidence(state, scans_of(command.scans), scans_of(command.retracts), now)
-        return found and keeping(found, command, now)
-
-    def strayed(self, state: Parcel, note: Strayed, now: datetime) -> Decision[Parcel] | None:
-        return self._evidence(state, scans_of(note.scans), scans_of(note.gone), now)
+        here(state, command)
+        return self.making.posted(self.making.following(state), command.partner, command.waybill, now)
 
     def hand_over(self, state: Parcel, command: HandOver, now: datetime) -> Decision[Parcel]:
-        """Also the way out when an order failed: the result is still there. Rules `other_department`,
-        `not_at_window`."""
-        self._here(state, command)
-        method = METHODS[state.method] if state.phase == AT_WINDOW else DeliveryMethod.WINDOW
+        """Also the way out when an order failed or the parcel came back: the result is still there. Rules
+        `other_department`, `not_at_window`."""
+        here(state, command)
+        method = METHODS[state.method] if state.phase == AT_WINDOW and state.method else DeliveryMethod.WINDOW
         state = replace(state, phase=HANDED_OVER, said_delivered=True, look=None, lost=False)
-        delivered = Delivered(**self._common(state, now), waybill=state.about["number"], scanned_at=now, method=method)
+        common = self.making.common(state, now)
+        delivered = Delivered(**common, waybill=state.about["number"], scanned_at=now, method=method)
         return Decision(state, say=(delivered,))
 
-    def _here(self, state: Parcel, command: Command) -> None:
-        self._own(state, command)
-        if state.phase not in (AT_WINDOW, FAILED) and not state.lost:
-            raise Reject("not_at_window", "没有待领取的结果")
 
-    def _own(self, state: Parcel, command: Command) -> None:
-        if command.by.department != state.about.get("department"):
-            raise Reject("other_department", "该办件不属于您所在的部门", status=403)
-
-    # ------------------------------------------------------------------------------------------------------ evidence
-
-    def _evidence(
-        self, state: Parcel, scans: tuple[Scan, ...], gone: tuple[Scan, ...], now: datetime
-    ) -> Decision[Parcel] | None:
-        """Adds evidence; what it proves and has not been said is said now."""
-        all_scans, all_gone = merged(state.scans, scans), merged(state.gone, gone)
-        if (all_scans, all_gone) == (state.scans, state.gone):
-            return None
-        return self._watched(self._speak(replace(state, scans=all_scans, gone=all_gone, lost=False), now))
-
-    def search(self, state: Parcel, alarm: Alarm, now: datetime) -> Decision[Parcel]:
-        """Nothing was heard for too long: the partner is asked what it never pushed."""
-        return Decision(replace(state, look=None), do=(TraceEms(case=state.id, waybill=state.waybill),))
-
-    def traced(self, state: Parcel, answer: Answer, now: datetime) -> Decision[Parcel] | None:
-        """What it has is evidence; where it has nothing new either, a parcel that was posted is lost, once."""
-        if answer.outcome != "done":
-            return Decision(replace(state, look=now + AGAIN))
-        found = self._evidence(state, scans_of(answer.result["scans"]), (), now)
-        if found is not None or not moving(state):
-            return found
-        if not state.said_dispatched:
-            return Decision(replace(state, look=now + AGAIN))
-        lost = DeliveryFailed(
-            **self._common(state, now), waybill=state.waybill, scanned_at=now, attempt=len(state.told), cause="lost"
-        )
-        return Decision(replace(state, lost=True, look=None), say=(lost,))
-
-    def _watched(self, decision: Decision[Parcel]) -> Decision[Parcel]:
-        """When to ask, if nothing more is heard of a parcel under way."""
-        state = decision.state
-        last = max((scan.at for scan in state.scans if scan not in state.gone), default=None)
-        look = state.look if last is None else last + SILENCE
-        return Decision(replace(state, look=look if moving(state) else None), say=decision.say)
-
-    def settle(self, state: Parcel, alarm: Alarm, now: datetime) -> Decision[Parcel]:
-        """No 收寄 scan came: the first scan that proves one stands for it."""
-        return self._watched(self._speak(replace(state, inferred=True), now))
-
-    def _speak(self, state: Parcel, now: datetime) -> Decision[Parcel]:
-        """Says what is proved and unsaid, always dispatched before failed before delivered, however the scans came:
-        subscribers apply events in the order of saying. An attempt that becomes known after `delivered` would take the
-        parcel back in their eyes, so it is kept as evidence, and said only if the delivery is retracted."""
-        found = state.evidence()
-        said: list[CaseEvent] = []
-        common = {**self._common(state, now), "waybill": state.waybill}
-        if found.delivered is None and state.said_delivered:
-            state = replace(state, said_delivered=False)
-            said.append(DeliveryFailed(**common, scanned_at=now, attempt=len(state.told), retracts=True))
-        if not state.said_dispatched:
-            posted = found.posted or (found.beyond if state.inferred else None)
-            if posted is None:
-                # Clock D runs from the 收寄 scan; one that is merely late must not be replaced by a later start.
-                waits = None if found.beyond is None else state.waits or now + self.patience
-                return Decision(replace(state, waits=waits), say=tuple(said))
-            state = replace(state, said_dispatched=True, waits=None)
-            said.append(
-                Dispatched(
-                    **common,
-                    partner=state.partner or EMS,
-                    method=DeliveryMethod.EMS,
-                    scanned_at=posted,
-                    promise=self._promise(state, posted),
-                )
-            )
-        if not state.said_delivered:
-            for number, attempt in enumerate(found.attempts, 1):
-                if not any(moment in state.told for moment in attempt.moments):
-                    state = replace(state, told=(*state.told, attempt.moments[0]))
-                    cause: Literal["refused", "attempt"] = "refused" if attempt.refused else "attempt"
-                    said.append(DeliveryFailed(**common, scanned_at=attempt.moments[0], attempt=number, cause=cause))
-        if found.delivered is not None and not state.said_delivered:
-            state = replace(state, said_delivered=True)
-            attempts = len(found.attempts)
-            said.append(Delivered(**common, scanned_at=found.delivered, method=DeliveryMethod.EMS, attempts=attempts))
-        if found.returned is not None and not state.said_returned:
-            state = replace(state, said_returned=True)
-            said.append(Returned(**common, scanned_at=found.returned))
-        return Decision(state, say=tuple(said))
-
-    def _promise(self, state: Parcel, posted: datetime) -> Limit:
-        """Clock D: from the first scan, in hours that never pause."""
-        length = self.same_city if state.same_city else self.elsewhere
-        end = posted + length
-        hours = int(length.total_seconds() // 3600)
-        return Limit(
-            kind=LimitKind.DELIVERY, n=hours, unit=Unit.HOUR, start=posted, last_day=end.date(), overdue_at=end
-        )
-
-    def _common(self, state: Parcel, now: datetime) -> dict[str, Any]:
-        return {
-            "at": now,
-            "case": state.id,
-            "about": About.model_validate(state.about),
-            "parcel": state.parcel,
-            "direction": Direction.OUT,
-        }
+def founded(state: Parcel, event: CaseEvent, same_city: bool, method: DeliveryMethod = DeliveryMethod.EMS) -> Parcel:
+    about = event.about.model_dump(mode="json", exclude_none=True)
+    return replace(state, about=about, method=method.value, same_city=same_city)
 
 
-def moving(state: Parcel) -> bool:
-    """In the hands of EMS, the only partner that can be asked."""
-    over = state.said_delivered or state.said_returned
-    return state.phase == ORDERED and state.partner == EMS and not over
+def own(state: Parcel, command: Command) -> None:
+    """The department's own officers, and the portal that handed the case in; to another portal there is no such case.
+    Raises Reject."""
+    if command.by.kind == "portal":
+        if command.by.name != state.about.get("portal"):
+            raise Reject("not_found", "没有这个办件", status=404)
+    elif command.by.department != state.about.get("department"):
+        raise Reject("other_department", "该办件不属于您所在的部门", status=403)
 
 
-def scans_of(raw: Iterable[tuple[str, str, str]]) -> tuple[Scan, ...]:
-    return tuple(Scan(datetime.fromisoformat(at), code, meaning) for at, code, meaning in raw)
+def uncollected(state: Parcel, rule: str = "collected", text: str = "邮件已经揽收") -> None:
+    """An order at EMS of which nothing was fetched. Raises Reject."""
+    if state.phase not in (PLANNED, ORDERED) or state.partner not in ("", EMS) or state.wanted == DROP:
+        raise Reject("not_by_ems", "没有等待揽收的寄件")
+    if state.collected:
+        raise Reject(rule, text)
 
 
-def merged(known: tuple[Scan, ...], more: tuple[Scan, ...]) -> tuple[Scan, ...]:
-    """The set of both, sorted: evidence has no order of arrival."""
-    fresh = {scan for scan in more if scan not in known}
-    return tuple(sorted((*known, *fresh))) if fresh else known
+def here(state: Parcel, command: Command) -> None:
+    """A paper of ours lies at the window, or is missing: it can be given away. Raises Reject."""
+    own(state, command)
+    back = state.phase == ORDERED and state.said_returned
+    if state.direction is Direction.IN or not (state.phase in (AT_WINDOW, FAILED) or state.lost or back):
+        raise Reject("not_at_window", "没有待领取的结果")
 
 
 def strayed(state: Stray, now: datetime) -> Strayed:
     return Strayed(at=now, case=state.case, waybill=state.id, scans=raw(state.scans), gone=raw(state.gone))
-
-
-def raw(scans: tuple[Scan, ...]) -> tuple[tuple[str, str, str], ...]:
-    return tuple((scan.at.isoformat(), scan.code, scan.meaning) for scan in scans)

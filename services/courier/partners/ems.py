@@ -21,7 +21,8 @@ from chassis.decision import Reject, Retry, Unknown
 from chassis.sealing import Keyring
 from contracts.codes import SCAN_EMS
 from contracts.event import SHANGHAI
-from services.courier.domain.parcel import CancelEms, OrderEms, TraceEms
+from contracts.words import Direction
+from services.courier.domain.parcel import CancelEms, InterceptEms, OrderEms, Slot, TraceEms
 from services.courier.partners.ems_pushes import Trace
 from services.courier.partners.port import meaning, moment
 from services.courier.settings import Settings
@@ -57,7 +58,10 @@ class EmsOrders:
 
     async def make(self, id: str, errand: OrderEms) -> Mapping[str, Any]:
         """`{"waybill": …}`. Raises Retry, Reject or Unknown."""
-        opened, case, s = self.keyring.open, errand.case, self.settings
+        s = self.settings
+        window = {"name": s.sender_name, "phone": s.sender_phone, "address": s.sender_address}
+        citizen = self._citizen(errand)
+        inbound = errand.direction == Direction.IN.value
         order = {
             "ecommerceUserId": s.ems_sender,
             "logisticsOrderNo": id,
@@ -66,13 +70,13 @@ class EmsOrders:
             "bizProductNo": "1",
             "pickupType": "1",
             "paymentMode": "1",
-            "sender": {"name": s.sender_name, "phone": s.sender_phone, "address": s.sender_address},
-            "receiver": {
-                "name": opened(errand.name, f"{case}:name"),
-                "mobile": opened(errand.phone, f"{case}:phone"),
-                "address": opened(errand.address, f"{case}:address"),
-            },
-            "cargos": [{"cargoName": "政务服务证照", "count": 1}],
+            "sender": citizen if inbound else window,
+            "receiver": window if inbound else citizen,
+            "cargos": [
+                {"cargoName": "政务服务证照" if errand.direction == Direction.OUT.value else "证照原件", "count": 1}
+            ],
+            "remark": errand.reference,
+            **self._pickup(errand.slot),
         }
         body = await self.call(ORDER, [order])
         return {"waybill": str(body["waybillNo"])}
@@ -86,6 +90,21 @@ class EmsOrders:
                 return None
             raise
         return {"waybill": str(body["waybillNo"])}
+
+    def _citizen(self, errand: OrderEms) -> dict[str, str]:
+        opened, case = self.keyring.open, errand.case
+        return {
+            "name": opened(errand.name, f"{case}:name"),
+            "mobile": opened(errand.phone, f"{case}:phone"),
+            "address": opened(errand.address, f"{case}:address"),
+        }
+
+    def _pickup(self, slot: Slot | None) -> dict[str, str]:
+        """预约揽收; one that has passed while nobody answered is left out, so that EMS comes as soon as it can. The
+        names of the fields are from memory."""
+        if slot is None or slot.end <= self.clock.legal():
+            return {}
+        return {"pickupBeginTime": stamp(slot.begin), "pickupEndTime": stamp(slot.end)}
 
     async def call(self, code: str, message: Any) -> dict[str, Any]:
         """The content of retBody. Raises Retry when nothing can have happened, Unknown when nobody can say, Reject with
@@ -136,11 +155,16 @@ class EmsOrders:
         raise Reject(code, "EMS 未接受")
 
     def _now(self) -> str:
-        return f"{datetime.fromtimestamp(self.clock.system(), SHANGHAI):%Y-%m-%d %H:%M:%S}"
+        return stamp(datetime.fromtimestamp(self.clock.system(), SHANGHAI))
 
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
+
+
+def stamp(moment: datetime) -> str:
+    """As EMS writes times, without a zone."""
+    return f"{moment.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}"
 
 
 class EmsTraces:
@@ -174,12 +198,30 @@ class EmsCancels:
 
     async def make(self, id: str, errand: CancelEms) -> Mapping[str, Any]:
         """Raises Reject where it was collected already."""
-        order = {"logisticsOrderNo": errand.order, "waybillNo": errand.waybill, "cancelReason": "改为窗口领取"}
+        order = {"logisticsOrderNo": errand.order, "waybillNo": errand.waybill, "cancelReason": "不再需要揽收"}
         await self.ems.call(CANCEL, order)
         return {}
 
     async def ask(self, id: str, errand: CancelEms) -> None:
         """Cancelling may be repeated."""
+
+
+class EmsIntercepts:
+    """Runner of InterceptEms: what comes back already comes back."""
+
+    patient = False
+
+    def __init__(self, ems: EmsOrders) -> None:
+        self.ems = ems
+
+    async def make(self, id: str, errand: InterceptEms) -> Mapping[str, Any]:
+        """Raises Reject where it has been delivered."""
+        order = {"logisticsOrderNo": errand.order, "waybillNo": errand.waybill, "interceptReason": "寄件人要求退回"}
+        await self.ems.call(self.ems.settings.ems_intercept, order)
+        return {}
+
+    async def ask(self, id: str, errand: InterceptEms) -> None:
+        """Intercepting may be repeated."""
 
 
 class EmsLabels:

@@ -65,7 +65,8 @@ class Rating(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Case(State, frozen=True, kw_only=True):
-    """Clocks are named by kind, and by number where a case may have several: `check:1`, `step:2`, `delivery:1`.
+    """Clocks are named by kind, and by number where a case may have several: `check:1`, `step:2`; of parcels
+    `delivery:1`, `delivery:in:1`, `pickup:return:1`.
 
     `ended` holds when the decision ended a kind of clock, so that one whose start is heard later than its end never
     runs; `recount` is when provisional clocks are counted again; `early` are grades heard before what closed the case.

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from chassis.decision import Alarm, Decider, Decision, Reject
 from chassis.sealing import Keyring
 from chassis.workdays import Calendar
-from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered, Returned
+from contracts.courier import Courier, Delivered, DeliveryFailed, Dispatched, Ordered, Returned
 from contracts.evaluation import Invited, Rated, Rectifying
 from contracts.event import CaseEvent, Event
 from contracts.intake import (
@@ -99,6 +99,8 @@ class Rules:
             Withdrawn: self._closed_early,
             Stepped: self._stepped,
             Reviewed: self._reviewed,
+            OriginalsReturned: self._returned_by_hand,
+            Ordered: self._ordered,
             Dispatched: self._dispatched,
             DeliveryFailed: self._delivery_failed,
             Delivered: self._parcel_ended,
@@ -166,7 +168,7 @@ class Rules:
 
     def _checked_again(self, work: Clocks, event: OriginalsReceived | Admitted) -> None:
         """K starts once more, under a name that no correction's round has."""
-        work.stop(event.at, "check", "originals", "handover")
+        work.stop(event.at, "check", "originals", "handover", *fetching(work, Direction.IN))
         work.start(f"check:{event.TYPE}:{event.at.isoformat()}", event.check, WINDOW, deems=event.deems)
 
     def _accepted(self, work: Clocks, event: Accepted) -> None:
@@ -178,7 +180,7 @@ class Rules:
             work.start(key, limit, WINDOW if over else event.about.department)
 
     def _closed_early(self, work: Clocks, event: CaseEvent) -> None:
-        work.stop(event.at, "check", "correction", "originals", "handover")
+        work.stop(event.at, "check", "correction", "originals", "handover", *fetching(work, Direction.IN))
         work.case = replace(work.case, closed=True)
 
     def _stepped(self, work: Clocks, event: Stepped) -> None:
@@ -192,25 +194,40 @@ class Rules:
         parcel = event.outcome == "approved" and event.delivery is DeliveryMethod.EMS
         work.case = replace(work.case, closed=True, parcel=parcel)
 
+    def _returned_by_hand(self, work: Clocks, event: OriginalsReturned) -> None:
+        work.stop(event.at, *fetching(work, Direction.RETURN))
+
+    def _ordered(self, work: Clocks, event: Ordered) -> None:
+        """Clock U of the newest order is the one that runs; each slot missed starts it again. Nobody waits for
+        originals that are there already, whichever is heard first."""
+        work.stop(event.at, *fetching(work, event.direction))
+        if event.direction is Direction.IN and "originals" not in work.case.clocks:
+            return
+        work.start(f"pickup:{event.direction.value}:{event.parcel}", event.pickup, COURIER)
+
     def _dispatched(self, work: Clocks, event: Dispatched) -> None:
+        """Only the result's parcel is what the case waits for."""
+        work.stop(event.scanned_at, *fetching(work, event.direction))
         if event.promise is None:
             return
-        promise = work.running(event.promise, COURIER)
-        work.case = replace(work.case, promise=promise, attempted=False)
-        work.start(f"delivery:{event.parcel}", event.promise, COURIER)
+        if event.direction is Direction.OUT:
+            work.case = replace(work.case, promise=work.running(event.promise, COURIER), attempted=False)
+        work.start(promised(event), event.promise, COURIER)
 
     def _delivery_failed(self, work: Clocks, event: DeliveryFailed) -> None:
         """A retracted delivery lets the promise run on from its first start; a refusal is an attempt, too."""
-        key, promise = f"delivery:{event.parcel}", work.case.promise
+        key, promise, out = promised(event), work.case.promise, event.direction is Direction.OUT
         if event.retracts:
-            if promise is not None and not work.case.attempted:
+            if out and promise is not None and not work.case.attempted:
                 work.start(key, promise.limit, COURIER)
+        elif event.cause in ("pick_up", "order_lost"):
+            work.stop(event.scanned_at, *fetching(work, event.direction))
         elif event.cause in ("attempt", "refused") and self.policy.timely_attempt:
-            work.case = replace(work.case, attempted=True)
+            work.case = replace(work.case, attempted=True) if out else work.case
             work.stop(event.scanned_at, key)
 
     def _parcel_ended(self, work: Clocks, event: Delivered | Returned) -> None:
-        work.stop(event.scanned_at, f"delivery:{event.parcel}")
+        work.stop(event.scanned_at, promised(event), *fetching(work, event.direction))
         if event.direction is Direction.OUT:
             work.case = replace(work.case, delivered=True)
 
@@ -270,3 +287,14 @@ class Rules:
         work.start("rectify", rectify, work.case.about["department"])
         said: Event = Rectifying(at=work.now, case=work.case.id, about=about(work.case), verify=verify, rectify=rectify)
         work.say.append(said)
+
+
+def promised(event: Courier) -> str:
+    """The name of the promise clock D of a parcel."""
+    way = "" if event.direction is Direction.OUT else f"{event.direction.value}:"
+    return f"delivery:{way}{event.parcel}"
+
+
+def fetching(work: Clocks, direction: Direction) -> tuple[str, ...]:
+    """The names of the pick-up clocks U that run in this direction."""
+    return tuple(key for key in work.case.clocks if key.startswith(f"pickup:{direction.value}:"))

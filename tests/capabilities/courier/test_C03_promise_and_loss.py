@@ -71,3 +71,46 @@ async def test_lost_once_told_once_and_found_again(begin: Begin, citizens: Citiz
     assert (await parcel.seen())["lost"] is False
     texts = [m["TemplateCode"] for m in await world.messages(parcel.phone) if parcel.number in m["TemplateParam"]]
     assert texts.count("SMS_TB_TROUBLE_DELIVERY_FAILED") == 1
+
+
+async def test_nobody_comes_in_two_slots_and_the_window_takes_over(begin: Begin, citizens: Citizens) -> None:
+    """Clock U: each slot missed is told once, the courier is charged, and EMS need not come any more."""
+    world = await begin(at(4, 1, 9))
+    parcel = await decided(world, citizens)
+    (ordered,) = world.said(parcel.case, "ordered")
+    assert (ordered.pickup.start, ordered.pickup.overdue_at) == (at(4, 1, 14), at(4, 1, 17))
+    await world.move(at(4, 1, 18, 30))
+    seen = await parcel.seen()
+    assert (seen["pickups_missed"], seen["pickup"]["begin"][:16]) == (1, "2026-04-02T09:00")
+    await world.move(at(4, 2, 14))
+    failed = [(event.cause, event.attempt, event.scanned_at) for event in world.said(parcel.case, "delivery_failed")]
+    assert failed == [("pick_up", 1, at(4, 1, 17)), ("pick_up", 2, at(4, 2, 12))]
+    assert (await world.progress(parcel.number, parcel.phone))["status"] == "ready"
+    assert world.city.counts()["ems"]["effects"]["cancelled"]["total"] == 1
+    trace, journal = await world.trace(parcel.case)
+    assert (trace["overdue"], moments(journal, "overdue")) == (["pickup:out:1"], [at(4, 1, 17)])
+    assert await parcel.scan("203", at(4, 2, 15)) == 200
+    await world.quiet()
+    seen = await parcel.seen()
+    assert (seen["phase"], [len(one["scans"]) for one in seen["earlier"]]) == ("at_window", [1])
+
+
+async def test_who_comes_late_and_tells_nobody_is_asked(begin: Begin, citizens: Citizens) -> None:
+    """EMS misses the first slot, comes after it, and pushes nothing: asked after the second, it says so."""
+    world = await begin(at(4, 1, 9))
+    body = citizens.submission("MZ-YDZ", 1, ending="9107")
+    _, answer = await world.apply(body, world.submission_id())
+    await world.move(at(4, 2, 14))
+    assert [event.attempt for event in world.said(answer["case"], "delivery_failed")] == [1]
+    assert (await world.progress(answer["number"], body["applicant"]["phone"]))["status"] == "delivered"
+
+
+async def test_what_is_under_way_is_pulled_every_night(begin: Begin, citizens: Citizens) -> None:
+    """One scan was pushed by another hand than EMS's, which knows more: the same night it is asked, not after days."""
+    world = await begin(at(4, 1, 9), TONGBAN_COURIER_PULL_HOUR="22")
+    parcel = await decided(world, citizens)
+    assert await parcel.scan("203", at(4, 1, 10)) == 200
+    stops = await world.move(at(4, 2, 8))
+    assert any(at(4, 1, 22) <= stop < at(4, 1, 23) for stop in stops)
+    assert world.city.counts()["ems"]["requests"]["040001"] == 1
+    assert world.said(parcel.case, "delivery_failed") == []

@@ -5,6 +5,8 @@ The suite is a real process beside a pretend EMS; nothing here looks inside.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from sandbox.citizens import Citizens
@@ -94,3 +96,112 @@ async def test_what_is_lost_is_issued_again_as_the_next_parcel(begin: Begin, cit
     assert (await world.progress(parcel.number, parcel.phone))["status"] == "delivered"
     said = [(e.parcel, e.TYPE) for kind in ("dispatched", "delivered") for e in world.said(parcel.case, kind)]
     assert said == [(1, "dispatched"), (2, "dispatched"), (2, "delivered")]
+
+
+ELSEWHERE = {"address": "安徽省亳州市利辛县城关镇向阳路8号", "phone": "14400000008"}
+
+
+async def asked_for(world: World) -> list[dict[str, Any]]:
+    """What EMS has been asked to carry, oldest first."""
+    async with world.http.get(f"{world.city.url}/ems/parcels") as answer:
+        found: list[dict[str, Any]] = (await answer.json())["parcels"]
+        return found
+
+
+async def test_another_slot_and_another_address_while_nothing_is_collected(begin: Begin, citizens: Citizens) -> None:
+    """By the case's own portal; wrong input names field and rule, and the address is nowhere but at EMS."""
+    world = await begin(at(4, 1, 9))
+    parcel = await decided(world, citizens)
+    path = f"/courier/cases/{parcel.case}"
+    for verb, given, rule, field in (
+        ("address", {}, "missing", "address"),
+        ("address", {"address": "家"}, "string_too_short", "address"),
+        ("address", {**ELSEWHERE, "phone": "110"}, "mobile_format", "phone"),
+        ("address", {**ELSEWHERE, "city": "…"}, "extra_forbidden", "city"),
+        ("pick-up", {"slot": "2026-04-03T10:00:00+08:00"}, "slot_unknown", "slot"),
+        ("pick-up", {"slot": "2026-04-04T09:00:00+08:00"}, "slot_unknown", "slot"),
+        ("pick-up", {"slot": "9999-12-31T23:59:59+08:00"}, "slot_too_late", "slot"),
+        ("pick-up", {"slot": "2026-04-03T09:00:00"}, "timezone_aware", "slot"),
+    ):
+        status, problem = await world.ask("POST", f"{path}/{verb}", given)
+        assert (status, problem["rule"], problem["field"]) == (422, rule, field)
+    assert (await world.ask("POST", f"{path}/address?direction=up", ELSEWHERE))[1]["field"] == "direction"
+    assert (await world.ask("POST", f"{path}/address?direction=in", ELSEWHERE))[1]["rule"] == "not_found"
+    assert (await world.ask("POST", f"{path}/intercept"))[0] == 401, "only the office calls a parcel back"
+    assert (await world.office("handler", CIVIL).call("POST", f"{path}/address", ELSEWHERE)).status == 403
+
+    slot = {"slot": "2026-04-03T06:00:00Z"}
+    assert (await world.ask("POST", f"{path}/pick-up", slot))[0] == 202
+    await world.quiet()
+    key = {"Idempotency-Key": "move-0001"}
+    for _ in range(2):
+        assert (await world.ask("POST", f"{path}/address", ELSEWHERE, headers=key))[0] == 202
+    other = {**ELSEWHERE, "address": ELSEWHERE["address"] + "二楼"}
+    status, problem = await world.ask("POST", f"{path}/address", other, headers=key)
+    assert (status, problem["rule"]) == (422, "idempotency_key_reused")
+    await world.quiet()
+    orders = await asked_for(world)
+    assert [order["pickup"][0] for order in orders] == [
+        *("2026-04-01 14:00:00", "2026-04-03 14:00:00", "2026-04-03 14:00:00")
+    ]
+    assert [order["status"] for order in orders[:2]] == ["已取消", "已取消"]
+    receiver = orders[2]["receiver"]
+    assert (receiver["address"], receiver["mobile"]) == (ELSEWHERE["address"], ELSEWHERE["phone"])
+    assert [(e.parcel, e.waybill) for e in world.said(parcel.case, "ordered")] == [
+        (n, order["waybillNo"]) for n, order in enumerate(orders, 1)
+    ]
+    await world.quiet()
+    assert (await world.progress(parcel.number, parcel.phone))["status"] == "delivered"
+    refused = await world.ask("POST", f"{path}/address", ELSEWHERE)
+    assert (refused[0], refused[1]["rule"]) == (409, "under_way")
+    log = (world.directory / "suite.log").read_text("utf-8")
+    assert not any(secret in log for secret in ("利辛县", ELSEWHERE["phone"]))
+
+
+async def test_what_came_back_goes_out_again_to_another_address(begin: Begin, citizens: Citizens) -> None:
+    """Three attempts in vain, and back at the window; then it reaches the citizen where they are."""
+    world = await begin(at(4, 1, 9))
+    case, number, phone = await applied(world, citizens, "MZ-YDZ", 1, ending="9108")
+    assert (await world.progress(number, phone))["status"] == "returned"
+    assert [event.attempt for event in world.said(case, "delivery_failed")] == [1, 2, 3]
+    assert (await world.ask("POST", f"/courier/cases/{case}/address", ELSEWHERE))[0] == 202
+    await world.quiet()
+    assert (await world.progress(number, phone))["status"] == "delivered"
+    said = [(e.parcel, e.TYPE) for kind in ("returned", "delivered") for e in world.said(case, kind)]
+    assert said == [(1, "returned"), (2, "delivered")]
+
+
+async def test_called_back_and_handed_over(begin: Begin, citizens: Citizens) -> None:
+    world = await begin(at(4, 1, 9))
+    case, number, phone = await applied(world, citizens, "MZ-YDZ", 1, ending="9109")
+    issuer, path = world.office("issuer", CIVIL), f"/courier/cases/{case}"
+    assert (await issuer.call("POST", f"{path}/hand-over", {})).body["rule"] == "not_at_window"
+    called = await issuer.call("POST", f"{path}/intercept")
+    assert (called.status, called.body["interception"]) == (202, "asked")
+    await world.quiet()
+    assert world.city.counts()["ems"]["effects"]["intercepted"]["total"] == 1
+    assert (await issuer.call("GET", path)).body["state"] == "returned"
+    assert (await issuer.call("POST", f"{path}/intercept")).body["rule"] == "not_under_way"
+    assert (await issuer.call("POST", f"{path}/hand-over", {})).status == 200
+    await world.quiet()
+    assert (await world.progress(number, phone))["status"] == "delivered"
+
+
+async def test_what_is_lost_is_ordered_anew_at_ems(begin: Begin, citizens: Citizens) -> None:
+    world = await begin(at(4, 1, 9))
+    parcel = await decided(world, citizens)
+    issuer, path = world.office("issuer", CIVIL), f"/courier/cases/{parcel.case}/reissue"
+    assert (await issuer.call("POST", path)).body["rule"] == "nothing_to_reissue"
+    assert await parcel.scan("203", at(4, 1, 10)) == 200
+    await world.move(at(4, 8))
+    assert (await issuer.call("POST", path)).status == 202
+    await world.quiet()
+    first, parcel.waybill = parcel.waybill, (await parcel.seen())["waybill"]
+    assert first != parcel.waybill
+    for code, moment in (("203", at(4, 8, 9)), ("704", at(4, 8, 15))):
+        assert await parcel.scan(code, moment) == 200
+    await world.quiet()
+    assert (await world.progress(parcel.number, parcel.phone))["status"] == "delivered"
+    assert [event.parcel for event in world.said(parcel.case, "delivered")] == [2]
+    ordered = world.city.counts()["ems"]["effects"]["ordered"]
+    assert (ordered["total"], ordered["twice"]) == (2, {})

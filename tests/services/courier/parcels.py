@@ -8,13 +8,18 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from chassis.decision import Caller
+from chassis.workdays import Calendar
 from contracts.codes import SCAN_EMS
 from contracts.courier import Courier, Delivered, DeliveryFailed, Dispatched
 from contracts.event import Event
+from contracts.intake import Original, OriginalsReleased, OriginalsRequested
 from contracts.review import Issued
-from contracts.words import DeliveryMethod
-from services.courier.domain.parcel import CancelEms, OrderEms, Parcel, Scanned, TraceEms
+from contracts.words import DeliveryMethod, Direction, LimitKind, Unit
+from services.courier.domain.batch import TakenBack
+from services.courier.domain.parcel import CancelEms, InterceptEms, OrderEms, Parcel, Scanned, TraceEms, document
 from services.courier.domain.rules import parcels
+from services.courier.domain.slots import Slots, hours_of
 from tests.contracts.samples import ABOUT, CASE
 from tests.services.folding import Folding, at
 
@@ -22,6 +27,9 @@ WAYBILL = "1104938274016"
 DECIDED = at(9, 30, 17, 20)
 POSTED = at(9, 30, 18, 5)
 SAME_CITY, ELSEWHERE = timedelta(hours=24), timedelta(hours=48)
+SLOTS = Slots(Calendar(), hours_of("09:00-12:00,14:00-17:00"))
+PAPERS = (Original(code="old_certificate", title="原不动产权证书"),)
+ISSUER = Caller("officer", "sj-issuer-1", frozenset({"issuer"}), ABOUT.department, ABOUT.area)
 Triple = tuple[str, str, str]
 
 
@@ -33,6 +41,28 @@ def issued(delivery: DeliveryMethod = DeliveryMethod.EMS, *, same_city: bool = T
         certificate="皖民政优待〔2026〕000417号",
         certificate_kind="老年人优待证",
         seal="民政局",
+        delivery=delivery,
+        same_city=same_city,
+    )
+
+
+def requested(*, same_city: bool = True, about: Any = ABOUT) -> OriginalsRequested:
+    limit = Calendar().limit(LimitKind.ORIGINALS, DECIDED, 15, Unit.WORKDAY)
+    voucher = f"{ABOUT.number}-YJ"
+    return OriginalsRequested(
+        at=DECIDED, case=CASE, about=about, voucher=voucher, originals=PAPERS, limit=limit, same_city=same_city
+    )
+
+
+def released(
+    delivery: DeliveryMethod = DeliveryMethod.EMS, *, same_city: bool = True, about: Any = ABOUT
+) -> OriginalsReleased:
+    return OriginalsReleased(
+        at=DECIDED,
+        case=CASE,
+        about=about,
+        originals=PAPERS,
+        cause="denied",
         delivery=delivery,
         same_city=same_city,
     )
@@ -53,12 +83,18 @@ A8 = (
 
 
 class Sent(Folding):
-    """A parcel under its waybill."""
+    """A parcel under its waybill. What it tells the hand-over list is kept in `events` with the rest, and is no part of
+    what a message is said to have brought about."""
 
-    def __init__(self, *, same_city: bool = True) -> None:
-        super().__init__("courier", parcels(SAME_CITY, ELSEWHERE), CASE, OrderEms, TraceEms, CancelEms)
-        self.hear(issued(same_city=same_city), DECIDED)
+    def __init__(self, *, same_city: bool = True, direction: Direction = Direction.OUT, **policy: Any) -> None:
+        decider = parcels(SAME_CITY, ELSEWHERE, **policy)
+        id = document(CASE, direction)
+        super().__init__("courier", decider, id, OrderEms, TraceEms, CancelEms, InterceptEms)
+        self.hear({"out": issued, "in": requested, "return": released}[direction](same_city=same_city), DECIDED)
         self.answer("done", DECIDED, waybill=WAYBILL)
+
+    def hear(self, message: Any, now: datetime, id: str = "") -> list[Event]:
+        return [event for event in super().hear(message, now, id) if not isinstance(event, TakenBack)]
 
     def scanned(self, *scans: Triple, now: datetime = POSTED, retracts: tuple[Triple, ...] = ()) -> list[Event]:
         return self.hear(Scanned(waybill=WAYBILL, scans=scans, retracts=retracts), now)

@@ -17,7 +17,7 @@ from contracts.words import Direction
 from services.courier.domain.batch import Batch, Batches, Belated, HandOverBatch, TakenBack, batch_id, batches, on_list
 from services.courier.domain.parcel import Cancel
 from tests.contracts.samples import ABOUT, CASE
-from tests.services.courier.parcels import WAYBILL, Sent
+from tests.services.courier.parcels import DECIDED, SLOTS, WAYBILL, Sent
 from tests.services.folding import Folding, at
 
 CALENDAR = Calendar()
@@ -122,6 +122,29 @@ def test_the_order_of_joining_and_leaving_does_not_matter() -> None:
     listed.hear(ordered(MORNING, 1), MORNING)
     listed.hear(ordered(MORNING, 2), MORNING)
     assert (listed.waybills, listed.state.counts) == (["2"], {"out": 1})
+
+
+def test_what_left_and_joined_anew_is_on_the_list_once_whichever_is_heard_first() -> None:
+    """The morning's slot was missed, the afternoon's is of the same day."""
+    for heard in ((ordered, taken, ordered), (ordered, ordered, taken), (taken, ordered, ordered)):
+        listed = Listed()
+        for cls in heard:
+            listed.hear(cls(MORNING, 1), MORNING)
+        assert (listed.waybills, listed.state.counts) == (["1"], {"out": 1})
+
+
+@pytest.mark.parametrize("direction", list(Direction))
+def test_a_parcel_that_nobody_fetches_leaves_its_list_and_joins_the_next(direction: Direction) -> None:
+    """After each slot missed, of the moment at which it joined; originals on their way in are on no list."""
+    sent = Sent(direction=direction, slots=SLOTS)
+    for moment in (at(10, 8, 13), at(10, 8, 18)):
+        sent.ring(moment)
+        sent.answer("done", moment, scans=[])
+    sent.answer("done", at(10, 8, 18, 1))
+    left = [note.ordered_at for note in sent.all(TakenBack)]
+    joined = [event.at for event in sent.all(Ordered)]
+    assert joined == [DECIDED, at(10, 8, 13)]
+    assert left == ([] if direction is Direction.IN else joined)
 
 
 def test_what_comes_after_an_early_hand_over_goes_to_the_next_list_and_is_found_there() -> None:

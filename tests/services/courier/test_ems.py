@@ -9,11 +9,14 @@ import base64
 import hashlib
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
+from msgspec import structs
 
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unknown
@@ -21,8 +24,8 @@ from chassis.sealing import Keyring
 from contracts.words import ParcelScan
 from sandbox.city import City, Options
 from sandbox.faults import Fault
-from services.courier.domain.parcel import OrderEms
-from services.courier.partners.ems import EmsOrders, sealed
+from services.courier.domain.parcel import CancelEms, InterceptEms, OrderEms, Slot
+from services.courier.partners.ems import EmsCancels, EmsIntercepts, EmsOrders, sealed
 from services.courier.partners.ems_pushes import acknowledged, authentic, parsed
 from services.courier.settings import Settings
 from tests.contracts.samples import CASE
@@ -125,6 +128,56 @@ async def test_an_order_is_made_and_found_again(city: City, ems: EmsOrders) -> N
     made = await ems.make(NUMBER, ORDER)
     assert await ems.ask(NUMBER, ORDER) == made
     assert taken(city)["by"] == {NUMBER: 1}
+
+
+async def parcels(city: City) -> list[Any]:
+    async with aiohttp.ClientSession() as http, http.get(f"{city.url}/ems/parcels") as answer:
+        found: list[Any] = (await answer.json())["parcels"]
+        return found
+
+
+WINDOW = {"name": "亳州市政务服务中心", "phone": "05580000000", "address": "安徽省亳州市谯城区希夷大道"}
+CITIZEN = {"name": "张三", "mobile": "14400000001", "address": "亳州市谯城区魏武大道1号"}
+
+
+@pytest.mark.parametrize(
+    ("direction", "sender", "receiver"),
+    [("out", WINDOW, CITIZEN), ("in", CITIZEN, WINDOW), ("return", WINDOW, CITIZEN)],
+)
+async def test_who_sends_and_who_receives(
+    city: City, ems: EmsOrders, direction: str, sender: Any, receiver: Any
+) -> None:
+    await ems.make(NUMBER, structs.replace(ORDER, direction=direction))
+    (parcel,) = await parcels(city)
+    assert (parcel["sender"], parcel["receiver"], parcel["pickup"]) == (sender, receiver, None)
+
+
+@pytest.mark.parametrize(("days", "named"), [(1, True), (-1, False)], ids=["to come", "passed"])
+async def test_a_slot_that_has_passed_is_not_named(city: City, ems: EmsOrders, days: int, named: bool) -> None:
+    begin = (ems.clock.legal() + timedelta(days=days)).replace(hour=9, minute=0, second=0, microsecond=0)
+    await ems.make(NUMBER, structs.replace(ORDER, slot=Slot(begin, begin + timedelta(hours=3))))
+    (parcel,) = await parcels(city)
+    assert parcel["pickup"] == ([f"{begin:%Y-%m-%d} 09:00:00", f"{begin:%Y-%m-%d} 12:00:00"] if named else None)
+
+
+async def test_cancelling_and_intercepting_may_be_repeated(city: City, ems: EmsOrders) -> None:
+    for ending, number, runner, errand, effect in (
+        ("9105", "order-1", EmsCancels(ems), CancelEms, "cancelled"),
+        ("9109", "order-2", EmsIntercepts(ems), InterceptEms, "intercepted"),
+    ):
+        phone = KEYRING.seal(f"1440000{ending}", f"{CASE}:phone")
+        waybill = str((await ems.make(number, structs.replace(ORDER, phone=phone)))["waybill"])
+        for _ in range(2):
+            assert await runner.ask("e", errand(case=CASE, waybill=waybill, order=number)) is None
+            assert await runner.make("e", errand(case=CASE, waybill=waybill, order=number)) == {}
+        assert city.counts()["ems"]["effects"][effect]["by"] == {number: 1}
+
+
+@pytest.mark.parametrize(("runner", "errand"), [(EmsCancels, CancelEms), (EmsIntercepts, InterceptEms)])
+async def test_what_is_delivered_is_neither_cancelled_nor_called_back(ems: EmsOrders, runner: Any, errand: Any) -> None:
+    waybill = str((await ems.make(NUMBER, ORDER))["waybill"])
+    with pytest.raises(Reject):
+        await runner(ems).make("e", errand(case=CASE, waybill=waybill, order=NUMBER))
 
 
 @pytest.mark.parametrize(

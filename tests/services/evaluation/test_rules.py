@@ -35,23 +35,6 @@ RING = Keyring.generate()
 class Desk(Folding):
     def __init__(self, policy: Policy | None = None) -> None:
         super().__init__("evaluation", cases(CAL, RING, policy or Policy()), CASE)
-        self.lines: list[str] = []
-
-    def hear(self, message: Any, now: datetime, id: str = "") -> list[Event]:
-        rule = self.folder.fold
-        captured: list[str] = []
-
-        def fold(*args: Any) -> Any:
-            folded = rule(*args)
-            captured.extend(folded.append)
-            return folded
-
-        self.folder.fold = fold  # type: ignore[method-assign]
-        try:
-            return super().hear(message, now, id)
-        finally:
-            self.folder.fold = rule  # type: ignore[method-assign]
-            self.lines += captured
 
 
 def reviewed(now: datetime, outcome: str = "approved", delivery: DeliveryMethod = DeliveryMethod.MESSAGE) -> Reviewed:

@@ -98,6 +98,26 @@ def portal(scope: str) -> Any:
     return Depends(caller)
 
 
+def speaker(scope: str, *roles: str) -> Any:
+    """Dependency: a portal's API key with this scope, or, where none is given, an officer's token with at least one of
+    these roles (any officer without roles). Whether a case is the portal's own, its rules say."""
+
+    async def caller(
+        request: Request,
+        x_api_key: Annotated[str | None, Header()] = None,
+        authorization: Annotated[str | None, Header()] = None,
+    ) -> Caller:
+        if x_api_key is not None:
+            found: Caller = request.app.state.portals.caller(x_api_key, scope)
+            return found
+        known: Caller = await request.app.state.officers.caller(authorization)
+        if roles and known.roles.isdisjoint(roles):
+            raise Forbidden("role_missing", "您的岗位没有此项权限")
+        return known
+
+    return Depends(caller)
+
+
 def reply(told: Told[Any], view: Callable[[Any], Any], status: int = 200, **headers: str) -> Response:
     """A document as JSON, with its version as ETag."""
     body = msgspec.json.encode(view(told.state))

@@ -13,11 +13,12 @@ from fastapi import APIRouter, Request, Response
 
 from chassis.decision import Caller, Command, Decider
 from chassis.door import Asked, Door
-from chassis.http import ASKED, answer, officer, refuses, reply
+from chassis.http import ASKED, answer, officer, refuses, reply, speaker
 from chassis.sealing import Keyring
 from contracts.event import CaseId
 from contracts.words import Direction
 from services.courier import office
+from services.courier.addressing import NewAddress
 from services.courier.domain.evidence import Scan
 from services.courier.domain.parcel import (
     Cancel,
@@ -39,8 +40,10 @@ from services.courier.partners.sf import Sf
 from services.courier.partners.standard import StandardWebhooks
 from services.courier.pushes import Pushes
 from services.courier.settings import Settings
-from services.courier.speaking import ROLES, SPEAKER, NewAddress
 
+ROLES = ("window", "issuer")
+SPEAKER: Any = speaker("submit", *ROLES)
+"""Who may speak for an addressee: the portal of the case, an officer who sends."""
 OUT = Direction.OUT
 
 
@@ -134,14 +137,22 @@ def routes(
 
     @router.post("/cases/{case}/pick-up", status_code=202)
     async def choose_slot(
-        case: CaseId, command: ChooseSlot, direction: Direction = OUT, by: Caller = SPEAKER, asked: Asked = ASKED
+        case: CaseId,
+        command: ChooseSlot,
+        direction: Direction = OUT,
+        by: Caller = SPEAKER,
+        asked: Asked = ASKED,
     ) -> Response:
         """改约: EMS shall come in the slot that begins then; another order takes the place of the present one."""
         return await told(case, direction, command, by, asked, 202)
 
     @router.post("/cases/{case}/address", status_code=202)
     async def readdress(
-        case: CaseId, given: NewAddress, direction: Direction = OUT, by: Caller = SPEAKER, asked: Asked = ASKED
+        case: CaseId,
+        given: NewAddress,
+        direction: Direction = OUT,
+        by: Caller = SPEAKER,
+        asked: Asked = ASKED,
     ) -> Response:
         """改址 of what was not collected, failed or came back; sealed before anything else happens to it."""
         return await told(case, direction, given.sealed(keyring, case), by, asked, 202)

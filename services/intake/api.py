@@ -5,13 +5,13 @@ One tell or one read each; this module must never decide anything about a case.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
 from chassis.decision import Caller, Decider
 from chassis.door import Asked, Door
-from chassis.http import ASKED, answer, officer, page, portal, reply
+from chassis.http import ASKED, answer, officer, page, portal, reply, speaker
 from contracts.event import CaseId, SubmissionId, case_id
 from contracts.intake import HALL
 from contracts.numbers import tidy_case_number
@@ -34,11 +34,14 @@ from services.intake.domain.commands import (
 from services.intake.domain.founding import Founding
 from services.intake.domain.library import Account, Library, SharedLicence
 from services.intake.domain.progress import Progress
-from services.intake.speaking import READER, SPEAKER
+from services.intake.uploading import SPEAKER
 
 Key = Annotated[SubmissionId, Header(alias="Idempotency-Key", description="The portal's submission id.")]
 Cursor = Annotated[str | None, Query(max_length=400)]
 Most = Annotated[int, Query(ge=1, le=200)]
+
+READER: Any = speaker("read")
+"""A portal by its key, or any officer."""
 
 
 def routes(

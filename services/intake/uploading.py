@@ -6,14 +6,14 @@ One tell or one read each beside the chunk itself; this module must never judge 
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.responses import StreamingResponse
 
 from chassis.decision import Caller, Decider, Reject
 from chassis.door import Asked, Door, Told
-from chassis.http import ASKED, answer, officer
+from chassis.http import ASKED, answer, officer, speaker
 from chassis.sealing import Keyring
 from contracts.event import CaseId
 from contracts.intake import HALL
@@ -22,7 +22,6 @@ from services.intake.domain.standing import at_counter
 from services.intake.domain.uploads import FAULTS, OPEN, Announced, Begin, Complete, Upload, upload_name
 from services.intake.files.content import TYPES
 from services.intake.files.sealed import SealedFiles
-from services.intake.speaking import SPEAKER
 
 T = TypeVar("T")
 UploadId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
@@ -36,6 +35,9 @@ LABELS = {
     "rejected": "未通过检查",
     "gone": "已删除",
 }
+
+SPEAKER: Any = speaker("submit", "window", "agent")
+"""Who may speak for an applicant: a portal by its key, an officer at a window, an agent."""
 
 
 class Store:
@@ -59,7 +61,7 @@ class Store:
             raise Reject("upload_too_large", f"文件不得超过 {self.limit} 字节", "size", 422)
         if given.media_type not in TYPES:
             raise Reject("upload_type_unknown", f"只接受 {', '.join(TYPES)}", "media_type", 422)
-        portal = speaker(by)
+        portal = whose(by)
         upload = self.keyring.tag(upload_name(portal, given.sha256))
         command = Begin(portal=portal, sha256=given.sha256, size=given.size, media_type=given.media_type)
         told = await self.door.tell(self.uploads, upload, command, by=by, asked=asked)
@@ -68,7 +70,7 @@ class Store:
     async def own(self, upload: str, by: Caller) -> Told[Upload]:
         """Raises Reject not_found also for what another portal has uploaded."""
         told = await self.door.read(self.uploads, upload)
-        if told.state.portal != speaker(by):
+        if told.state.portal != whose(by):
             raise Reject("not_found", "没有这个上传", status=404)
         return told
 
@@ -134,7 +136,7 @@ async def reached(files: Awaitable[T]) -> T:
         raise Reject("files_unavailable", "材料库暂时不可用, 请稍后再试", status=503) from None
 
 
-def speaker(by: Caller) -> str:
+def whose(by: Caller) -> str:
     """Whose files these are: a portal's, or the hall's."""
     return by.name if by.kind == "portal" else HALL
 

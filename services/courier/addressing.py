@@ -1,40 +1,18 @@
-"""Who may speak for the addressee of a parcel: the portal of the case by its key, an officer at a window.
+"""What an addressee says in plain and must not enter a command so: another address, sealed before anything else.
 
-It authenticates only, and reads what is not to enter a command in plain; this module must never look at a document.
+It reads and seals only; this module must never look at a document.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import Depends, Header, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from chassis.auth import Forbidden
-from chassis.decision import Caller, Reject
+from chassis.decision import Reject
 from chassis.sealing import Keyring
 from contracts.numbers import check_mobile
 from services.courier.domain.parcel import Readdress
-
-ROLES = ("window", "issuer")
-
-
-async def _speaker(
-    request: Request,
-    x_api_key: Annotated[str | None, Header()] = None,
-    authorization: Annotated[str | None, Header()] = None,
-) -> Caller:
-    """A portal by its key; whether the case is its own, the rules say."""
-    if x_api_key is not None:
-        found: Caller = request.app.state.portals.caller(x_api_key, "submit")
-        return found
-    known: Caller = await request.app.state.officers.caller(authorization)
-    if known.roles.isdisjoint(ROLES):
-        raise Forbidden("role_missing", "您的岗位没有此项权限")
-    return known
-
-
-SPEAKER: Any = Depends(_speaker)
 
 
 class NewAddress(BaseModel):

@@ -166,7 +166,8 @@ SAMPLES: Final = {
 
 def template_of(event: CaseEvent) -> str | None:
     """The name of the template in whose words the citizen is told of this event; None where it does not concern them:
-    an officer's clock, a day that has not moved, an order of a parcel that nobody fetches at their door."""
+    an officer's clock, a day that has not moved, an order of a parcel that nobody fetches at their door, a courier who
+    did not come to our own."""
     if isinstance(event, Warned):
         return event.TYPE if event.limit.kind.of_citizen else None
     if isinstance(event, Rescheduled):
@@ -184,11 +185,11 @@ def template_of(event: CaseEvent) -> str | None:
     return event.TYPE
 
 
-def failure(event: DeliveryFailed) -> str:
+def failure(event: DeliveryFailed) -> str | None:
     if event.retracts:
         return "delivery_corrected"
-    if event.cause == "pick_up" and event.direction is Direction.IN:
-        return "delivery_pickup"
+    if event.cause == "pick_up":
+        return "delivery_pickup" if event.direction is Direction.IN else None
     return event.TYPE if event.cause in ("attempt", "refused") else "delivery_trouble"
 
 

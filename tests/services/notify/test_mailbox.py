@@ -228,7 +228,6 @@ def test_a_missing_variable_is_found_before_sending() -> None:
         (parcel(DeliveryFailed, attempt=1, retracts=True), "delivery_corrected"),
         (parcel(DeliveryFailed, attempt=0, waybill="", cause="order_lost"), "delivery_trouble"),
         (parcel(DeliveryFailed, attempt=1, cause="pick_up", direction=Direction.IN), "delivery_pickup"),
-        (parcel(DeliveryFailed, attempt=1, cause="pick_up"), "delivery_trouble"),
         (parcel(Dispatched, partner="ems", method=DeliveryMethod.EMS, direction=Direction.IN), "dispatched_in"),
         (parcel(Dispatched, partner="ems", method=DeliveryMethod.EMS, direction=Direction.RETURN), "dispatched_return"),
     ],
@@ -271,7 +270,14 @@ def test_two_cases_of_one_number_do_not_mix() -> None:
 
 
 @pytest.mark.parametrize(
-    "event", [sample(Warned), sample(Ordered), sample(Ordered, direction=Direction.IN, pickup=None)]
+    "event",
+    [
+        *(sample(Warned), sample(Ordered), sample(Ordered, direction=Direction.IN, pickup=None)),
+        *(
+            parcel(DeliveryFailed, attempt=1, cause="pick_up", direction=way)
+            for way in (Direction.OUT, Direction.RETURN)
+        ),
+    ],
 )
 def test_what_does_not_concern_the_citizen_has_no_words(event: CaseEvent) -> None:
     assert templates.template_of(event) is None

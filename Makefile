@@ -20,7 +20,7 @@ serve: .venv/.ready ## the whole suite on port 8080, with pages and /docs
 	$(BIN)/tongban serve
 
 test: .venv/.ready-dev ## every test that needs only Python
-	$(BIN)/python -m pytest -q -m "$(FAST)"
+	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "$(FAST)"
 
 test-real: .venv/.ready-dev ## the tests on Apache Kafka and a MongoDB server (needs Java 17 and Maven)
 	$(BIN)/python -m tests.real.backends install

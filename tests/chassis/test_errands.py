@@ -44,7 +44,7 @@ async def test_what_has_waited_too_long_comes_back_within_a_lease_however_many_t
     errands = Errands(
         "toy", {Ping: Partner()}, {"toy": Folder("toy", deciders()[0], [Ping], 4, LEASE)},
         lambda ref, message: heard.update({ref[1]: message}), refused, clock,
-        limit=1, lease=LEASE, settle=1.0, doubts=12,
+        limit=1, lease=LEASE, settle=1.0, doubts=12, careful=4,
     )  # fmt: skip
     now = clock.system()
     errands.run(("toy", "fresh"), Open("fresh", 0, True, now + LEASE, Ping(n=1)))

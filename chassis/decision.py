@@ -94,10 +94,12 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """The state's own timer rings; `at` is the moment it was set for, and is the `now` of its rule."""
+    """The state's own timer rings; `at` is the moment it was set for, and is the `now` of its rule. `rung` is when it
+    did, which may be much later where the service was down."""
 
     name: str
     at: datetime
+    rung: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

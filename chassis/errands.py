@@ -21,7 +21,7 @@ from chassis.store import Ref
 
 log = logging.getLogger("tongban")
 
-OUTCOMES = ("done", "failed", "retry", "unknown")
+OUTCOMES = ("done", "failed", "lost", "retry", "unknown")
 SCHEDULE = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 """Seconds before the next try; the last one repeats."""
 MOST_TRIES = 500
@@ -36,8 +36,9 @@ def next_try(tries: int, wanted: float = 0.0) -> float:
 class Queue:
     """One lane: what waits in it, and how long a call of it usually takes."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, careful: int) -> None:
         self.most = most
+        self.few = asyncio.Semaphore(careful)
         self.waiting: asyncio.Queue[tuple[Ref, Open, Errand]] = asyncio.Queue()
         self.usual = 0.0
 
@@ -74,7 +75,9 @@ class Errands:
         self._lanes: dict[str, Queue] = {}
         self._group: asyncio.TaskGroup | None = None
         self._limit = limit
-        self._few = asyncio.Semaphore(careful)
+        self._careful = careful
+        self._doubtful = 0
+        self._ending = False
         self._open = 0
         self._gauge = metrics.ERRANDS_OPEN.labels(service)
         kinds = [cls.__name__ for cls in runners]
@@ -92,7 +95,7 @@ class Errands:
         """A new lane gets workers of its own, so that it cannot take those of another."""
         queue = self._lanes.get(lane.name)
         if queue is None:
-            queue = self._lanes[lane.name] = Queue(lane.most or self._limit)
+            queue = self._lanes[lane.name] = Queue(lane.most or self._limit, self._careful)
             if self._group is not None:
                 self._staff(self._group, queue)
         return queue
@@ -100,6 +103,14 @@ class Errands:
     def _staff(self, group: asyncio.TaskGroup, queue: Queue) -> None:
         for _ in range(queue.most):
             group.create_task(self._worker(queue))
+
+    async def finish(self, patience: float) -> None:
+        """Begins no careful errand any more, and waits for those under way, at most so many seconds: whoever comes next
+        could not ask about them."""
+        self._ending = True
+        deadline = self.clock.ticks() + patience
+        while self._doubtful and self.clock.ticks() < deadline:
+            await self.clock.sleep(0.02)
 
     @property
     def open(self) -> int:
@@ -118,8 +129,8 @@ class Errands:
             ref, open, errand = await queue.waiting.get()
             try:
                 if open.sure and errand.careful():
-                    async with self._few:
-                        body = await self._go(queue, ref, open, errand)
+                    async with queue.few:
+                        body = await self._carefully(queue, ref, open, errand)
                 else:
                     body = await self._go(queue, ref, open, errand)
             finally:
@@ -128,6 +139,15 @@ class Errands:
             if body is not None:
                 id = f"{open.id}:{open.tries}" if isinstance(body, Defer) else f"{open.id}:answer"
                 self.put(ref, Message(id, body))
+
+    async def _carefully(self, queue: Queue, ref: Ref, open: Open, errand: Errand) -> Answer | Defer | None:
+        if self._ending:
+            return self._later(open, self.clock.system(), open.sure, open.doubt)
+        self._doubtful += 1
+        try:
+            return await self._go(queue, ref, open, errand)
+        finally:
+            self._doubtful -= 1
 
     async def _begin(self, ref: Ref, open: Open) -> Open | None:
         """Returns once it is durable that this errand may have been made; None when another process has claimed it. Its
@@ -173,13 +193,14 @@ class Errands:
         except Retry as retry:
             outcome = "retry"
             if open.tries >= MOST_TRIES:
-                return Answer(open.id, errand, "failed", problem="partner_unreachable")
+                outcome = "failed" if open.sure else "lost"
+                return Answer(open.id, errand, outcome, problem="partner_unreachable")
             # While asking for an uncertain call, "try later" says nothing about that call.
             return self._later(open, self.clock.system() + next_try(open.tries, retry.after), open.sure, doubt)
         except (Unknown, TimeoutError):
             outcome = "unknown"
         except Lost:
-            outcome = "unknown"
+            outcome = "lost"
             return Answer(open.id, errand, "lost", problem="cannot_be_asked")
         except Exception as error:  # noqa: BLE001  (a faulty runner may have acted)
             outcome = "unknown"
@@ -190,6 +211,7 @@ class Errands:
             self._counts[kind, outcome].inc()
             self._seconds[kind].observe(took)
         if open.silent >= self.doubts:
+            self._counts[kind, "lost"].inc()
             return Answer(open.id, errand, "lost", problem="no_answer")
         now = self.clock.system()
         unanswered = msgspec.structs.replace(open, silent=open.silent + 1)

@@ -22,7 +22,7 @@ from contracts.wire import Envelope, encode
 S = TypeVar("S", bound=State)
 TOO_OLD = "too_old_to_be_sure"
 MOST_RINGS = 64
-"""Alarms that may ring in one fold of one document before it is taken for a loop."""
+"""Alarms that may ring in one fold of one document, beyond those that were set, before it is taken for a loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,12 +200,12 @@ class _Work(Generic[S]):
             return
         if self.state is self.doc.state and (self.doc.due is None or self.doc.due > edge.timestamp()):
             return
-        for _ in range(MOST_RINGS):
+        for _ in range(MOST_RINGS + len(self.alarms())):
             due = [(at, name) for name, at in self.alarms().items() if at <= edge]
             if not due:
                 return
             at, name = min(due)
-            alarm = Alarm(name, at)
+            alarm = Alarm(name, at, self.now)
             try:
                 self._decide(alarm, at, f"{name}@{at.isoformat()}", "")
             except Exception as error:  # noqa: BLE001  (a faulty rule must not stop the other documents)
@@ -318,8 +318,10 @@ class _Work(Generic[S]):
 
     def _begin(self, begin: Begin) -> bool:
         """From now on it may have been made."""
-        if all((open.id, open.tries, open.sure) != (begin.errand, begin.tries, True) for open in self.errands):
-            return False
+        found = next((open for open in self.errands if (open.id, open.tries) == (begin.errand, begin.tries)), None)
+        if found is None or not found.sure:
+            # The same beginning again, after a write whose answer was lost: nobody else gives this lease.
+            return found is not None and found.lease == begin.lease
         self.errands = [
             msgspec.structs.replace(open, lease=begin.lease, sure=False) if open.id == begin.errand else open
             for open in self.errands

@@ -30,6 +30,8 @@ SWEEP = 0.2
 SILENT = 3.0
 """Seconds without a beat after which an owner is taken for dead and its unpublished events are said again."""
 PAGE = 300
+LAST_CALLS = 9.0
+"""Seconds that a process which ends waits for calls that nobody could ask about: more than any of them takes."""
 LEARN = 1.0
 """Seconds between two looks for what other processes of the service have written for all."""
 
@@ -115,9 +117,11 @@ class Line:
 
     async def drain(self) -> None:
         """Stops reading, finishes what was begun, publishes it, leaves the group. Errands under way are left to their
-        leases: whoever comes next asks before making them again."""
+        leases, and whoever comes next asks before making them again; those that cannot be asked about are waited
+        for."""
         if self._fetching is not None:
             self._fetching.cancel()
+        await self.errands.finish(LAST_CALLS)
         await self.pipeline.settle()
         if self.pipeline.subscription is not None:
             await self.pipeline.subscription.close()

@@ -35,6 +35,10 @@ ERRANDS_OPEN = Gauge("tongban_errands_open", "Calls to partners under way or wai
 ERRAND_SECONDS = Histogram(
     "tongban_errand_seconds", "Duration of calls to partners", ["service", "errand"], buckets=FAST
 )
+# Messages that a partner's account still pays for, where it is known.
+LEFT = Gauge("tongban_partner_left", "Messages that a partner's account still pays for", ["service", "partner"])
+# 1 while a partner, or a portal's endpoint, is left alone because it fails.
+RESTS = Gauge("tongban_partner_rests", "Whether a partner is left alone because it fails", ["service", "partner"])
 # Dead letters written; every one wants a person.
 DEAD = Counter("tongban_dead_letters_total", "Messages set aside as dead letters", ["service"])
 # Cases whose later events wait behind a dead letter.

@@ -83,8 +83,8 @@ class ChassisSettings(Section):
     careful: int = Field(
         4,
         ge=1,
-        description="Most calls under way at once of which the partner could never say that it did not get them "
-        "(Tencent SMS, e-mail): so many can be lost when a process dies.",
+        description="Most calls under way at once, per lane, of which the partner could never say that it did not get "
+        "them (Tencent SMS, e-mail): so many can be lost when a process dies.",
     )
     errands: int = Field(50, ge=1, description="Most errands under way at once, per service.")
     body_limit: int = Field(1_000_000, description="Largest HTTP request body in bytes.")

@@ -86,6 +86,13 @@ def check_mobile(text: str, field: str | None = None) -> Problem | None:
     return Problem(rule="mobile_format", field=field, message="手机号码应为11位数字,以13至19开头")
 
 
+def check_email(text: str, field: str | None = None) -> Problem | None:
+    """Rule `email_format`: an address that mail servers everywhere take; dots stand between other characters."""
+    if re.fullmatch(r"[A-Za-z0-9_%+-]+(\.[A-Za-z0-9_%+-]+)*@([A-Za-z0-9-]+\.)+[A-Za-z]{2,}", text):
+        return None
+    return Problem(rule="email_format", field=field, message="电子邮箱地址格式不正确")
+
+
 # ----------------------------------------------------------------------------------------------------- masking 脱敏
 
 COMPOUND_SURNAMES: Final = frozenset(

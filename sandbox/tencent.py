@@ -50,6 +50,8 @@ APPROVED = {
     "1800023": ("SMS_TB_PICKUP_DELIVERY_FAILED", ("number",)),
     "1800024": ("SMS_TB_WARNED", ("number", "limit", "due")),
     "1800025": ("SMS_TB_OFFICER_WARNED", ("level", "number", "limit", "due", "holder")),
+    "1800027": ("SMS_TB_ORIGINALS_DELIVERED", ("number", "method")),
+    "1800028": ("SMS_TB_ORIGINALS_RETURNED", ("number", "waybill")),
     "1800026": ("SMS_TB_OFFICER_OVERDUE", ("number", "limit", "due", "holder")),
 }
 """The demonstration's approved templates: what a telephone shows them as, and the names of their parameters."""

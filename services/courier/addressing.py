@@ -21,6 +21,7 @@ class NewAddress(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
     address: Annotated[str, StringConstraints(strip_whitespace=True, min_length=5, max_length=200)] = Field(repr=False)
     phone: str | None = Field(None, max_length=20, repr=False)
+    same_city: bool | None = None
 
     def sealed(self, keyring: Keyring, case: str) -> Readdress:
         """Under the names under which the order opens it. Raises Reject `mobile_format`."""
@@ -31,4 +32,5 @@ class NewAddress(BaseModel):
             mark=keyring.tag(f"{case}:address/{self.address}/{self.phone}"),
             address=keyring.seal(self.address, f"{case}:address"),
             phone=keyring.seal(self.phone, f"{case}:phone") if self.phone else None,
+            same_city=self.same_city,
         )

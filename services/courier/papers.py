@@ -50,7 +50,7 @@ class Papers:
         parcel = (await self.door.read(self.parcels, document(case, direction))).state
         log.info("raw evidence of case %s was read by %s", case, by.name)
         found = kept_in(await self._all(self.parcels, parcel.id))
-        for waybill in {parcel.waybill, *(kept.waybill for kept in found)} - {""}:
+        for waybill in {parcel.waybill, *(one.waybill for one in parcel.past), *(one.waybill for one in found)} - {""}:
             found += kept_in(await self._all(self.strays, waybill))
         found.sort(key=lambda kept: kept.at)
         return {

@@ -131,15 +131,19 @@ def routes(
         verified(secret)
         now = door.clock.system()
         ended = wechat.finished(settings.wechat_token, request.query_params, await request.body(), now)
-        await gathered([wechat_ended(door, boxes, *one) for one in (ended,) if one])
+        for one in filter(None, (ended,)):
+            await wechat_ended(door, boxes, *one)
         return PlainTextResponse(wechat.ACCEPTED)
 
     return router
 
 
 async def wechat_ended(door: Door, boxes: Decider[Mailbox], serial: str, delivered: bool) -> None:
-    """The receipt names a message by its number alone, and may be here before the answer that told us the number."""
+    """The receipt names a message by its number alone, and may be here before the answer that told us the number.
+    WeChat tries again what is refused. Raises Reject `not_found`."""
     page = await door.find(boxes, f"wechat:{serial}", most=1, asked=Asked(wait=EARLY))
+    if not page.items:
+        raise Reject("not_found", "没有这条消息", status=404)
     await gathered(
         door.tell(boxes, told.state.id, Receipt(serial=serial, delivered=delivered), by=WECHAT) for told in page.items
     )
@@ -173,7 +177,7 @@ def addressed(named: list[tuple[str, Receipt]]) -> list[tuple[str, Receipt]]:
     found = [(OUT_ID.fullmatch(reference), receipt) for reference, receipt in named]
     ours = [(match[1], receipt.model_copy(update={"key": match[2]})) for match, receipt in found if match]
     if len(ours) < len(named):
-        log.info("%d receipts of the SMS provider name no message of ours", len(named) - len(ours))
+        log.info("%d receipts of a provider name no message of ours", len(named) - len(ours))
     return ours
 
 
@@ -186,7 +190,7 @@ async def gathered(tells: Iterable[Awaitable[object]]) -> None:
         if not isinstance(failure, Reject):
             raise failure
     if failures:
-        log.info("%d items of a push by the SMS provider were not taken", len(failures))
+        log.info("%d items of a provider's push were not taken", len(failures))
 
 
 def reply_key(item: aliyun.Up) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from chassis.settings import Section
 from chassis.webhooks import Endpoint, endpoints_of
@@ -55,7 +55,8 @@ class Settings(Section):
         40, ge=1, description="Notices to one number in 24 hours, beyond which what can wait is held back."
     )
     rates: str = Field(
-        "aliyun=1000,tencent=3000", description="Messages a second that each provider takes: name=number,…; 0 = any."
+        "aliyun=1000,tencent=3000",
+        description="Messages a second to each provider, of each process: name=number,…; 0 = any.",
     )
     tencent_daily: int = Field(10, ge=1, description="Messages to one number in 24 hours at Tencent (its console).")
     tencent_same_seconds: int = Field(30, ge=1, description="Seconds between two of the same template at Tencent.")
@@ -81,7 +82,9 @@ class Settings(Section):
     wechat_url: str = Field("https://api.weixin.qq.com", description="Address of WeChat's API for official accounts.")
     wechat_app: str = Field("", description="AppID of the city's official account (公众号); empty = no WeChat.")
     wechat_secret: str = Field("", repr=False, description="AppSecret of the official account.")
-    wechat_token: str = Field("", repr=False, description="Token with which WeChat signs what it pushes.")
+    wechat_token: str = Field(
+        "", repr=False, validate_default=True, description="Token with which WeChat signs what it pushes."
+    )
     webhooks: str = Field(
         "",
         repr=False,
@@ -103,6 +106,14 @@ class Settings(Section):
     @classmethod
     def _smtp(cls, value: str) -> str:
         relay_of(value)
+        return value
+
+    @field_validator("wechat_token")
+    @classmethod
+    def _whole_account(cls, value: str, info: ValidationInfo) -> str:
+        """Without its token every receipt would be refused, and every message expire."""
+        if len({bool(part) for part in (info.data.get("wechat_app"), info.data.get("wechat_secret"), value)}) > 1:
+            raise ValueError("wechat_app, wechat_secret and wechat_token belong together")
         return value
 
     @field_validator("mail_from")
@@ -167,6 +178,9 @@ def relay_of(url: str) -> Relay | None:
 
 
 def rates_of(text: str) -> dict[str, float]:
-    """`name=number,…`. Raises ValueError."""
+    """`name=number,…`, of providers that there are. Raises ValueError."""
     pairs = [part.partition("=") for part in text.split(",") if part.strip()]
-    return {name.strip(): float(number) for name, _, number in pairs}
+    found = {name.strip(): float(number) for name, _, number in pairs}
+    if found.keys() - {"aliyun", "tencent"} or not all(0 <= rate < 1e6 for rate in found.values()):
+        raise ValueError("expected aliyun=number,tencent=number")
+    return found

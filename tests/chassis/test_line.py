@@ -181,6 +181,21 @@ async def test_a_lane_whose_partner_hangs_delays_no_other(world: World) -> None:
     assert set(world.partner.made.values()) == {1}
 
 
+async def test_an_end_in_order_waits_for_what_nobody_could_ask_about(world: World) -> None:
+    """And begins no more of it: those are made by whoever comes next."""
+    world.partner.forgetful = True
+    async with world.line() as line:  # type: ignore[attr-defined]
+        for i in range(3):
+            await world.say(f"c{i}", CAREFUL, f"p{i}")
+        await until(lambda: world.partner.busy == 2)
+        ending = asyncio.ensure_future(line.errands.finish(1000.0))
+        await world.clock.sleep(1.0)
+        assert not ending.done()
+        world.partner.released.set()
+        await ending
+        assert sorted(world.partner.made.values()) == [1, 1], "the third was not begun"
+
+
 async def test_what_cannot_be_asked_is_lost_and_never_made_again(tmp_path: Path) -> None:
     world = World(tmp_path, ("vanish",))
     world.partner.forgetful = True

@@ -122,16 +122,16 @@ def batch_id(department: str, day: date) -> str:
     return f"{day.isoformat()}/{department}"
 
 
-def off_the_list(common: Mapping[str, Any], waybill: str, since: datetime | None) -> tuple[TakenBack, ...]:
-    """The note that an order of `since` is no more; `common` is what courier's events of the parcel share. None for an
-    order from before there were lists."""
-    if since is None:
+def off_the_list(common: Mapping[str, Any], waybill: str, listed: datetime | None) -> tuple[TakenBack, ...]:
+    """The note that an order, `listed` for that moment, is no more; `common` is what courier's events of the parcel
+    share. None for an order from before there were lists."""
+    if listed is None:
         return ()
     about, at, case, direction = (common[name] for name in ("about", "at", "case", "direction"))
     return (
         TakenBack(
             at=at, case=case, number=about.number, department=about.department, waybill=waybill, direction=direction,
-            ordered_at=since,
+            ordered_at=listed,
         ),
     )  # fmt: skip
 
@@ -177,10 +177,11 @@ class Batches:
         return self.calendar.rolled(local.date()) if early else self.calendar.add_workdays(local.date(), 1)
 
     def place(self, event: Ordered) -> str | None:
-        """Materials that a citizen sends (direction in) are fetched at home: no list of ours has them."""
+        """The list of the day on which EMS comes for it. Materials that a citizen sends (direction in) are fetched at
+        home: no list of ours has them."""
         if event.partner != EMS or event.direction is Direction.IN:
             return None
-        return batch_id(event.about.department, self.day_of(event.at))
+        return batch_id(event.about.department, self.day_of(event.pickup.start if event.pickup else event.at))
 
     def place_of_taken(self, note: TakenBack) -> str | None:
         if note.direction is Direction.IN:
@@ -206,12 +207,14 @@ class Batches:
         state = replace(self._open(state), joined=more(state.joined, event.direction))
         return Decision(state, append=(written(line),))
 
-    def taken_back(self, state: Batch, note: TakenBack, now: datetime) -> Decision[Batch]:
+    def taken_back(self, state: Batch, note: TakenBack, now: datetime) -> Decision[Batch] | None:
         """The order was cancelled or replaced, wherever its parcel is listed."""
         if note.waybill in state.late:
             late = dict(state.late)
             day = date.fromisoformat(late.pop(note.waybill))
             return Decision(replace(state, late=late), say=(note.model_copy(update={"at": now, "day": day}),))
+        if state.handed is not None:  # what was signed for stays as it was signed
+            return None
         line = Line(case=note.case, number=note.number, waybill=note.waybill, direction=note.direction, gone=True)
         state = replace(self._open(state), gone=more(state.gone, note.direction))
         return Decision(state, append=(written(line),))

@@ -23,6 +23,7 @@ from services.courier.domain.parcel import (
     FAILED,
     ORDERED,
     PLANNED,
+    RENEW,
     TO_WINDOW,
     WITH_CITIZEN,
     CancelEms,
@@ -101,7 +102,17 @@ class Making:
         if state.waybill:
             past = (*past, Earlier(state.parcel, state.partner, state.waybill, state.scans, state.gone))
         return replace(
-            state, past=past, partner="", waybill="", order_no="", scans=(), gone=(), look=None, waits=None, since=None
+            state,
+            past=past,
+            partner="",
+            waybill="",
+            order_no="",
+            scans=(),
+            gone=(),
+            look=None,
+            waits=None,
+            since=None,
+            listed=None,
         )
 
     def posted(self, state: Parcel, partner: str, waybill: str, now: datetime) -> Decision[Parcel]:
@@ -113,6 +124,7 @@ class Making:
         state = replace(state, phase=ORDERED, partner=partner, waybill=waybill, since=now, slot=slot)
         state = self.watched(state, now)
         pickup = limit(slot) if slot and not state.wanted else None
+        state = replace(state, listed=pickup.start if pickup else now)
         return Decision(state, say=(self.order_said(state, pickup, now),))
 
     def order_said(self, state: Parcel, pickup: Limit | None, now: datetime) -> Ordered:
@@ -128,7 +140,7 @@ class Making:
     def taken_back(self, state: Parcel, wanted: str, now: datetime) -> Decision[Parcel]:
         """No order is left: what was wanted takes its place, the window where that was not said."""
         gone = self.off_the_list(state, now)
-        if wanted in (TO_WINDOW, DROP):
+        if wanted != RENEW:
             state = replace(self.put_by(state), wanted="", slot=None, chosen=None)
             if wanted == DROP:
                 return Decision(replace(state, phase=CANCELLED), say=gone)
@@ -142,14 +154,16 @@ class Making:
         sends are on none."""
         if not state.waybill or state.collected or state.direction is Direction.IN:
             return ()
-        return off_the_list(self.common(state, now), state.waybill, state.since)
+        return off_the_list(self.common(state, now), state.waybill, state.listed or state.since)
 
     def at_window(self, state: Parcel, now: datetime) -> Decision[Parcel]:
         """A result waits at the window; an original that has not left it does so, too; one that was to come in, its
-        owner brings. Of originals it is said that nobody comes, unless the last slot missed has said so."""
+        owner brings. Of originals it is said that nobody comes, unless the citizen has heard so of the last slot that
+        was missed at their own door."""
         if state.direction is not Direction.OUT:
-            phase = WITH_CITIZEN if state.direction is Direction.IN else AT_WINDOW
-            given_up = self.failed(state, now).say if state.missed < MISSES else ()
+            inward = state.direction is Direction.IN
+            phase = WITH_CITIZEN if inward else AT_WINDOW
+            given_up = () if inward and state.missed >= MISSES else self.failed(state, now).say
             return Decision(replace(state, phase=phase), say=given_up)
         state = replace(state, phase=AT_WINDOW, said_dispatched=True)
         dispatched = Dispatched(
@@ -178,15 +192,14 @@ class Making:
         if number >= MISSES or slots is None:
             given_up = self.take_back(state, TO_WINDOW, now)
             return Decision(given_up.state, say=(failed,), do=given_up.do)
-        gone = self.off_the_list(state, now)
-        state = self.watched(replace(state, slot=slots.following(now), since=now), now)
-        assert state.slot is not None
-        return Decision(state, say=(failed, *gone, self.order_said(state, limit(state.slot), now)))
+        gone, following = self.off_the_list(state, now), slots.following(now)
+        state = self.watched(replace(state, slot=following, listed=following.begin), now)
+        return Decision(state, say=(failed, *gone, self.order_said(state, limit(following), now)))
 
     def watched(self, state: Parcel, now: datetime) -> Parcel:
         """When to ask EMS of what it has not pushed: after a slot in which nobody came, every day of what is under way,
         after long silence."""
-        if not state.moving:
+        if not state.moving or state.lost:
             return replace(state, look=None)
         if state.since is None and not state.collected:
             return state  # stored before it was kept when a parcel was ordered
@@ -200,12 +213,12 @@ class Making:
 
     def given_up(self, state: Parcel) -> datetime | None:
         """When a slot in which nobody has come so far is believed to be missed."""
-        slots = self.policy.slots
-        return state.slot.end + slots.grace if slots and state.slot and not state.collected else None
+        slots, fetched = self.policy.slots, state.collected or state.said_dispatched
+        return state.slot.end + slots.grace if slots and state.slot and not fetched else None
 
     def heard(self, state: Parcel, now: datetime) -> datetime:
         """When it was last heard of this parcel: a scan, or else the order."""
-        return max((scan.at for scan in state.scans if scan not in state.gone), default=state.since or now)
+        return max((scan.at for scan in set(state.scans).difference(state.gone)), default=state.since or now)
 
     def _nightly(self, state: Parcel, now: datetime) -> datetime:
         """Not all at once: each parcel has its own second of that hour."""

@@ -57,12 +57,11 @@ class Parcel(State, frozen=True, kw_only=True, omit_defaults=True):
     waited for in vain. At `look` the partner is asked for scans that were never pushed; `lost` = it had none either.
     `parcel` counts parcels of this direction, `past` are those before.
 
-    `since` is when it was ordered, `slot` when EMS comes for it, `missed` in how many slots it did not; `chosen` is the
-    slot of the next order. `wanted` is what shall take the place of the order (RENEW, TO_WINDOW, DROP) once EMS has
-    taken it back. `address` and `phone`
-    (sealed) stand for those of the application once the citizen has named others. `stop` is "asked" or "agreed" of an
-    interception, `declined` EMS's word for the last thing it would not do. `voucher` goes with originals on their way
-    in."""
+    `since` is when it was ordered, `listed` for when it stands on a hand-over list, `slot` when EMS comes for it,
+    `missed` in how many slots it did not; `chosen` is the slot of the next order. `wanted` is what shall take the place
+    of the order (RENEW, TO_WINDOW, DROP) once EMS has taken it back. `address` and `phone` (sealed) stand for those of
+    the application once the citizen has named others. `stop` is "asked" or "agreed" of an interception, `declined`
+    EMS's word for the last thing it would not do. `voucher` goes with originals on their way in."""
 
     phase: str = BLANK
     about: dict[str, Any] = {}
@@ -93,6 +92,7 @@ class Parcel(State, frozen=True, kw_only=True, omit_defaults=True):
     declined: str = ""
     voucher: str = ""
     past: tuple[Earlier, ...] = ()
+    listed: datetime | None = None
 
     def alarms(self) -> Mapping[str, datetime]:
         times = {"settle": self.waits, "search": self.look}
@@ -113,7 +113,7 @@ class Parcel(State, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def collected(self) -> bool:
         """Some scan says that EMS has it."""
-        return any(scan not in self.gone for scan in self.scans)
+        return bool(set(self.scans).difference(self.gone))
 
     @property
     def moving(self) -> bool:
@@ -212,11 +212,13 @@ class ChooseSlot(Command):
 
 
 class Readdress(Command):
-    """改址, sealed before it gets here; `mark` tells one address from another where a key is used again."""
+    """改址, sealed before it gets here; `mark` tells one address from another where a key is used again. `same_city` is
+    said where it is another than before."""
 
     mark: str
     address: Sealed = Field(exclude=True)
     phone: Sealed | None = Field(None, exclude=True)
+    same_city: bool | None = None
 
 
 class Intercept(Command):

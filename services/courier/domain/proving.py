@@ -18,7 +18,7 @@ from contracts.words import DeliveryMethod
 from services.courier.domain.evidence import Scan
 from services.courier.domain.kept import keeping
 from services.courier.domain.making import AGAIN, SILENCE, Making
-from services.courier.domain.parcel import EMS, ORDERED, RENEW, TO_WINDOW, Parcel, Scanned, Strayed, TraceEms
+from services.courier.domain.parcel import DROP, EMS, ORDERED, RENEW, TO_WINDOW, Parcel, Scanned, Strayed, TraceEms
 
 
 class Proving:
@@ -57,10 +57,11 @@ class Proving:
         all_scans, all_gone = merged(state.scans, scans), merged(state.gone, gone)
         if (all_scans, all_gone) == (state.scans, state.gone):
             return None
+        heard = self.making.heard(state, now)
         state = replace(state, scans=all_scans, gone=all_gone)
         if state.phase != ORDERED:
             return Decision(state)
-        return self._told(replace(state, lost=False), now)
+        return self._told(replace(state, lost=state.lost and self.making.heard(state, now) <= heard), now)
 
     def settle(self, state: Parcel, alarm: Alarm, now: datetime) -> Decision[Parcel]:
         """No 收寄 scan came: the first scan that proves one stands for it."""
@@ -72,6 +73,7 @@ class Proving:
         if state.said_returned and state.wanted == RENEW:
             again = self.making.taken_back(state, RENEW, now)
             return Decision(again.state, say=(*said, *again.say), do=again.do)
+        state = replace(state, lost=state.lost and state.moving)
         return Decision(self.making.watched(state, now), say=said)
 
     # --------------------------------------------------------------------------------------------- asking the partner
@@ -87,11 +89,12 @@ class Proving:
         if answer.outcome != "done":
             return Decision(replace(state, look=now + AGAIN)) if concerned else None
         found = self._of(state, answer.errand.waybill, scans_of(answer.result["scans"]), (), now)
-        if found is not None or not concerned:
+        if found is not None or not concerned or state.lost:
             return found
-        if not state.said_dispatched:
+        fetched = state.said_dispatched or state.collected
+        if not fetched and (state.slot or state.missed or state.wanted):
             return self._not_fetched(state, now)
-        if now < self.making.heard(state, now) + SILENCE:
+        if (state.since or fetched) and now < self.making.heard(state, now) + SILENCE:
             return Decision(self.making.watched(state, now))
         lost = DeliveryFailed(
             **self.making.common(state, now),
@@ -104,6 +107,8 @@ class Proving:
 
     def _not_fetched(self, state: Parcel, now: datetime) -> Decision[Parcel]:
         """An order that EMS would not take back when it had missed every slot is offered again."""
+        if state.wanted == DROP:
+            return self.making.take_back(replace(state, wanted=""), DROP, now)
         over = self.making.given_up(state)
         if not state.wanted and state.slot is not None and over is not None and over <= now:
             return self.making.missed(state, state.slot, now)

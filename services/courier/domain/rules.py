@@ -163,7 +163,7 @@ class Parcels:
     def needless(self, state: Parcel, event: CaseEvent, now: datetime) -> Decision[Parcel] | None:
         """Originals came by hand, or nobody needs them any more: whom EMS has not called on it need not call on. What
         is under way arrives, and what becomes of it then is intake's."""
-        if state.phase in (AT_WINDOW, WITH_CITIZEN, FAILED):
+        if state.phase in (AT_WINDOW, WITH_CITIZEN, FAILED) or (state.phase == ORDERED and state.said_returned):
             return Decision(replace(state, phase=CANCELLED))
         if state.phase not in (PLANNED, ORDERED) or state.collected or state.partner not in ("", EMS):
             return None
@@ -188,12 +188,14 @@ class Parcels:
         """The partner took the order back: what was wanted instead comes. Where it would not, the parcel goes on."""
         if answer.errand.waybill != state.waybill or state.phase != ORDERED:
             return None
-        if answer.outcome == "done" and not state.collected and state.wanted:
-            return self.making.taken_back(state, state.wanted, now)
-        state = replace(state, wanted="", chosen=None, declined=answer.problem)
+        if answer.outcome == "done" and not state.collected:
+            return self.making.taken_back(state, state.wanted or TO_WINDOW, now)
+        still = DROP if state.wanted == DROP and not state.collected else ""
+        state = replace(state, wanted=still, chosen=None, declined=answer.problem)
         state = self.making.watched(state, now)
         soon = now + AGAIN
-        return Decision(replace(state, look=min(state.look or soon, soon) if state.moving else None))
+        sooner = state.look is not None and now < state.look < soon
+        return Decision(state if sooner or not state.moving else replace(state, look=soon))
 
     def intercepted(self, state: Parcel, answer: Answer, now: datetime) -> Decision[Parcel] | None:
         """EMS will bring it back, which its scans prove; or will not."""
@@ -207,18 +209,24 @@ class Parcels:
     def cancel(self, state: Parcel, command: Cancel, now: datetime) -> Decision[Parcel]:
         """Before anything was collected. Rules `other_department`, `not_cancellable`."""
         own(state, command)
-        if state.phase != ORDERED or state.partner != EMS or state.collected:
+        waiting = state.phase in (PLANNED, ORDERED) and state.partner in ("", EMS) and state.wanted != DROP
+        if not waiting or state.collected:
             raise Reject("not_cancellable", "没有可以取消的寄件, 或者已经揽收")
         return self.making.take_back(state, TO_WINDOW, now)
 
     def choose_slot(self, state: Parcel, command: ChooseSlot, now: datetime) -> Decision[Parcel]:
-        """改约: EMS is asked again for another time, since an order names one. Rules `other_department`, `collected`,
-        `not_by_ems`, `slots_unknown`, and those of `Slots.chosen`."""
+        """改约: EMS is asked again for another time, since an order names one. A portal speaks for the citizen, at
+        whose door only originals are fetched. Rules `other_department`, `not_at_your_door`, `collected`, `not_by_ems`,
+        `slots_unknown`, and those of `Slots.chosen`."""
         own(state, command)
         if self.making.policy.slots is None:
             raise Reject("slots_unknown", "没有约定上门揽收时段")
+        if command.by.kind == "portal" and state.direction is not Direction.IN:
+            raise Reject("not_at_your_door", "该邮件在窗口交寄, 不能由申请人改约", status=403)
         slot = self.making.policy.slots.chosen(command.slot, now)
         uncollected(state)
+        if slot == state.slot and not state.wanted:
+            return Decision(state)
         return self.making.take_back(replace(state, chosen=slot), RENEW, now)
 
     def readdress(self, state: Parcel, command: Readdress, now: datetime) -> Decision[Parcel]:
@@ -226,11 +234,14 @@ class Parcels:
         goes on, unless EMS has agreed to bring it back: then it goes out again. Rules `other_department`, `under_way`,
         `not_by_ems`."""
         own(state, command)
-        state = replace(state, address=command.address, phone=command.phone or state.phone)
+        same_city = state.same_city if command.same_city is None else command.same_city
+        state = replace(state, address=command.address, phone=command.phone or state.phone, same_city=same_city)
         if state.phase in (FAILED, WITH_CITIZEN) or (state.phase == ORDERED and state.said_returned):
             return self.making.plan(self.making.following(state), now)
         if state.moving and state.collected and state.stop and not state.lost:
             return Decision(replace(state, wanted=RENEW))
+        if state.phase == AT_WINDOW or state.lost:
+            return Decision(state)
         uncollected(state, "under_way", "邮件已在途中, 不能改址; 可先申请拦截退回")
         # Who moves has not asked for another time.
         slots, slot = self.making.policy.slots, state.chosen or state.slot
@@ -256,13 +267,17 @@ class Parcels:
             raise Reject("nothing_to_reissue", "没有丢失、退回或者未寄出的邮件")
         if not (state.address or state.about["contact"].get("address")):
             raise Reject("no_address", "申请人没有留下邮寄地址, 应先改址", "address")
-        return self.making.plan(self.making.following(state), now)
+        gone = self.making.off_the_list(state, now)
+        again = self.making.plan(self.making.following(state), now)
+        return Decision(again.state, say=gone, do=again.do)
 
     def post(self, state: Parcel, command: Post, now: datetime) -> Decision[Parcel]:
         """An officer gives it to a courier after all; what was made anew for a lost parcel (补发) is the next parcel,
         with evidence of its own. Rules `other_department`, `not_at_window`."""
         here(state, command)
-        return self.making.posted(self.making.following(state), command.partner, command.waybill, now)
+        gone = self.making.off_the_list(state, now)
+        sent = self.making.posted(self.making.following(state), command.partner, command.waybill, now)
+        return Decision(sent.state, say=(*gone, *sent.say))
 
     def hand_over(self, state: Parcel, command: HandOver, now: datetime) -> Decision[Parcel]:
         """Also the way out when an order failed or the parcel came back: the result is still there. Rules

@@ -46,11 +46,11 @@ class Slots:
 
     def chosen(self, begin: datetime, now: datetime) -> Slot:
         """The slot that begins then. Raises Reject `slot_too_soon`, `slot_too_late` or `slot_unknown`."""
-        begin = begin.astimezone(SHANGHAI)
         if begin < now + self.lead:
             raise Reject("slot_too_soon", "该时段即将开始或已经开始, 请选择之后的时段", "slot", 422)
         if begin > now + AHEAD:
             raise Reject("slot_too_late", f"只能选择{AHEAD.days}天内的时段", "slot", 422)
+        begin = begin.astimezone(SHANGHAI)
         if self.calendar.is_workday(begin.date()):
             for slot in self._of(begin.date()):
                 if slot.begin == begin:

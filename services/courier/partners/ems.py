@@ -137,7 +137,7 @@ class EmsOrders:
         try:
             async with self.session.post(self.settings.ems_url, data=urlencode(form).encode(), headers=FORM) as answer:
                 text = await answer.read()
-        except aiohttp.ClientConnectorError:
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
             raise Retry("EMS unreachable") from None
         except (aiohttp.ClientError, TimeoutError, OSError):
             raise Unknown("no answer") from None

@@ -70,7 +70,8 @@ class Case(State, frozen=True, kw_only=True):
 
     `ended` holds when the decision ended a kind of clock, so that one whose start is heard later than its end never
     runs; `recount` is when provisional clocks are counted again; `early` are grades heard before what closed the case.
-    `delivered` stays, even if the scan is retracted."""
+    `delivered` stays, even if the scan is retracted. `promise` is the result's, `promises` those of originals whose
+    first attempt is not known."""
 
     about: dict[str, Any] = {}
     n: int = 0
@@ -90,6 +91,7 @@ class Case(State, frozen=True, kw_only=True):
     ratings: tuple[Rating, ...] = ()
     rectifying: bool = False
     recount: datetime | None = None
+    promises: dict[str, Running] = {}
 
     def alarms(self) -> Mapping[str, datetime]:
         rings = {f"{level}:{key}": at for key, clock in self.clocks.items() for level, at in clock.rings.items()}

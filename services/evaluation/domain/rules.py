@@ -212,18 +212,23 @@ class Rules:
             return
         if event.direction is Direction.OUT:
             work.case = replace(work.case, promise=work.running(event.promise, COURIER), attempted=False)
+        else:
+            kept = {**work.case.promises, promised(event): work.running(event.promise, COURIER)}
+            work.case = replace(work.case, promises=kept)
         work.start(promised(event), event.promise, COURIER)
 
     def _delivery_failed(self, work: Clocks, event: DeliveryFailed) -> None:
         """A retracted delivery lets the promise run on from its first start; a refusal is an attempt, too."""
-        key, promise, out = promised(event), work.case.promise, event.direction is Direction.OUT
+        key, out = promised(event), event.direction is Direction.OUT
         if event.retracts:
-            if out and promise is not None and not work.case.attempted:
+            promise = work.case.promise if out else work.case.promises.get(key)
+            if promise is not None and not (out and work.case.attempted):
                 work.start(key, promise.limit, COURIER)
         elif event.cause in ("pick_up", "order_lost"):
             work.stop(event.scanned_at, *fetching(work, event.direction))
         elif event.cause in ("attempt", "refused") and self.policy.timely_attempt:
-            work.case = replace(work.case, attempted=True) if out else work.case
+            left = {name: promise for name, promise in work.case.promises.items() if name != key}
+            work.case = replace(work.case, attempted=True) if out else replace(work.case, promises=left)
             work.stop(event.scanned_at, key)
 
     def _parcel_ended(self, work: Clocks, event: Delivered | Returned) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from contracts.event import Json, Plan, Problem
 from contracts.item import Item
 from contracts.item_parts import FormField
-from contracts.numbers import born_on, check_identity, check_mobile, check_uscc
+from contracts.numbers import born_on, check_email, check_identity, check_mobile, check_uscc
 from contracts.portal import Applicant, Delivery, Material
 from contracts.words import AcceptanceRule, DeliveryMethod
 from services.intake.domain.case import Case, Paper, Slip
@@ -81,6 +81,9 @@ class Checker:
         if wrong is not None:
             found.append(wrong)
         wrong = check_mobile(applicant.phone, "applicant.phone")
+        if wrong is not None:
+            found.append(wrong)
+        wrong = check_email(applicant.email, "applicant.email") if applicant.email else None
         if wrong is not None:
             found.append(wrong)
         if delivery.method not in self._delivery:

@@ -11,7 +11,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from chassis.decision import Decider, Decision, Reject
-from contracts.courier import Courier, Delivered, Dispatched
+from contracts.courier import Courier, Delivered, Dispatched, Returned
 from contracts.event import About, Event
 from contracts.intake import (
     Admitted,
@@ -59,6 +59,7 @@ def handing(decider: Decider[Case], founding: Founding, centre: str) -> None:
     decider.on(HandBack)(rules.hand_back)
     decider.on(Dispatched, key=of_originals)(rules.dispatched)
     decider.on(Delivered, key=of_originals)(rules.delivered)
+    decider.on(Returned, key=of_originals)(rules.returned)
     decider.on(Concluded)(rules.concluded)
     decider.on(Transfer)(rules.transfer)
     decider.on(Admit)(rules.admit)
@@ -154,6 +155,11 @@ class Handing:
         # The case ended while its papers were on their way: they go back.
         state, said = released(state, checker, now, state.release or state.phase)
         return Decision(state, say=said)
+
+    def returned(self, state: Case, event: Returned, now: datetime) -> Decision[Case] | None:
+        """What came back lies where it was sent from."""
+        way, home = (OUTBOUND, WINDOW) if event.direction is Direction.RETURN else (INBOUND, CITIZEN)
+        return self._left(state, event.scanned_at, lying(state.custody, way), home)
 
     def hand_back(self, state: Case, command: HandBack, now: datetime) -> Decision[Case]:
         """原件当面退还. Rule `no_originals_held`."""

@@ -73,8 +73,8 @@ class SendWechat(Errand, frozen=True, kw_only=True):
 
 
 class PostHook(Errand, frozen=True, kw_only=True):
-    """One notice for the webhook of the case's portal. `case`, `notice` and `at` (ISO 8601) make the webhook-id, which
-    is the same for every call. No personal data: `text` is what the citizen reads. Portals have a lane each."""
+    """One notice for the webhook of the case's portal. `case`, `notice`, `at` (ISO 8601) and `key` make the webhook-id,
+    which is the same for every call. No personal data: `text` is what the citizen reads. Portals have a lane each."""
 
     case: str
     portal: str
@@ -83,6 +83,7 @@ class PostHook(Errand, frozen=True, kw_only=True):
     notice: str
     at: str
     text: str
+    key: str = ""
 
     def lane(self) -> Lane:
         return Lane(f"webhook:{self.portal}", 4)

@@ -16,6 +16,7 @@ from chassis.decision import Alarm, Answer, Decider, Decision, State
 from contracts.event import About, CaseEvent
 from contracts.notify import Notified
 from services.notify.domain.errands import PostHook
+from services.notify.domain.rules import notice_key
 from services.notify.domain.templates import TOLD, Book, template_of
 
 DOWN: Final = "endpoint_down"
@@ -27,11 +28,12 @@ JITTER: Final = 0.2
 
 
 class Call(msgspec.Struct, frozen=True, array_like=True):
-    """One notice to be posted."""
+    """One notice to be posted; `key` tells two turns of one type and moment apart."""
 
     notice: str
     at: str
     text: str
+    key: str = ""
 
 
 class Hook(State, frozen=True, kw_only=True):
@@ -62,7 +64,7 @@ def hooks(book: Book, portals: Collection[str]) -> Decider[Hook]:
         params = template.params(event)
         if isinstance(params, str):
             return None
-        call = Call(event.TYPE, event.at.isoformat(), template.filled(params))
+        call = Call(event.TYPE, event.at.isoformat(), template.filled(params), notice_key(event, "webhook"))
         about = event.about.model_dump(mode="json", exclude_none=True)
         state, first = replace(state, about=about, queue=(*state.queue, call)), not state.queue
         return Decision(state, do=posts(state) if first else ())
@@ -106,6 +108,7 @@ def posts(state: Hook) -> tuple[PostHook, ...]:
         notice=first.notice,
         at=first.at,
         text=first.text,
+        key=first.key,
     )
     return (call,)
 

@@ -22,7 +22,7 @@ class Notice(msgspec.Struct, frozen=True, array_like=True):
     """One notice that has not reached its end. `at` is when it is released (held) or expires (sent); `template` is the
     name of its template, where that is not the notice's own. `provider` has it or has taken it, under the number
     `serial`, since `taken`; `refused` are those that would not. `to` is the sealed number of an officer, who is the
-    `audience` then."""
+    `audience` then. `since` is when it was planned."""
 
     case: str
     notice: str
@@ -38,6 +38,7 @@ class Notice(msgspec.Struct, frozen=True, array_like=True):
     audience: str = "citizen"
     to: str = ""
     taken: datetime | None = None
+    since: datetime | None = None
 
 
 class Invitation(msgspec.Struct, frozen=True):

@@ -37,6 +37,12 @@ MOST_EARLY: Final = 20
 """Receipts without a message that a mailbox keeps."""
 BESIDE: Final = ("email", "wechat")
 """Channels that tell beside the text message whoever gave an address of theirs."""
+PAUSE: Final = timedelta(seconds=30)
+"""How long a notice waits where no provider is left but one that is down."""
+UNREACHABLE: Final = "partner_unreachable"
+"""Problem of an errand that was tried for hours and certainly not made."""
+LATER: Final = timedelta(hours=1)
+"""When a notice is tried again that no provider has taken for hours."""
 Choose = Callable[[Collection[str]], str]
 """Which provider shall send, other than these."""
 Heard = Callable[[str, float], None]
@@ -136,7 +142,7 @@ class Rules:
             failed = Notice(event.case, event.TYPE, SENDING, about, {}, channel=channel)
             work.end("", failed, "failed", now)
             return
-        notice = Notice(event.case, event.TYPE, HELD, about, params, template=name, channel=channel)
+        notice = Notice(event.case, event.TYPE, HELD, about, params, template=name, channel=channel, since=now)
         if not template.legal and work.state.stopped:
             work.end("", notice, "suppressed", now)
             return
@@ -148,15 +154,20 @@ class Rules:
         work = Work(replace(state, told=state.told + 1))
         about = note.about.model_dump(mode="json", exclude_none=True)
         notice = Notice(
-            note.case, note.notice, HELD, about, note.params, template=note.template, audience="officer", to=note.phone
-        )
-        self._send_or_hold(work, note.key, notice, now)
+            note.case, note.notice, HELD, about, note.params,
+            template=note.template, audience="officer", to=note.phone, since=now,
+        )  # fmt: skip
+        if note.params:
+            self._send_or_hold(work, note.key, notice, now)
+        else:
+            work.end("", notice, "failed", now)
         return work.decision()
 
     def release(self, state: Mailbox, alarm: Alarm, now: datetime) -> Decision[Mailbox]:
-        """What waited goes out, unless the citizen has asked for none, or the number is still over a limit."""
+        """What waited goes out, unless the citizen has asked for none, the number is still over a limit, or it is night
+        by the time that anybody was there to send it."""
         work, key = Work(state), alarm.name.partition(":")[2]
-        notice = state.open[key]
+        notice, now = state.open[key], max(now, alarm.rung or now)
         if state.stopped and notice.audience == "citizen" and not self._template(notice).legal:
             work.end(key, notice, "suppressed", now)
         else:
@@ -190,8 +201,9 @@ class Rules:
         template = self._template(notice)
         left = {name: template.of(name) for name in self.providers if name not in notice.refused}
         full = self.manners.full(work.state.sends, left, now)
-        if left and full.keys() == left.keys():
-            work.keep(key, replace(notice, phase=HELD, at=min(full.values())))
+        if left and not left.keys() - full.keys() - set(avoid):
+            resting = [now + PAUSE] if left.keys() - full.keys() else []
+            work.keep(key, replace(notice, phase=HELD, at=min([*full.values(), *resting])))
             return
         provider = self.choose((*notice.refused, *full, *avoid))
         id = template.of(provider)
@@ -236,8 +248,13 @@ class Rules:
         if answer.outcome == "done":
             self._taken(work, key, notice, str(answer.result.get("serial", "")), now)
         elif notice.channel == "sms" and answer.problem == DOWN:
+            self._uncount(work, notice)
             self._send(work, key, notice, now, (notice.provider,))
+        elif notice.channel == "sms" and answer.problem == UNREACHABLE and self._worth(notice, answer, now):
+            self._uncount(work, notice)
+            work.keep(key, replace(notice, phase=HELD, at=now + LATER))
         elif notice.channel == "sms" and answer.problem == REFUSED:
+            self._uncount(work, notice)
             notice = replace(notice, refused=(*notice.refused, notice.provider))
             if set(notice.refused) < set(self.providers):
                 self._send(work, key, notice, now)
@@ -246,6 +263,17 @@ class Rules:
         else:
             work.end(key, notice, "lost" if answer.outcome == "lost" else "failed", now)
         return work.decision()
+
+    def _uncount(self, work: Work, notice: Notice) -> None:
+        """What certainly was not sent, no provider counts."""
+        sent = (notice.provider, self._template(notice).of(notice.provider))
+        found = [n for n, one in enumerate(work.state.sends) if (one.provider, one.template) == sent]
+        kept = tuple(one for n, one in enumerate(work.state.sends) if n not in found[-1:])
+        work.state = replace(work.state, sends=kept)
+
+    def _worth(self, notice: Notice, answer: Answer, now: datetime) -> bool:
+        """Whether it is certain that it was not sent, and not too late to send it."""
+        return answer.outcome == "failed" and notice.since is not None and now < notice.since + self.patience
 
     def _taken(self, work: Work, key: str, notice: Notice, serial: str, now: datetime) -> None:
         """A mail server's word is the last one; everybody else sends a receipt."""
@@ -312,6 +340,7 @@ def notified(notice: Notice, outcome: Outcome, now: datetime) -> Notified:
 
 def notice_key(event: CaseEvent, channel: str = "sms") -> str:
     """The same turn of the same case on the same channel always has the same key, so that it can be asked for at the
-    provider."""
-    way = "" if channel == "sms" else f"|{channel}"
-    return hashlib.sha256(f"{event.case}|{event.TYPE}|{event.at.isoformat()}{way}".encode()).hexdigest()[:24]
+    provider. Two turns of one type may be of the same moment (both parcels of a case in one push), so all that is said
+    makes the key."""
+    said = event.model_dump_json(exclude={"about"})
+    return hashlib.sha256(f"{event.TYPE}|{channel}|{said}".encode()).hexdigest()[:24]

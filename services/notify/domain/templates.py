@@ -40,6 +40,8 @@ VARIANTS: dict[str, type[CaseEvent]] = {
     "dispatched_in": Dispatched,
     "dispatched_return": Dispatched,
     "delivered_by_hand": Delivered,
+    "delivered_originals": Delivered,
+    "returned_in": Returned,
     "delivery_corrected": DeliveryFailed,
     "delivery_trouble": DeliveryFailed,
     "delivery_pickup": DeliveryFailed,
@@ -50,6 +52,8 @@ OFFICERS: dict[str, type[CaseEvent]] = {"officer_warned": Warned, "officer_overd
 """What officers are told: 提醒 and 预警, 超时."""
 NAMES: dict[str, type[CaseEvent]] = {**{cls.TYPE: cls for cls in TOLD}, **VARIANTS, **OFFICERS}
 
+MOST_ATTEMPTS: Final = 3
+"""Attempts after which a parcel goes back (domain 2.3)."""
 CHANNELS: Final = ("sms", "email", "wechat")
 LANGUAGES: Final = ("zh", "en")
 
@@ -179,18 +183,22 @@ def template_of(event: CaseEvent) -> str | None:
             return "dispatched_ready"
         return event.TYPE if event.direction is Direction.OUT else f"dispatched_{event.direction.value}"
     if isinstance(event, Delivered) and event.method is not DeliveryMethod.EMS:
-        return "delivered_by_hand"
+        return "delivered_by_hand" if event.direction is Direction.OUT else "delivered_originals"
+    if isinstance(event, Returned) and event.direction is Direction.IN:
+        return "returned_in"
     if isinstance(event, DeliveryFailed):
         return failure(event)
     return event.TYPE
 
 
 def failure(event: DeliveryFailed) -> str | None:
+    """A courier who did not come for originals is the citizen's to know; after a refusal or the third attempt the
+    parcel goes back."""
     if event.retracts:
         return "delivery_corrected"
-    if event.cause == "pick_up":
+    if event.cause == "pick_up" or (event.cause == "order_lost" and event.direction is Direction.IN):
         return "delivery_pickup" if event.direction is Direction.IN else None
-    return event.TYPE if event.cause in ("attempt", "refused") else "delivery_trouble"
+    return event.TYPE if event.cause == "attempt" and event.attempt < MOST_ATTEMPTS else "delivery_trouble"
 
 
 def shown(value: Any, language: str = "zh") -> str:

@@ -34,7 +34,7 @@ LATER: Final = 30.0
 """Seconds before another try where the server said "not now" (4xx)."""
 MOST_UNSENT: Final = 1000
 GO, GOODBYE = 354, 421
-ADDRESS: Final = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+")
+ADDRESS: Final = re.compile(r"[A-Za-z0-9_%+-]+(\.[A-Za-z0-9_%+-]+)*@([A-Za-z0-9-]+\.)+[A-Za-z0-9-]+")
 LOCAL: Final = ("127.0.0.1", "localhost")
 
 

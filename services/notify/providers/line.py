@@ -64,7 +64,7 @@ class Line:
         try:
             async with self._session.post(url, data=body, headers=headers) as answer:
                 text = await answer.read()
-        except aiohttp.ClientConnectorError:
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
             raise Retry("provider unreachable") from None
         except (aiohttp.ClientError, TimeoutError, OSError):
             raise Unknown("no answer") from None

@@ -5,9 +5,11 @@ It fails over only what certainly was not sent; this module must never choose by
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from chassis import metrics
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unknown
 from services.notify.domain.balance import Balance
@@ -25,6 +27,7 @@ class Several:
 
     def __init__(self, providers: Mapping[str, Provider], balance: Balance, clock: Clock) -> None:
         self.providers, self.balance, self.clock = providers, balance, clock
+        self._rests = {name: metrics.RESTS.labels("notify", name) for name in providers}
 
     async def make(self, id: str, errand: SendSms) -> Mapping[str, Any]:
         """`{"serial": …}`. Raises Reject `provider_down` when it was not sent and another provider is sound."""
@@ -50,24 +53,37 @@ class Several:
             if self.balance.other(name):
                 raise Reject(DOWN) from None
             raise
-        except (Unknown, TimeoutError):
+        except (Unknown, asyncio.CancelledError):
             self.balance.failed(name)
             raise
+        finally:
+            self._show(name)
         self.balance.taken(name, self.clock.ticks() - began)
         return result
+
+    def _show(self, name: str) -> None:
+        """To operators: whether nothing goes to this provider now."""
+        self._rests[name].set(self.balance.health[name].open)
 
     async def ask(self, id: str, errand: SendSms) -> Mapping[str, Any] | None:
         """Says nothing of how the provider does: after a crash there are many to ask about, and none is sent until that
         is known."""
-        return await self.providers[errand.provider].ask(id, errand)
+        try:
+            return await self.providers[errand.provider].ask(id, errand)
+        except Reject as reject:  # who will not tell has not said that it was not sent
+            raise Unknown(reject.rule) from None
 
     async def accounts(self) -> None:
         """Asks every provider what its account still pays for. One that does not answer is not known of, no more."""
         for name, provider in self.providers.items():
             try:
-                self.balance.account(name, await provider.left())
+                left = await provider.left()
             except (Retry, Reject, Unknown):
-                self.balance.account(name, None)
+                left = None
+            self.balance.account(name, left)
+            if left is not None:
+                metrics.LEFT.labels("notify", name).set(left)
+            self._show(name)
 
     async def close(self) -> None:
         for provider in self.providers.values():

@@ -120,8 +120,8 @@ class TencentSms:
             offset += PAGE
 
     async def left(self) -> int | None:
-        """SmsPackagesStatistics: messages left in the packages in force (cloud.tencent.com, version 2021-01-11). Raises
-        as `ask` does."""
+        """SmsPackagesStatistics: messages left in the packages in force (cloud.tencent.com, version 2021-01-11); None
+        of an account that has bought none, and pays afterwards. Raises as `ask` does."""
         now = self.clock.system()
         hour = datetime.fromtimestamp(now, SHANGHAI)
         answer = await self._call(
@@ -133,7 +133,8 @@ class TencentSms:
             EndTime=f"{hour + timedelta(hours=1):%Y%m%d%H}",
         )
         try:
-            return sum(_remaining(package, now) for package in answer.get("SmsPackagesStatisticsSet") or [])
+            packages = answer.get("SmsPackagesStatisticsSet") or []
+            return sum(_remaining(package, now) for package in packages) if packages else None
         except (KeyError, TypeError, AttributeError):
             raise Unknown("no packages") from None
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 
+from chassis import metrics
 from chassis.clock import Clock
 from chassis.decision import Reject
 from chassis.document import derived
@@ -52,6 +53,11 @@ class Breaker:
     def answered(self) -> None:
         self.failures = 0
 
+    @property
+    def open(self) -> bool:
+        """Whether it rests."""
+        return self.failures >= TRIPS
+
 
 class Hooks:
     """Runs PostHook errands. No answer counts as none: the document behind the errand posts again by its own schedule,
@@ -62,6 +68,7 @@ class Hooks:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.endpoints, self.clock, self.limit = settings.hooked, clock, ANSWER
         self.breakers = {name: Breaker() for name in self.endpoints}
+        self._rests = {name: metrics.RESTS.labels("notify", f"webhook {name}") for name in self.endpoints}
         self._session: aiohttp.ClientSession | None = None
 
     async def make(self, id: str, errand: PostHook) -> Mapping[str, Any]:
@@ -77,16 +84,21 @@ class Hooks:
         try:
             status = await self._post(endpoint, body, headers(endpoint.secrets, message_id(errand), self._now(), body))
         except (aiohttp.ClientError, TimeoutError, OSError):
-            breaker.failed(self.clock.ticks())
+            self._failed(errand.portal)
             raise Reject("endpoint_down") from None
         refused = 400 <= status < 500 and status not in AGAIN
         if not (200 <= status < 300 or refused):
-            breaker.failed(self.clock.ticks())
+            self._failed(errand.portal)
             raise Reject("endpoint_down")
         breaker.answered()
+        self._rests[errand.portal].set(0)
         if refused:
             raise Reject("endpoint_gone" if status == 410 else "endpoint_refused")
         return {}
+
+    def _failed(self, portal: str) -> None:
+        self.breakers[portal].failed(self.clock.ticks())
+        self._rests[portal].set(self.breakers[portal].open)
 
     async def ask(self, id: str, errand: PostHook) -> None:
         """Nothing to ask: a repeated webhook-id does no harm."""
@@ -120,7 +132,7 @@ class Hooks:
 def message_id(errand: PostHook) -> str:
     """The same for every call of one notice, though each call is an errand of its own: by it the portal knows what it
     has already taken."""
-    return derived("webhook", errand.case, errand.notice, errand.at)
+    return derived("webhook", errand.case, errand.notice, errand.at, *filter(None, (errand.key,)))
 
 
 def content(errand: PostHook) -> bytes:

@@ -101,7 +101,9 @@ async def test_a_wrong_address_fails_by_itself(begin: Begin, citizens: Citizens)
         assert Counter(outcome for ch, _, outcome in told.elements() if ch == "sms") == {"delivered": 3}
 
 
-@pytest.mark.parametrize("address", ["no address", "a@b", "a b@example.com", "x" * 130 + "@example.com"])
+@pytest.mark.parametrize(
+    "address", ["no address", "a@b", "a b@example.com", "a..b@example.com", "x" * 130 + "@example.com"]
+)
 async def test_what_is_no_address_is_refused_by_field(begin: Begin, citizens: Citizens, address: str) -> None:
     world = await begin(START)
     body = citizens.submission("MZ-80", 1)

@@ -17,7 +17,7 @@ from contracts.words import Direction
 from services.courier.domain.batch import Batch, Batches, Belated, HandOverBatch, TakenBack, batch_id, batches, on_list
 from services.courier.domain.parcel import Cancel
 from tests.contracts.samples import ABOUT, CASE
-from tests.services.courier.parcels import DECIDED, SLOTS, WAYBILL, Sent
+from tests.services.courier.parcels import SLOTS, WAYBILL, Sent
 from tests.services.folding import Folding, at
 
 CALENDAR = Calendar()
@@ -135,15 +135,15 @@ def test_what_left_and_joined_anew_is_on_the_list_once_whichever_is_heard_first(
 
 @pytest.mark.parametrize("direction", list(Direction))
 def test_a_parcel_that_nobody_fetches_leaves_its_list_and_joins_the_next(direction: Direction) -> None:
-    """After each slot missed, of the moment at which it joined; originals on their way in are on no list."""
+    """After each slot missed; lists are of the day on which EMS comes. Originals on their way in are on no list."""
     sent = Sent(direction=direction, slots=SLOTS)
     for moment in (at(10, 8, 13), at(10, 8, 18)):
         sent.ring(moment)
         sent.answer("done", moment, scans=[])
     sent.answer("done", at(10, 8, 18, 1))
     left = [note.ordered_at for note in sent.all(TakenBack)]
-    joined = [event.at for event in sent.all(Ordered)]
-    assert joined == [DECIDED, at(10, 8, 13)]
+    joined = [event.pickup.start for event in sent.all(Ordered) if event.pickup is not None]
+    assert joined == [at(10, 8, 9), at(10, 8, 14)]
     assert left == ([] if direction is Direction.IN else joined)
 
 

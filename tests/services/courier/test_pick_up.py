@@ -5,7 +5,7 @@ State and message give a decision; nothing here runs a bus, a store or a partner
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from chassis.decision import Caller, Reject
 from chassis.workdays import Calendar
 from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered
+from contracts.intake import Withdrawn
 from contracts.words import Direction, LimitKind, Unit
 from services.courier.domain.parcel import (
     Cancel,
@@ -20,11 +21,12 @@ from services.courier.domain.parcel import (
     ChooseSlot,
     OrderEms,
     Readdress,
+    Reissue,
     Slot,
     TraceEms,
 )
 from services.courier.domain.slots import Slots, hours_of
-from tests.contracts.samples import ABOUT
+from tests.contracts.samples import ABOUT, SAMPLES
 from tests.services.courier.parcels import DECIDED, ISSUER, POSTED, SLOTS, WAYBILL, Sent, scan
 from tests.services.folding import at
 
@@ -124,12 +126,17 @@ def test_a_scan_that_was_not_pushed_is_no_miss() -> None:
     assert [e.scanned_at for e in sent.all(Dispatched)] == [at(10, 8, 11)]
 
 
-@pytest.mark.parametrize(("direction", "phase"), [(Direction.IN, "with_citizen"), (Direction.RETURN, "at_window")])
-def test_originals_that_nobody_fetched_stay_where_they_are(direction: Direction, phase: str) -> None:
+@pytest.mark.parametrize(
+    ("direction", "phase", "said"),
+    [(Direction.IN, "with_citizen", []), (Direction.RETURN, "at_window", ["order_lost"])],
+)
+def test_originals_that_nobody_fetched_stay_where_they_are(direction: Direction, phase: str, said: list[str]) -> None:
+    """Who waited at home has heard of the last miss; who waits for papers from the window has not."""
     sent = Sent(slots=SLOTS, direction=direction)
     silent(sent, at(10, 8, 13))
     silent(sent, at(10, 8, 18))
-    assert sent.answer("done", at(10, 8, 18, 1)) == [], "the second miss has said it"
+    told: list[Any] = sent.answer("done", at(10, 8, 18, 1))
+    assert [event.cause for event in told] == said
     assert sent.state.phase == phase
     assert {e.direction for e in sent.events} == {direction}
 
@@ -147,9 +154,9 @@ def test_a_slow_order_names_a_slot_that_has_not_passed() -> None:
 # ---------------------------------------------------------------------------------------- another slot, another address
 
 
-@pytest.mark.parametrize("by", [PORTAL, ISSUER], ids=["portal", "issuer"])
-def test_another_slot_is_another_order(by: Caller) -> None:
-    sent = Sent(slots=SLOTS)
+@pytest.mark.parametrize(("by", "direction"), [(PORTAL, Direction.IN), (ISSUER, Direction.IN), (ISSUER, Direction.OUT)])
+def test_another_slot_is_another_order(by: Caller, direction: Direction) -> None:
+    sent = Sent(slots=SLOTS, direction=direction)
     assert sent.hear(ChooseSlot(slot=at(10, 9, 14)).spoken_by(by), DECIDED) == []
     assert isinstance(asked(sent), CancelEms)
     assert sent.answer("done", DECIDED) == []
@@ -171,16 +178,18 @@ def test_another_slot_is_another_order(by: Caller) -> None:
         (at(9, 1, 9), "slot_too_soon"),
         (at(11, 2, 9), "slot_too_late"),
         (datetime.max.replace(tzinfo=DECIDED.tzinfo), "slot_too_late"),
+        (datetime.max.replace(tzinfo=timezone(timedelta(hours=-12))), "slot_too_late"),
+        (datetime.min.replace(tzinfo=timezone(timedelta(hours=14))), "slot_too_soon"),
     ],
 )
 def test_slots_that_cannot_be_chosen(slot: datetime, rule: str) -> None:
     with pytest.raises(Reject) as refused:
-        Sent(slots=SLOTS).hear(ChooseSlot(slot=slot).spoken_by(PORTAL), DECIDED)
+        Sent(slots=SLOTS).hear(ChooseSlot(slot=slot).spoken_by(ISSUER), DECIDED)
     assert (refused.value.rule, refused.value.field, refused.value.status) == (rule, "slot", 422)
 
 
 def test_who_may_not_and_when_it_is_too_late() -> None:
-    sent = Sent(slots=SLOTS)
+    sent = Sent(slots=SLOTS, direction=Direction.IN)
     chosen = ChooseSlot(slot=at(10, 9, 14))
     with pytest.raises(Reject) as refused:
         sent.hear(chosen.spoken_by(Caller("portal", "other")), DECIDED)
@@ -191,13 +200,15 @@ def test_who_may_not_and_when_it_is_too_late() -> None:
     with pytest.raises(Reject, match="under_way"):
         sent.hear(MOVE.spoken_by(PORTAL), POSTED)
     with pytest.raises(Reject, match="slots_unknown"):
-        Sent().hear(chosen.spoken_by(PORTAL), DECIDED)
+        Sent(direction=Direction.IN).hear(chosen.spoken_by(PORTAL), DECIDED)
+    with pytest.raises(Reject, match="not_at_your_door"):
+        Sent(slots=SLOTS).hear(chosen.spoken_by(PORTAL), DECIDED)
 
 
 def test_another_address_is_another_order_with_evidence_of_its_own() -> None:
     sent = Sent(slots=SLOTS)
     sent.hear(MOVE.spoken_by(PORTAL), DECIDED)
-    sent.hear(ChooseSlot(slot=at(10, 9, 14)).spoken_by(PORTAL), DECIDED)
+    sent.hear(ChooseSlot(slot=at(10, 9, 14)).spoken_by(ISSUER), DECIDED)
     sent.answer("done", DECIDED)
     order = asked(sent)
     assert (order.address, order.phone, order.name) == (MOVE.address, MOVE.phone, ABOUT.contact.name)
@@ -294,3 +305,61 @@ def test_slots_of_a_city_without_a_calendar_to_come() -> None:
     assert Slots(Calendar(), hours_of("08:00-10:00")).following(datetime(2028, 7, 1, tzinfo=DECIDED.tzinfo)).begin == (
         datetime(2028, 7, 3, 8, tzinfo=DECIDED.tzinfo)
     )
+
+
+def test_a_slot_that_it_has_already_is_no_other() -> None:
+    sent = Sent(slots=SLOTS)
+    assert sent.hear(ChooseSlot(slot=FIRST.begin).spoken_by(ISSUER), DECIDED) == []
+    assert sent.errands == {}
+
+
+@pytest.mark.parametrize("now", [at(10, 8, 13), at(10, 8, 18), at(10, 11, 9)])
+def test_a_collection_that_was_retracted_is_asked_about_no_faster_than_it_is_due(now: datetime) -> None:
+    """What is due stays due for ever otherwise, and EMS is asked as fast as it answers."""
+    sent = Sent(slots=SLOTS)
+    sent.scanned(scan("203", at(10, 8, 10)), now=at(10, 8, 10))
+    sent.scanned(retracts=(scan("203", at(10, 8, 10)),), now=at(10, 8, 11))
+    while (due := min(sent.state.alarms().values(), default=None)) is not None and due <= now:
+        sent.ring(now)
+        sent.answer("done", now, scans=[])
+        assert min(sent.state.alarms().values(), default=at(12, 31)) > now
+
+
+def test_what_ems_will_not_give_back_is_asked_about_once_a_day() -> None:
+    sent, now = Sent(slots=SLOTS), at(10, 8, 18)
+    silent(sent, at(10, 8, 13))
+    silent(sent, now)
+    for day in range(9, 20):
+        assert isinstance(asked(sent), CancelEms)
+        sent.answer("failed", now, problem="B0409")
+        (due,) = sent.state.alarms().values()
+        assert due == now + timedelta(days=1)
+        now = at(10, day, 18)
+        silent(sent, now)
+
+
+def test_a_pick_up_that_nobody_needs_stays_unneeded_though_ems_cannot_be_reached() -> None:
+    """The citizen has withdrawn while EMS is down: no slot, no word of it, and it is taken back when that can be."""
+    sent = Sent(slots=SLOTS, direction=Direction.IN)
+    withdrawn = next(event for event in SAMPLES if isinstance(event, Withdrawn))
+    sent.hear(withdrawn, DECIDED)
+    sent.answer("failed", DECIDED, problem="partner_unreachable")
+    with pytest.raises(Reject, match="not_cancellable"):
+        sent.hear(Cancel().spoken_by(ISSUER), DECIDED)
+    before = len(sent.events)
+    sent.ring(at(10, 1, 17, 20))
+    assert sent.answer("done", at(10, 1, 17, 20), scans=[]) == []
+    sent.answer("done", at(10, 1, 17, 21))
+    assert (sent.state.phase, sent.events[before:]) == ("cancelled", [])
+
+
+def test_a_number_that_nobody_knows_is_lost_after_long_silence_and_can_be_made_good() -> None:
+    """Typed wrong at the window: no slot, no scan, nothing that EMS could say."""
+    sent = Sent()
+    sent.ring(at(10, 3, 17, 20))
+    (lost,) = sent.answer("done", at(10, 3, 17, 21), scans=[])
+    assert isinstance(lost, DeliveryFailed)
+    assert (lost.cause, sent.state.lost, sent.state.alarms()) == ("lost", True, {})
+    assert sent.scanned(scan("306", at(9, 30, 17)), now=at(10, 4)) == [], "a scan from before the order finds nothing"
+    sent.hear(Reissue().spoken_by(ISSUER), at(10, 4, 9))
+    assert isinstance(asked(sent), OrderEms)

@@ -198,9 +198,11 @@ async def test_what_is_left_in_packages(provider: Provider, tencent: TencentSms)
 
 
 @pytest.mark.parametrize("answer", [packages(), {"Response": {"SmsPackagesStatisticsSet": None}}])
-async def test_no_package_is_nothing_left(provider: Provider, tencent: TencentSms, answer: Any) -> None:
+async def test_an_account_without_packages_pays_afterwards(
+    provider: Provider, tencent: TencentSms, answer: Any
+) -> None:
     provider.answer = answer
-    assert await tencent.left() == 0
+    assert await tencent.left() is None
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ def settings(city: City) -> Settings:
         wechat_url=city.url + "/wechat",
         wechat_app=APP,
         wechat_secret=SECRET,
+        wechat_token=TOKEN,
         webhooks=f"demo={city.url}/portal/hooks|{HOOK},other={city.url}/portal/hooks/other|{HOOK}",
     )
 

@@ -363,6 +363,8 @@ def test_a_wrong_setting_is_refused_without_repeating_it(name: str, value: str) 
 
 
 def test_secrets_and_people_are_in_no_repr() -> None:
-    settings: Any = Settings(smtp="smtp://u:s3cret@mail.example", wechat_secret="s3cret", wechat_token="s3cret")
+    settings: Any = Settings(
+        smtp="smtp://u:s3cret@mail.example", wechat_app="wx", wechat_secret="s3cret", wechat_token="s3cret"
+    )
     assert "s3cret" not in f"{settings!r}{settings.relay!r}"
     assert ADDRESS not in repr(errand())

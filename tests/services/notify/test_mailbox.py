@@ -5,22 +5,20 @@ State and message give a decision; nothing here runs a bus, a store or a provide
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import pytest
 
-from chassis.decision import Answer
-from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered
+from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered, Returned
 from contracts.evaluation import Invited, Warned
 from contracts.event import CaseEvent, case_id
 from contracts.intake import Accepted
 from contracts.notify import Notified, Replied
-from contracts.review import Reviewed
 from contracts.words import DeliveryMethod, Direction, LimitKind
 from services.notify.domain import templates
 from services.notify.domain.errands import DOWN, REFUSED, SendMail, SendSms, SendWechat
-from services.notify.domain.limits import DAY, Limit, Manners
+from services.notify.domain.limits import Manners
 from services.notify.domain.mailbox import Receipt, Reply
 from services.notify.domain.rules import mailboxes, notice_key
 from services.notify.templating import load
@@ -224,6 +222,13 @@ def test_a_missing_variable_is_found_before_sending() -> None:
         (parcel(Dispatched, partner="ems", method=DeliveryMethod.EMS), "dispatched"),
         (parcel(Dispatched, partner="window", method=DeliveryMethod.WINDOW), "dispatched_ready"),
         (parcel(Delivered, method=DeliveryMethod.AGENT), "delivered_by_hand"),
+        (parcel(Delivered, method=DeliveryMethod.WINDOW, direction=Direction.RETURN), "delivered_originals"),
+        (parcel(Returned), "returned"),
+        (parcel(Returned, direction=Direction.IN), "returned_in"),
+        (parcel(DeliveryFailed, attempt=2), "delivery_failed"),
+        (parcel(DeliveryFailed, attempt=3), "delivery_trouble"),
+        (parcel(DeliveryFailed, attempt=1, cause="refused"), "delivery_trouble"),
+        (parcel(DeliveryFailed, attempt=0, waybill="", cause="order_lost", direction=Direction.IN), "delivery_pickup"),
         (parcel(DeliveryFailed, attempt=1), "delivery_failed"),
         (parcel(DeliveryFailed, attempt=1, retracts=True), "delivery_corrected"),
         (parcel(DeliveryFailed, attempt=0, waybill="", cause="order_lost"), "delivery_trouble"),
@@ -281,103 +286,3 @@ def test_two_cases_of_one_number_do_not_mix() -> None:
 )
 def test_what_does_not_concern_the_citizen_has_no_words(event: CaseEvent) -> None:
     assert templates.template_of(event) is None
-
-
-# ------------------------------------------------------------------------------------------------ other channels
-
-
-REACHED = ABOUT.model_copy(
-    update={"contact": ABOUT.contact.model_copy(update={"email": "k1.bWFpbA", "wechat": "k1.b3BlbmlkMQ"})}
-)
-
-
-def every_way(**more: Any) -> Box:
-    return Box(channels=("email", "wechat"), **more)
-
-
-def test_whoever_gave_other_addresses_is_told_there_too() -> None:
-    box = every_way()
-    box.hear(sample(Accepted, about=REACHED), NOON)
-    by = {type(errand): errand for errand in box.errands.values()}
-    assert by.keys() == {SendSms, SendMail, SendWechat}
-    mail, wechat = by[SendMail], by[SendWechat]
-    assert (mail.email, wechat.openid) == ("k1.bWFpbA", "k1.b3BlbmlkMQ")
-    assert ABOUT.number in mail.subject
-    assert "${" not in mail.text
-    assert wechat.params["character_string2"] == ABOUT.number
-    assert len({errand.key for errand in box.errands.values()}) == 3
-
-
-def test_only_channels_that_the_city_has_are_used() -> None:
-    box = Box(channels=("email",))
-    box.hear(sample(Accepted, about=REACHED), NOON)
-    assert {type(errand) for errand in box.errands.values()} == {SendSms, SendMail}
-
-
-def test_each_channel_ends_by_itself() -> None:
-    """A mail server's word is the last; WeChat sends a receipt, which names nothing but the message's number."""
-    box = every_way()
-    box.hear(sample(Accepted, about=REACHED), NOON)
-    for id, errand in box.errands.items():
-        result = {"serial": {SendSms: "900^0", SendWechat: "200163836"}.get(type(errand), "")}
-        box.hear(Answer(id, errand, "done", result), NOON)
-    assert [(e.channel, e.outcome, e.provider) for e in box.all(Notified)] == [("email", "delivered", "email")]
-    assert box.state.lookups() == ("wechat:200163836",)
-    box.hear(Receipt(serial="200163836", delivered=False), NOON)
-    box.receipt(sample(Accepted))
-    assert [(e.channel, e.outcome) for e in box.all(Notified)][1:] == [("wechat", "failed"), ("sms", "delivered")]
-    assert (box.state.open, box.state.lookups()) == ({}, ())
-
-
-def test_an_email_wakes_nobody_so_it_never_waits_for_the_morning() -> None:
-    box = every_way()
-    event = parcel(Dispatched, partner="ems", method=DeliveryMethod.EMS, about=REACHED)
-    box.hear(event, NIGHT)
-    assert {type(errand) for errand in box.errands.values()} == {SendMail}
-    box.ring(MORNING)
-    assert {type(errand) for errand in box.errands.values()} == {SendSms, SendMail, SendWechat}
-
-
-def test_a_language_that_was_asked_for_is_used_where_the_words_are_there() -> None:
-    contact = REACHED.contact.model_copy(update={"language": "en"})
-    english = REACHED.model_copy(update={"contact": contact})
-    box = every_way()
-    box.hear(sample(Accepted, about=english), NOON)
-    mail = next(errand for errand in box.errands.values() if isinstance(errand, SendMail))
-    assert mail.subject == f"Application accepted {ABOUT.number}"
-    assert "9 Apr" in mail.text
-    assert box.all(Notified) == []
-
-
-# ------------------------------------------------------------------------------------- what a number may get
-
-
-LIMITS = {"aliyun": (Limit(2, DAY, same=True),), "tencent": (Limit(1, timedelta(seconds=30), same=True),)}
-
-
-def test_a_provider_that_would_refuse_the_number_is_not_asked() -> None:
-    box = Box(providers=("aliyun", "tencent"), limits=LIMITS)
-    asked = []
-    for minute in range(3):
-        box.hear(sample(Accepted, at(4, 9, 12, minute)), at(4, 9, 12, minute))
-        asked.append(box.sms.provider)
-        box.answer("done", at(4, 9, 12, minute), serial=str(minute))
-    assert asked == ["aliyun", "aliyun", "tencent"]
-
-
-def test_where_all_would_refuse_even_a_legal_notice_waits_for_the_first_that_would_not() -> None:
-    box = Box(providers=("aliyun",), limits=LIMITS)
-    for minute in range(3):
-        box.hear(sample(Accepted, at(4, 9, 12, minute)), at(4, 9, 12, minute))
-    assert len(box.errands) == 2
-    (due,) = box.state.alarms().values()
-    assert due == at(4, 10, 12, 0), "24 hours after the first of the two that count"
-    box.ring(due)
-    assert len(box.errands) == 3
-
-
-def test_other_templates_have_limits_of_their_own() -> None:
-    box = Box(providers=("aliyun",), limits=LIMITS)
-    for minute, cls in enumerate((Accepted, Accepted, Reviewed)):
-        box.hear(sample(cls, at(4, 9, 12, minute)), at(4, 9, 12, minute))
-    assert len(box.errands) == 3

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.anyio
 KEYRING = Keyring.generate()
 OPENID = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
 ID = "5f0c2a1e-0000-5000-8000-000000000001"
-APP, SECRET = "wx-app", "app-s3cret"
+APP, SECRET, TOKEN = "wx-app", "app-s3cret", "push-t0ken"
 SEND = "/cgi-bin/message/template/send"
 START = datetime(2026, 4, 1, 12, tzinfo=SHANGHAI)
 
@@ -120,7 +120,7 @@ async def account() -> AsyncIterator[Account]:
 
 
 def made(account: Account) -> Wechat:
-    settings = Settings(wechat_url=account.url, wechat_app=APP, wechat_secret=SECRET)
+    settings = Settings(wechat_url=account.url, wechat_app=APP, wechat_secret=SECRET, wechat_token=TOKEN)
     return Wechat(settings, KEYRING, account.clock)
 
 
@@ -369,5 +369,9 @@ def test_nothing_needs_to_settle_before_it_is_made_again() -> None:
 
 def test_settings_without_an_account_have_no_wechat() -> None:
     assert Settings().channels == ()
-    assert Settings(wechat_app=APP).channels == ("wechat",)
-    assert SECRET not in repr(Settings(wechat_secret=SECRET))
+    assert Settings(wechat_app=APP, wechat_secret=SECRET, wechat_token=TOKEN).channels == ("wechat",)
+    whole = Settings(wechat_app=APP, wechat_secret=SECRET, wechat_token=TOKEN)
+    assert SECRET not in repr(whole)
+    assert TOKEN not in repr(whole)
+    with pytest.raises(ValueError, match="belong together"):
+        Settings(wechat_app=APP, wechat_secret=SECRET)

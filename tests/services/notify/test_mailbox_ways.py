@@ -1,0 +1,188 @@
+"""A mailbox beside the plain way: other channels, what a number may get, one provider down and the other unwilling.
+
+State and message give a decision; nothing here runs a bus, a store or a provider.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from chassis.decision import Answer
+from contracts.courier import Dispatched
+from contracts.event import case_id
+from contracts.intake import Accepted
+from contracts.notify import Notified
+from contracts.review import Reviewed
+from contracts.words import DeliveryMethod, Direction
+from services.notify.domain.errands import DOWN, REFUSED, SendMail, SendSms, SendWechat
+from services.notify.domain.limits import DAY, Limit
+from services.notify.domain.mailbox import Receipt
+from tests.contracts.samples import ABOUT
+from tests.services.folding import at
+from tests.services.notify.test_mailbox import APPROVED, MORNING, NIGHT, NOON, Box, invited, parcel, sample
+
+# ------------------------------------------------------------------------------------------------ other channels
+
+
+REACHED = ABOUT.model_copy(
+    update={"contact": ABOUT.contact.model_copy(update={"email": "k1.bWFpbA", "wechat": "k1.b3BlbmlkMQ"})}
+)
+
+
+def every_way(**more: Any) -> Box:
+    return Box(channels=("email", "wechat"), **more)
+
+
+def test_whoever_gave_other_addresses_is_told_there_too() -> None:
+    box = every_way()
+    box.hear(sample(Accepted, about=REACHED), NOON)
+    by = {type(errand): errand for errand in box.errands.values()}
+    assert by.keys() == {SendSms, SendMail, SendWechat}
+    mail, wechat = by[SendMail], by[SendWechat]
+    assert (mail.email, wechat.openid) == ("k1.bWFpbA", "k1.b3BlbmlkMQ")
+    assert ABOUT.number in mail.subject
+    assert "${" not in mail.text
+    assert wechat.params["character_string2"] == ABOUT.number
+    assert len({errand.key for errand in box.errands.values()}) == 3
+
+
+def test_only_channels_that_the_city_has_are_used() -> None:
+    box = Box(channels=("email",))
+    box.hear(sample(Accepted, about=REACHED), NOON)
+    assert {type(errand) for errand in box.errands.values()} == {SendSms, SendMail}
+
+
+def test_each_channel_ends_by_itself() -> None:
+    """A mail server's word is the last; WeChat sends a receipt, which names nothing but the message's number."""
+    box = every_way()
+    box.hear(sample(Accepted, about=REACHED), NOON)
+    for id, errand in box.errands.items():
+        result = {"serial": {SendSms: "900^0", SendWechat: "200163836"}.get(type(errand), "")}
+        box.hear(Answer(id, errand, "done", result), NOON)
+    assert [(e.channel, e.outcome, e.provider) for e in box.all(Notified)] == [("email", "delivered", "email")]
+    assert box.state.lookups() == ("wechat:200163836",)
+    box.hear(Receipt(serial="200163836", delivered=False), NOON)
+    box.receipt(sample(Accepted))
+    assert [(e.channel, e.outcome) for e in box.all(Notified)][1:] == [("wechat", "failed"), ("sms", "delivered")]
+    assert (box.state.open, box.state.lookups()) == ({}, ())
+
+
+def test_an_email_wakes_nobody_so_it_never_waits_for_the_morning() -> None:
+    box = every_way()
+    event = parcel(Dispatched, partner="ems", method=DeliveryMethod.EMS, about=REACHED)
+    box.hear(event, NIGHT)
+    assert {type(errand) for errand in box.errands.values()} == {SendMail}
+    box.ring(MORNING)
+    assert {type(errand) for errand in box.errands.values()} == {SendSms, SendMail, SendWechat}
+
+
+def test_a_language_that_was_asked_for_is_used_where_the_words_are_there() -> None:
+    contact = REACHED.contact.model_copy(update={"language": "en"})
+    english = REACHED.model_copy(update={"contact": contact})
+    box = every_way()
+    box.hear(sample(Accepted, about=english), NOON)
+    mail = next(errand for errand in box.errands.values() if isinstance(errand, SendMail))
+    assert mail.subject == f"Application accepted {ABOUT.number}"
+    assert "9 Apr" in mail.text
+    assert box.all(Notified) == []
+
+
+# ------------------------------------------------------------------------------------- what a number may get
+
+
+LIMITS = {"aliyun": (Limit(2, DAY, same=True),), "tencent": (Limit(1, timedelta(seconds=30), same=True),)}
+
+
+def test_a_provider_that_would_refuse_the_number_is_not_asked() -> None:
+    box = Box(providers=("aliyun", "tencent"), limits=LIMITS)
+    asked = []
+    for minute in range(3):
+        box.hear(sample(Accepted, at(4, 9, 12, minute)), at(4, 9, 12, minute))
+        asked.append(box.sms.provider)
+        box.answer("done", at(4, 9, 12, minute), serial=str(minute))
+    assert asked == ["aliyun", "aliyun", "tencent"]
+
+
+def test_where_all_would_refuse_even_a_legal_notice_waits_for_the_first_that_would_not() -> None:
+    box = Box(providers=("aliyun",), limits=LIMITS)
+    for minute in range(3):
+        box.hear(sample(Accepted, at(4, 9, 12, minute)), at(4, 9, 12, minute))
+    assert len(box.errands) == 2
+    (due,) = box.state.alarms().values()
+    assert due == at(4, 10, 12, 0), "24 hours after the first of the two that count"
+    box.ring(due)
+    assert len(box.errands) == 3
+
+
+def test_other_templates_have_limits_of_their_own() -> None:
+    box = Box(providers=("aliyun",), limits=LIMITS)
+    for minute, cls in enumerate((Accepted, Accepted, Reviewed)):
+        box.hear(sample(cls, at(4, 9, 12, minute)), at(4, 9, 12, minute))
+    assert len(box.errands) == 3
+
+
+# ----------------------------------------------------------------------------------------- what reviews have found
+
+
+def test_a_morning_releases_as_many_as_there_are() -> None:
+    """A supervisor's number: everything that a night has brought is due at the same moment."""
+    box = Box(cap=1000)
+    for second in range(100):
+        box.hear(invited(NIGHT + timedelta(seconds=second), case_id("demo", f"night-{second}")), NIGHT)
+    assert (len(box.state.alarms()), box.errands) == (100, {})
+    box.ring(MORNING)
+    assert len(box.errands) == 100
+
+
+def test_what_was_due_while_nobody_was_there_waits_for_the_next_morning() -> None:
+    box = Box()
+    box.hear(invited(NIGHT), NIGHT)
+    box.ring(at(4, 10, 23, 30))
+    assert box.errands == {}
+    box.ring(at(4, 11, 8))
+    assert len(box.errands) == 1
+
+
+@pytest.mark.parametrize("first", ["aliyun", "tencent"])
+def test_one_refuses_and_the_other_is_down(first: str) -> None:
+    """Tried again after a while, not at once and for ever; nothing is counted that was not sent."""
+    providers = (first, "tencent" if first == "aliyun" else "aliyun")
+    box, now = Box(providers=providers), NOON
+    box.hear(sample(Accepted), now)
+    box.answer("failed", now, problem=REFUSED)
+    for _ in range(20):
+        assert box.sms.provider == providers[1]
+        box.answer("failed", now, problem=DOWN)
+        assert (box.errands, box.state.sends) == ({}, ())
+        (now,) = box.state.alarms().values()
+        box.ring(now)
+    assert now == NOON + timedelta(minutes=10)
+    box.answer("done", now, serial="1")
+    assert len(box.state.sends) == 1
+
+
+def test_what_no_provider_has_taken_for_hours_is_tried_for_three_days() -> None:
+    """A weekend without money: a legal notice is not given up on Saturday."""
+    box, now, tries = Box(), NOON, 0
+    box.hear(sample(Accepted), now)
+    while box.errands:
+        box.answer("failed", now, problem="partner_unreachable")
+        for now in box.state.alarms().values():
+            box.ring(now)
+        tries += 1
+    assert (tries, now) == (73, at(4, 12, 12))
+    assert box.outcomes() == [("accepted", "failed")]
+
+
+def test_two_parcels_scanned_in_one_push_are_two_notices() -> None:
+    box = Box()
+    for way in (Direction.OUT, Direction.RETURN):
+        box.hear(parcel(Dispatched, partner="ems", method=DeliveryMethod.EMS, direction=way), NIGHT)
+    assert len(box.state.open) == 2
+    box.ring(MORNING)
+    assert {errand.template for errand in box.errands.values()} == {
+        *(APPROVED["dispatched"].template, APPROVED["dispatched_return"].template)
+    }

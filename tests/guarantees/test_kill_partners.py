@@ -28,6 +28,10 @@ would act on it after we had believed that it did not have it, and asked again. 
 DOUBTS = 5
 """Tries without an answer after which a message is reported lost: a quarter of a minute, which is longer than LATE."""
 
+CAREFUL = 2
+"""Messages that may be on their way to Tencent at once, of each lane. Those that had not reached it when notify died
+are lost, so whoever kills it every three seconds keeps few (4 are the default)."""
+
 FAULTS = (
     ("sms", "slow", "SendSms", 0.02, 1.0),
     ("sms", "slow", "SendSms", 0.004, LATE),
@@ -88,7 +92,12 @@ a thousand: what was begun and not yet sent when notify died is lost, one messag
 async def survive(directory: Path, seed: int, count: int, seconds: float, limit: float, day: Day = DAY) -> None:
     print(f"TONGBAN_SEED={seed}")
     providers = {"TONGBAN_NOTIFY_PROVIDERS": "aliyun,tencent"}
-    env = {**providers, "TONGBAN_SETTLE": str(SETTLE), "TONGBAN_DOUBTS": str(DOUBTS)}
+    env = {
+        **providers,
+        "TONGBAN_SETTLE": str(SETTLE),
+        "TONGBAN_DOUBTS": str(DOUBTS),
+        "TONGBAN_CAREFUL": str(CAREFUL),
+    }
     async with running(Setup(directory, seed=seed, env=env)) as world:
         chaos = Chaos(world, seed, count, day)
         wrong = await chaos.run(seconds, limit)

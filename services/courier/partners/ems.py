@@ -167,13 +167,20 @@ def stamp(moment: datetime) -> str:
     return f"{moment.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}"
 
 
-class EmsTraces:
-    """Runner of TraceEms: asking may be repeated at will."""
+class Harmless:
+    """A runner whose errands may be made again at will, so that nothing is ever asked about."""
 
     patient = False
 
     def __init__(self, ems: EmsOrders) -> None:
         self.ems = ems
+
+    async def ask(self, id: str, errand: Any) -> None:
+        """Always to be made again."""
+
+
+class EmsTraces(Harmless):
+    """Runner of TraceEms."""
 
     async def make(self, id: str, errand: TraceEms) -> Mapping[str, Any]:
         """`{"scans": […]}`. Raises what `EmsOrders.call` raises."""
@@ -184,17 +191,9 @@ class EmsTraces:
         except (msgspec.ValidationError, ValueError):
             raise Unknown("unreadable traces") from None
 
-    async def ask(self, id: str, errand: TraceEms) -> None:
-        """Nothing has happened that could be asked about."""
 
-
-class EmsCancels:
+class EmsCancels(Harmless):
     """Runner of CancelEms: cancelling what is cancelled is a success."""
-
-    patient = False
-
-    def __init__(self, ems: EmsOrders) -> None:
-        self.ems = ems
 
     async def make(self, id: str, errand: CancelEms) -> Mapping[str, Any]:
         """Raises Reject where it was collected already."""
@@ -202,26 +201,15 @@ class EmsCancels:
         await self.ems.call(CANCEL, order)
         return {}
 
-    async def ask(self, id: str, errand: CancelEms) -> None:
-        """Cancelling may be repeated."""
 
-
-class EmsIntercepts:
+class EmsIntercepts(Harmless):
     """Runner of InterceptEms: what comes back already comes back."""
-
-    patient = False
-
-    def __init__(self, ems: EmsOrders) -> None:
-        self.ems = ems
 
     async def make(self, id: str, errand: InterceptEms) -> Mapping[str, Any]:
         """Raises Reject where it has been delivered."""
         order = {"logisticsOrderNo": errand.order, "waybillNo": errand.waybill, "interceptReason": "寄件人要求退回"}
         await self.ems.call(self.ems.settings.ems_intercept, order)
         return {}
-
-    async def ask(self, id: str, errand: InterceptEms) -> None:
-        """Intercepting may be repeated."""
 
 
 class EmsLabels:

@@ -124,30 +124,27 @@ class Rules:
         name = template_of(event)
         assert name is not None
         work, contact = Work(state), event.about.contact
+        about = event.about.model_dump(mode="json", exclude_none=True)
         if isinstance(event, Invited) and (state.invited.at is None or event.at >= state.invited.at):
-            about = event.about.model_dump(mode="json", exclude_none=True)
             work.state = replace(work.state, invited=Invitation(event.case, about, event.at, event.until))
         for channel in ("sms", *self.beside):
             found = self.book.find(channel, name, contact.language or "zh")
             if found is not None and (channel == "sms" or getattr(contact, channel)):
-                self._plan(work, event, channel, name, *found, now)
+                template, language = found
+                params = template.params(event, language)
+                notice = Notice(event.case, event.TYPE, HELD, about, {}, template=name, channel=channel, since=now)
+                if isinstance(params, str):
+                    work.end("", notice, "failed", now)
+                else:
+                    self._plan(work, notice_key(event, channel), replace(notice, params=params), template, now)
         return work.decision()
 
-    def _plan(
-        self, work: Work, event: CaseEvent, channel: str, name: str, template: Template, language: str, now: datetime
-    ) -> None:
-        about = event.about.model_dump(mode="json", exclude_none=True)
-        params = template.params(event, language)
-        if isinstance(params, str):
-            failed = Notice(event.case, event.TYPE, SENDING, about, {}, channel=channel)
-            work.end("", failed, "failed", now)
-            return
-        notice = Notice(event.case, event.TYPE, HELD, about, params, template=name, channel=channel, since=now)
+    def _plan(self, work: Work, key: str, notice: Notice, template: Template, now: datetime) -> None:
         if not template.legal and work.state.stopped:
             work.end("", notice, "suppressed", now)
             return
         work.state = replace(work.state, told=work.state.told + 1)
-        self._send_or_hold(work, notice_key(event, channel), notice, now)
+        self._send_or_hold(work, key, notice, now)
 
     def alert(self, state: Mailbox, note: Alerted, now: datetime) -> Decision[Mailbox]:
         """An officer is told as a citizen is, whatever notices that number has been stopped for."""

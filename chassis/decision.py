@@ -14,7 +14,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from chassis.bus import Record
-from contracts.event import Event, Problem
+from contracts.event import Event, Problem, brief
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,7 +148,8 @@ class Reject(Exception):
 
     @classmethod
     def of(cls, problems: tuple[Problem, ...], status: int = 422) -> Reject:
-        """One refusal that names every problem at once."""
+        """One refusal that names every problem at once, as far as an answer can hold them."""
+        problems = brief(problems)
         reject = cls(problems[0].rule, problems[0].message, problems[0].field, status)
         reject.problems = problems
         return reject

@@ -26,8 +26,8 @@ class Outgoing(msgspec.Struct, array_like=True):
     headers: dict[str, str]
     value: bytes
 
-    def record(self) -> Record:
-        return Record(self.topic, self.key, self.headers, self.value)
+    def record(self, document: str = "") -> Record:
+        return Record(self.topic, self.key, self.headers, self.value, document=document)
 
 
 class Open(msgspec.Struct, array_like=True, frozen=True):

@@ -117,13 +117,11 @@ async def test_unreadable_records_of_one_portal_stop_that_portal_alone(place: To
 
     await until(served)
     assert await place.answers() == []
-    status, _ = await place.office("zw-operator-1", "POST", "/intake/operators/topics/portal.demo/resume")
+    status, _ = await place.office("yw-operator-1", "POST", "/intake/operators/topics/portal.demo/resume")
     assert status == 200
     assert isinstance((await answered(place, "waits-00001"))[0], Received)
-    status, listed = await place.office("zw-operator-1", "GET", "/intake/operators/dead-letters")
+    status, listed = await place.office("yw-operator-1", "GET", "/intake/operators/dead-letters")
     assert (status, len(listed["items"])) == (200, 25)
     for row in listed["items"][:2]:
-        status, left = await place.office(
-            "zw-operator-1", "POST", f"/intake/operators/dead-letters/{row['case']}/drop"
-        )
+        status, left = await place.office("yw-operator-1", "POST", f"/intake/operators/dead-letters/{row['case']}/drop")
         assert (status, left["remaining"]) == (200, 0)

@@ -15,11 +15,12 @@ from typing import Any
 from chassis import metrics
 from chassis.bus import Bus, Partition, Record, Subscription
 from chassis.clock import Clock
-from chassis.deadletters import PARKED, Park
+from chassis.deadletters import FREE, PARKED, Park
 from chassis.decision import Decider, Errand, Reject
 from chassis.document import Bug, Doc, Open
 from chassis.documents import Documents
 from chassis.fold import TOO_OLD, TOUCH, Begin, Folded, Folder, Message
+from chassis.owners import Owners
 from chassis.publisher import Publisher
 from chassis.routing import Poison, Router
 from chassis.store import Ref, Store, StoreDown
@@ -29,10 +30,13 @@ log = logging.getLogger("tongban")
 SLICE = 0.010
 """Seconds of folding after which other tasks of the process get a turn."""
 
+AGAIN = 0.25
+"""Seconds after which whoever waits for a document asks again."""
+
 
 @dataclass(slots=True)
 class Ask:
-    """A command that somebody waits for. Until `deadline` (system time) it waits for a document that is not there."""
+    """A command that somebody waits for. Until `deadline` (steady time) it waits for a document that is not there."""
 
     ref: Ref
     message: Message
@@ -74,11 +78,14 @@ class Pipeline:
         self.folders: dict[str, Folder[Any]] = {d.kind: Folder(service, d, errands, partitions, lease) for d in every}
         self.router = Router(service, deciders)
         self.publisher = Publisher(service, bus, store, clock, owner)
-        self.documents = Documents(store, self.folders, owner, self.publisher)
+        self.owners = Owners(store, clock, owner)
+        self.documents = Documents(store, self.folders, self.owners, self.publisher)
         self.run: Callable[[Ref, Open], None] = lambda ref, open: None
         self.batches = 0
         self.dead_in_a_row = 0
         self.parked: set[str] = set()
+        self._recalled = False
+        self._asked = clock.steady()
         self.shards: frozenset[int] = frozenset()
         self.caught_up = False
         self._behind: int | None = None
@@ -156,8 +163,8 @@ class Pipeline:
             if not (self._fetched or self._asks or self._messages):
                 self._wake.clear()
                 self._idle.set()
-                await self.clock.wait(self._wake, 0.25)
-                self._expire()
+                await self.clock.wait(self._wake, AGAIN)
+                self._ask_again()
                 continue
             self._idle.clear()
             batch = self._take()
@@ -166,7 +173,7 @@ class Pipeline:
             self._batches.inc()
             self._seconds.observe(self.clock.ticks() - started)
             self._progress.set(self.clock.system())
-            self._expire()
+            self._ask_again()
             await self.publisher.room()
 
     def _take(self) -> Batch:
@@ -182,11 +189,14 @@ class Pipeline:
     async def _cycle(self, batch: Batch) -> None:
         """One batch, until everything of it is durable. A poisonous record makes the batch start over without it."""
         poison: dict[int, Poison] = {}
+        work: dict[Ref, list[Message]] = {}
         while True:
-            work = self._sort(batch, poison)
-            for ref in self.documents.unsure - work.keys():
-                work[ref].append(touch(ref)[1])
             try:
+                if batch.records and not self._recalled:
+                    await self.recall()
+                work = self._sort(batch, poison)
+                for ref in self.documents.unsure - work.keys():
+                    work[ref].append(touch(ref)[1])
                 found = await self._settle(work, poison)
             except StoreDown as error:
                 # What was being written may be there: loading it again shows it, and carries its events over.
@@ -200,6 +210,16 @@ class Pipeline:
                 break
         self._count_dead(batch, poison)
         self.publisher.commit({(r.topic, r.partition): r.offset + 1 for r in batch.records}, self.subscription)
+
+    async def recall(self) -> None:
+        """Which cases are parked, whoever parked them. Raises StoreDown."""
+        found: set[str] = set()
+        after: tuple[str, str] | None = None
+        while rows := await self.store.find(PARKED.kind, "parked", after, self.most):
+            found.update(row.id for row in rows)
+            after = (rows[-1].order, rows[-1].id)
+        self.parked, self._recalled = found, True
+        metrics.PARKED.labels(self.service).set(len(found))
 
     def _sort(self, batch: Batch, poison: dict[int, Poison]) -> dict[Ref, list[Message]]:
         """Messages by document. Records behind a dead letter of the same case go to the parking document instead."""
@@ -229,38 +249,49 @@ class Pipeline:
     async def _settle(self, work: dict[Ref, list[Message]], poison: dict[int, Poison]) -> bool:
         """Folds and writes all documents, losers again; says whether a record proved poisonous, so that the batch must
         start over (what was written by then is known when it comes again)."""
-        now, system = self.clock.legal(), self.clock.system()
+        now, steady = self.clock.legal(), self.clock.steady()
         pending = dict(work)
         while pending:
-            await self.documents.fill(pending)
+            fresh = await self.documents.fill(pending)
             folded: dict[Ref, Folded[Any]] = {}
+            refused: dict[int, Poison] = {}
+            free: set[str] = set()
             began = self.clock.ticks()
-            found = False
             for ref, messages in pending.items():
-                result = self.folders[ref[0]].fold(self.documents.cache[ref], messages, now, system, self.caught_up)
+                result = self.folders[ref[0]].fold(self.documents.cache[ref], messages, now, steady, self.caught_up)
                 folded[ref] = result
                 for message, error in zip(messages, result.results, strict=True):
                     if isinstance(message.context, int) and is_poison(error):
                         assert error is not None
-                        known = poison.setdefault(message.context, Poison.of(error))
-                        found = True
-                        log.warning("poison: %s", known.text, extra={"service": self.service})
+                        refused.setdefault(message.context, Poison.of(error))
+                    elif ref[0] == PARKED.kind and isinstance(error, Reject) and error.rule == FREE:
+                        free.add(ref[1])
                 if self.clock.ticks() - began > SLICE:
                     await self.clock.sleep(0)
                     began = self.clock.ticks()
-            if found:
-                return True
             self.batches += 1
             number = self.batches
-            changed = {ref: f for ref, f in folded.items() if f.doc is not None}
+            again = bool(refused or free)
+            changed = {} if again else {ref: f for ref, f in folded.items() if f.doc is not None}
             rows = [self.folders[ref[0]].row(f, self.owner, number) for ref, f in changed.items()]
-            lost = await self.store.write(rows) if rows else set()
+            # Whatever is concluded without a write (a refusal, nothing to do) was concluded from what others may have
+            # changed since it was read.
+            compare = {ref: self.documents.cache[ref].version for ref in folded.keys() - changed.keys() - fresh}
+            lost = await self.store.write(rows, compare) if rows or compare else set()
             if lost:
                 metrics.CONFLICTS.labels(self.service).inc(len(lost))
-            for _ in range(2 if self._begun(pending, folded, lost) else 0):
-                await self.clock.sleep(0)  # a request that has a connection needs two turns to be on its way
-            self._keep(pending, folded, lost, number)
-            pending = {ref: work[ref] for ref in lost}
+            if again:
+                if not lost:
+                    self.parked -= free
+                    for index, known in refused.items():
+                        poison.setdefault(index, known)
+                        log.warning("poison: %s", known.text, extra={"service": self.service})
+                    return True
+            else:
+                for _ in range(2 if self._begun(pending, folded, lost) else 0):
+                    await self.clock.sleep(0)  # a request that has a connection needs two turns to be on its way
+                self._keep(pending, folded, lost, number)
+                pending = {ref: work[ref] for ref in lost}
             for ref in lost:
                 self.documents.cache.pop(ref, None)
             if lost:
@@ -314,7 +345,7 @@ class Pipeline:
             ask = message.context
             if isinstance(ask, Ask) and not ask.future.done():
                 missing = isinstance(error, Reject) and error.rule == "not_found" and result.view.version == 0
-                if missing and ask.deadline > self.clock.system():
+                if missing and ask.deadline > self.clock.steady():
                     self._waiting[ref].append(ask)
                 elif error is None:
                     ask.future.set_result((result.view, fresh))
@@ -345,26 +376,22 @@ class Pipeline:
         """Too many dead letters in a row: something is wrong with more than one message, so reading has stopped."""
         return self.dead_in_a_row >= self.dead_limit
 
-    def _expire(self) -> None:
-        """Askers whose document did not come in time get their refusal."""
-        if not self._waiting:
-            return
-        now = self.clock.system()
-        for ref in list(self._waiting):
-            late = [ask for ask in self._waiting[ref] if ask.deadline <= now]
-            if late:
-                self._waiting[ref] = [ask for ask in self._waiting[ref] if ask.deadline > now]
-                for ask in late:
-                    if not ask.future.done():
-                        ask.future.set_exception(Reject("not_found", "没有这个办件", status=404))
-            if not self._waiting[ref]:
-                del self._waiting[ref]
+    def _ask_again(self) -> None:
+        """Who waits for a document asks again several times a second, since another process may have written it; after
+        his deadline for the last time."""
+        if self._waiting and self.clock.steady() - self._asked > AGAIN:
+            self._asked = self.clock.steady()
+            for ref in list(self._waiting):
+                self._asks.extend(self._waiting.pop(ref))
 
     # -- partitions ----------------------------------------------------------------------------------------------
 
     async def _assigned(self, partitions: frozenset[Partition]) -> None:
         """What waits on partitions that are new to this process may have ended a clock in time: alarms wait for it."""
         self.caught_up, self._behind = False, None
+        self.documents.forget()
+        self.owners.moved()
+        self._recalled = False
         self._shard()
 
     async def _revoked(self, partitions: frozenset[Partition]) -> None:
@@ -386,7 +413,7 @@ class Pipeline:
     async def tell(self, ref: Ref, message: Message, wait: float = 0.0) -> tuple[Doc[Any], bool]:
         """Hands a message to its document and waits until the outcome is durable. Raises Reject or Bug."""
         future: asyncio.Future[tuple[Doc[Any], bool]] = asyncio.get_running_loop().create_future()
-        self.ask(Ask(ref, message, future, self.clock.system() + wait))
+        self.ask(Ask(ref, message, future, self.clock.steady() + wait))
         return await future
 
 

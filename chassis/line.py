@@ -69,7 +69,7 @@ class Line:
             service.name,
             service.errands,
             self.pipeline.folders,
-            self.pipeline.put,
+            self.pipeline.inbox.put,
             self.pipeline.tell,
             clock,
             limit=settings.errands,
@@ -143,11 +143,11 @@ class Line:
                         refs = await look(shards)
                         full = full or len(refs) == PAGE
                         for ref in refs:
-                            self.pipeline.put(*touch(ref))
+                            self.pipeline.inbox.put(*touch(ref))
                 except StoreDown as error:
                     log.error("store down: %s", error, extra={"service": self.name})
             took = self.clock.ticks() - began
-            while self.pipeline.pending_inside:
+            while self.pipeline.inbox.messages:
                 await self.clock.sleep(0.005)
             if not full:
                 # Where a look is dear (a store that scans), it is taken less often.
@@ -207,7 +207,7 @@ class Line:
 
     async def idle(self) -> bool:
         """Nothing to read, fold, say, run or ring."""
-        quiet = self.pipeline.backlog == 0 and self.pipeline.publisher.idle and self.errands.open == 0
+        quiet = self.pipeline.inbox.backlog == 0 and self.pipeline.publisher.idle and self.errands.open == 0
         if not quiet or not self.pipeline.shards or await self.lag():
             return False
         soon = self.clock.steady() + 3600

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from chassis import metrics
@@ -20,6 +19,7 @@ from chassis.decision import Decider, Errand, Reject
 from chassis.document import Bug, Doc, Open
 from chassis.documents import Documents
 from chassis.fold import TOO_OLD, TOUCH, Begin, Folded, Folder, Message
+from chassis.inbox import Ask, Batch, Inbox
 from chassis.owners import Owners
 from chassis.publisher import Publisher
 from chassis.routing import Poison, Router
@@ -29,28 +29,6 @@ log = logging.getLogger("tongban")
 
 SLICE = 0.010
 """Seconds of folding after which other tasks of the process get a turn."""
-
-AGAIN = 0.25
-"""Seconds after which whoever waits for a document asks again."""
-
-
-@dataclass(slots=True)
-class Ask:
-    """A command that somebody waits for. Until `deadline` (steady time) it waits for a document that is not there."""
-
-    ref: Ref
-    message: Message
-    future: asyncio.Future[tuple[Doc[Any], bool]]
-    deadline: float
-
-
-@dataclass(slots=True)
-class Batch:
-    """What is folded together."""
-
-    records: list[Record] = field(default_factory=list)
-    asks: list[Ask] = field(default_factory=list)
-    messages: list[tuple[Ref, Message]] = field(default_factory=list)
 
 
 class Pipeline:
@@ -74,6 +52,7 @@ class Pipeline:
         self.dead_limit = dead_limit
         self.service, self.store, self.bus, self.clock = service, store, bus, clock
         self.owner, self.most = owner, batch
+        self.inbox = Inbox(clock, batch)
         every = (*deciders, PARKED)
         self.folders: dict[str, Folder[Any]] = {d.kind: Folder(service, d, errands, partitions, lease) for d in every}
         self.router = Router(service, deciders)
@@ -85,51 +64,15 @@ class Pipeline:
         self.dead_in_a_row = 0
         self.parked: set[str] = set()
         self._recalled = False
-        self._asked = clock.steady()
         self.shards: frozenset[int] = frozenset()
         self.caught_up = False
         self._behind: int | None = None
         self.changed = asyncio.Event()
-        self._asks: deque[Ask] = deque()
-        self._messages: deque[tuple[Ref, Message]] = deque()
-        self._fetched: list[Record] = []
-        self._waiting: dict[Ref, list[Ask]] = defaultdict(list)
-        self._wake = asyncio.Event()
-        self._taken = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._closing = False
         self._applied = {o: metrics.APPLIED.labels(service, o) for o in ("applied", "known", "rejected", "bug")}
         self._batches = metrics.BATCHES.labels(service)
         self._seconds = metrics.BATCH_SECONDS.labels(service)
         self._progress = metrics.LAST_PROGRESS.labels(service)
         self.subscription: Subscription | None = None
-
-    # -- what others hand in -------------------------------------------------------------------------------------
-
-    def ask(self, ask: Ask) -> None:
-        self._asks.append(ask)
-        self._wake.set()
-
-    def put(self, ref: Ref, message: Message) -> None:
-        """A message from inside the process: an answer, a deferral, a touch."""
-        self._messages.append((ref, message))
-        self._wake.set()
-
-    @property
-    def backlog(self) -> int:
-        """Messages taken in and not yet written."""
-        return len(self._asks) + len(self._messages) + len(self._fetched) + (0 if self._idle.is_set() else 1)
-
-    @property
-    def waiting(self) -> int:
-        """Commands that wait for their document."""
-        return sum(len(asks) for asks in self._waiting.values())
-
-    @property
-    def pending_inside(self) -> int:
-        """Messages from inside the process that are not taken up yet."""
-        return len(self._messages)
 
     # -- the line ------------------------------------------------------------------------------------------------
 
@@ -144,10 +87,7 @@ class Pipeline:
             while self.stopped:
                 await self.clock.sleep(0.5)
             if records:
-                self._fetched = records
-                self._taken.clear()
-                self._wake.set()
-                await self._taken.wait()
+                await self.inbox.offer(records)
 
     async def _catch_up(self, fetched: int) -> None:
         """Counts off what waited when the partitions were taken; more may come all the time."""
@@ -160,31 +100,13 @@ class Pipeline:
     async def work(self) -> None:
         """Folds batches until cancelled."""
         while True:
-            if not (self._fetched or self._asks or self._messages):
-                self._wake.clear()
-                self._idle.set()
-                await self.clock.wait(self._wake, AGAIN)
-                self._ask_again()
-                continue
-            self._idle.clear()
-            batch = self._take()
+            batch = await self.inbox.take()
             started = self.clock.ticks()
             await self._cycle(batch)
             self._batches.inc()
             self._seconds.observe(self.clock.ticks() - started)
             self._progress.set(self.clock.system())
-            self._ask_again()
             await self.publisher.room()
-
-    def _take(self) -> Batch:
-        records, self._fetched = self._fetched, []
-        self._taken.set()
-        batch = Batch(records)
-        while self._asks and len(batch.asks) < self.most:
-            batch.asks.append(self._asks.popleft())
-        while self._messages and len(batch.messages) < self.most:
-            batch.messages.append(self._messages.popleft())
-        return batch
 
     async def _cycle(self, batch: Batch) -> None:
         """One batch, until everything of it is durable. A poisonous record makes the batch start over without it."""
@@ -326,9 +248,8 @@ class Pipeline:
                     self.run(ref, open)
                 if ref[0] == PARKED.kind:
                     self._park(ref[1], doc)
-                elif ref in self._waiting:
-                    self._asks.extend(self._waiting.pop(ref))
-                    self._wake.set()
+                else:
+                    self.inbox.came(ref)
             self._answer(ref, work[ref], result, counts)
         for outcome, count in counts.items():
             self._applied[outcome].inc(count)
@@ -346,7 +267,7 @@ class Pipeline:
             if isinstance(ask, Ask) and not ask.future.done():
                 missing = isinstance(error, Reject) and error.rule == "not_found" and result.view.version == 0
                 if missing and ask.deadline > self.clock.steady():
-                    self._waiting[ref].append(ask)
+                    self.inbox.wait(ask)
                 elif error is None:
                     ask.future.set_result((result.view, fresh))
                 else:
@@ -376,14 +297,6 @@ class Pipeline:
         """Too many dead letters in a row: something is wrong with more than one message, so reading has stopped."""
         return self.dead_in_a_row >= self.dead_limit
 
-    def _ask_again(self) -> None:
-        """Who waits for a document asks again several times a second, since another process may have written it; after
-        his deadline for the last time."""
-        if self._waiting and self.clock.steady() - self._asked > AGAIN:
-            self._asked = self.clock.steady()
-            for ref in list(self._waiting):
-                self._asks.extend(self._waiting.pop(ref))
-
     # -- partitions ----------------------------------------------------------------------------------------------
 
     async def _assigned(self, partitions: frozenset[Partition]) -> None:
@@ -405,15 +318,13 @@ class Pipeline:
 
     async def settle(self) -> None:
         """Waits until everything taken in is written and published."""
-        while self.backlog:
-            await self.clock.wait(self._idle, 0.05)
-            await self.clock.sleep(0)
+        await self.inbox.emptied()
         await self.publisher.flush()
 
     async def tell(self, ref: Ref, message: Message, wait: float = 0.0) -> tuple[Doc[Any], bool]:
         """Hands a message to its document and waits until the outcome is durable. Raises Reject or Bug."""
         future: asyncio.Future[tuple[Doc[Any], bool]] = asyncio.get_running_loop().create_future()
-        self.ask(Ask(ref, message, future, self.clock.steady() + wait))
+        self.inbox.ask(Ask(ref, message, future, self.clock.steady() + wait))
         return await future
 
 

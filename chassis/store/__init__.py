@@ -17,8 +17,8 @@ Ref = tuple[str, str]
 class Row(msgspec.Struct):
     """One document as stored. `version` counts from 1; a write of version n succeeds only over n-1 (or over nothing,
     for 1). `owner` and `batch` are the stamp: events of this write are published once `batch` <= that owner's
-    acknowledged mark. `due` is legal time, `lease` the owner's steady time, both in epoch seconds. `lines` are appended with it,
-    numbered from `line` on: durable if and only if the row is."""
+    acknowledged mark. `due` is legal time, `lease` the owner's steady time, both in epoch seconds. `lines` are appended
+    with it, numbered from `line` on: durable if and only if the row is."""
 
     kind: str
     id: str
@@ -36,7 +36,7 @@ class Row(msgspec.Struct):
 
 
 class Owner(NamedTuple):
-    """The last beat of a process: its newest batch that the bus has acknowledged, and its steady hand at that moment."""
+    """The last beat of a process: its newest batch that the bus has acknowledged, its steady hand at that moment."""
 
     acked: int
     beat: float

@@ -18,7 +18,7 @@ from chassis.bus import Record, partition_of
 from chassis.bus.log import LogBus
 from chassis.deadletters import PARKED
 from chassis.decision import Caller, Reject
-from chassis.door import Asked
+from chassis.door import PLAIN, Asked
 from chassis.line import Line
 from chassis.parking import unpark
 from chassis.store.sqlite import SqliteStore
@@ -70,7 +70,7 @@ class Two:
         headers, body = placed(case, n, id, self.clock.legal())
         await self.bus.publish([Record("case", case, headers, body)])
 
-    async def tell(self, line: Line, case: str, command: Found | Bump, asked: Asked = Asked()) -> int:
+    async def tell(self, line: Line, case: str, command: Found | Bump, asked: Asked = PLAIN) -> int:
         return (await line.door.tell(self.toys, case, command, by=OFFICER, asked=asked)).version
 
     async def total(self, line: Line, case: str) -> int:
@@ -132,7 +132,7 @@ async def test_a_repetition_at_the_other_is_known(two: Two) -> None:
 async def test_who_waits_at_one_is_answered_for_what_the_other_writes(two: Two) -> None:
     async with two.both() as (one, other):
         waiting = asyncio.ensure_future(two.tell(other, "late", Bump(by_how_much=2), Asked(wait=30)))
-        await until(lambda: other.pipeline.waiting == 1)
+        await until(lambda: other.pipeline.inbox.waiting == 1)
         began = two.clock.steady()
         await two.tell(one, "late", Found())
         await waiting

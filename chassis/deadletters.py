@@ -11,7 +11,7 @@ from datetime import datetime
 import msgspec
 
 from chassis.bus import Record
-from chassis.decision import Command, Decider, Decision, State
+from chassis.decision import Command, Decider, Decision, Reject, State
 from chassis.letters import dead_letter, headers_of
 
 HOLDS = 4_000_000
@@ -19,6 +19,8 @@ HOLDS = 4_000_000
 be read at its place on the bus: a document has to stay far below what any store takes."""
 MOST_LETTERS = 2_000
 """Letters of one parking document; what comes later is only told as a dead letter."""
+FREE = "case_is_free"
+"""What is to wait behind a letter finds none: the case was freed, perhaps by another process."""
 
 
 class Letter(msgspec.Struct, frozen=True):
@@ -82,7 +84,11 @@ PARKED: Decider[Parked] = Decider("parked", Parked)
 
 @PARKED.on(Park, key=lambda park: park.place)
 def park(state: Parked, message: Park, now: datetime) -> Decision[Parked]:
-    """Appends to the end, so that order is kept; a poisonous one is also said on `<service>.dead` for operators."""
+    """Appends to the end, so that order is kept; a poisonous one is also said on `<service>.dead` for operators.
+
+    Raises Reject (`case_is_free`) for what has nothing to wait for."""
+    if not message.rule and not state.letters:
+        raise Reject(FREE)
     record, full = message.record, len(state.letters) >= MOST_LETTERS
     left_out = sum(len(letter.value) for letter in state.letters) + len(record.value) > HOLDS
     letter = Letter(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from chassis import metrics
 from chassis.bus import Record
@@ -51,7 +51,7 @@ class Halts:
         if topic.startswith("portal."):
             wait = min(2 * self._waits[topic], LONGEST) if topic in self._waits else FIRST
             self._waits[topic] = wait
-        self._until[topic] = self.clock.ticks() + wait
+        self._until[topic] = self.clock.steady() + wait
         metrics.HALTED.labels(self.service, topic).set(1)
         told = "%s is left unread after %d dead letters in a row, for %s s"
         log.error(told, topic, row, f"{wait:.0f}", extra={"service": self.service})
@@ -60,10 +60,15 @@ class Halts:
         """Portals' topics that are left unread now; lets those go on whose wait is over."""
         if not self._until:
             return NONE
-        now = self.clock.ticks()
+        now = self.clock.steady()
         for topic in [topic for topic, until in self._until.items() if until <= now]:
             self._go_on(topic)
         return frozenset(topic for topic in self._until if topic.startswith("portal."))
+
+    def unread(self, topics: Iterable[str]) -> frozenset[str]:
+        """Which of these topics are left unread now: none as a rule."""
+        aside = self.aside()
+        return frozenset(topics) if self.all else aside
 
     def resume(self, topic: str) -> bool:
         """An operator lets the topic go on at once; False if it was not halted."""
@@ -86,5 +91,5 @@ class Halts:
 
     def told(self) -> dict[str, float | None]:
         """For operators: seconds that each halted topic still waits; None where it waits for them."""
-        now = self.clock.ticks()
+        now = self.clock.steady()
         return {t: None if until == float("inf") else round(until - now, 1) for t, until in self._until.items()}

@@ -97,7 +97,8 @@ class KafkaSubscription:
             log.info("commit dropped: %s", type(error).__name__)
 
     def seek(self, partition: Partition, offset: int) -> None:
-        self._consumer.seek(TopicPartition(*partition), offset)
+        with contextlib.suppress(IllegalStateError):  # moved to another member a moment ago
+            self._consumer.seek(TopicPartition(*partition), offset)
 
     async def lag(self) -> dict[Partition, int]:
         held = [TopicPartition(*p) for p in self.held]

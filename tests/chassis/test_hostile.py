@@ -325,11 +325,11 @@ async def test_a_stranger_under_the_key_of_a_case_parks_nothing_of_it(tmp_path: 
 
 
 class Ticking(Clock):
-    """A clock whose monotonic hand the test moves."""
+    """A clock whose steady hand the test moves."""
 
     now = 0.0
 
-    def ticks(self) -> float:
+    def steady(self) -> float:
         return self.now
 
 

@@ -150,8 +150,8 @@ def asyncapi() -> Json:
             "version": "1.0.0",
             "description": "Events of the government-services suite: CloudEvents 1.0, Kafka binary mode, JSON bodies "
             "(structured mode with JSON is read as well). "
-            "Delivery is at least once: drop an event whose `ce_source` and `ce_id` you have seen. Writers are closed, readers must "
-            "ignore fields that they do not know.",
+            "Delivery is at least once: drop an event whose `ce_source` and `ce_id` you have seen. Writers are closed, "
+            "readers must ignore fields that they do not know.",
         },
         "defaultContentType": wire.CONTENT_TYPE,
         "channels": {name: channel(name, members[name]) for name in ADDRESSES},

@@ -283,8 +283,9 @@ def test_a_parking_document_stays_small() -> None:
     """Behind one dead letter: as many bodies as it holds, then places only, then nothing but a word to operators."""
     state, half = Parked(id="c-1"), bytes(HOLDS // 2)
     for n in range(4):
-        decision = park(state, Park(Record("case", "c-1", {}, half, 0, n), "", "", "toy", "c-1"), AT)
-        assert decision.say == ()
+        rule = "" if n else "undecodable"
+        decision = park(state, Park(Record("case", "c-1", {}, half, 0, n), rule, "", "toy", "c-1"), AT)
+        assert len(decision.say) == (0 if n else 1)
         state = decision.state
     assert [letter.left_out for letter in state.letters] == [False, False, True, True]
     assert [len(letter.value) for letter in state.letters] == [len(half)] * 2 + [0, 0]

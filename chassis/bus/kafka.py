@@ -211,6 +211,7 @@ class KafkaBus:
             if missing:
                 with contextlib.suppress(TopicAlreadyExistsError):
                     await admin.create_topics(missing)
+                await self._appear(admin, [topic.name for topic in missing])
             present = [name for name in topics if name in known]
             for found in await admin.describe_topics(present) if present else ():
                 name, count = found["topic"], len(found["partitions"])
@@ -220,6 +221,15 @@ class KafkaBus:
             raise BusDown(f"{type(error).__name__}") from None
         finally:
             await quietly(admin.close())
+
+    async def _appear(self, admin: AIOKafkaAdminClient, names: Sequence[str]) -> None:
+        """Waits until the new topics have leaders: whoever subscribes before gets none of their partitions, and hears
+        of them only minutes later."""
+        for _ in range(200):
+            found = await admin.describe_topics(list(names))
+            if all(t["partitions"] and all(p["leader"] >= 0 for p in t["partitions"]) for t in found):
+                return
+            await self.clock.sleep(0.05)
 
     def _topic(self, name: str, count: int) -> NewTopic:
         least = max(1, self.replication - 1)

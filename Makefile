@@ -8,7 +8,7 @@ FAST := not real and not soak and not bench
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test test-real soak bench check format lock clean
+.PHONY: help play demo serve test test-real soak bench check format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -16,7 +16,10 @@ help: ## this list
 demo: .venv/.ready ## plays cases through all five services on this machine and prints their timelines
 	$(BIN)/tongban demo
 
-serve: .venv/.ready ## the whole suite on port 8080, with pages and /docs
+play: .venv/.ready ## suite and pretend city stay up, with cases in every state, keys and tokens; Ctrl-C ends it
+	$(BIN)/tongban play
+
+serve: .venv/.ready ## the suite alone on port 8080, with the keys and the issuer of TONGBAN_… (to try it out: make play)
 	$(BIN)/tongban serve
 
 test: .venv/.ready-dev ## every test that needs only Python

@@ -69,6 +69,7 @@ class World:
         *,
         processes: bool = False,
         port: int | None = None,
+        city_port: int = 0,
         bus: str = "",
         store: str = "",
         settings: Mapping[str, str] = MappingProxyType({}),
@@ -85,7 +86,7 @@ class World:
             for partner, provider in (("sms", "aliyun"), ("tencent", "tencent"))
             for kind in ("reports", "replies")
         }
-        self.city = City(Options(suite=self.url, instant=True, **{**reports, **city}))
+        self.city = City(Options(suite=self.url, port=city_port, instant=True, **{**reports, **city}))
         self.answers: dict[str, list[Envelope]] = defaultdict(list)
         self.events: dict[str, list[Envelope]] = defaultdict(list)
         self._offices: dict[tuple[str, str], Office] = {}

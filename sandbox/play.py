@@ -1,0 +1,87 @@
+"""`tongban play`: the suite and the pretend city stay up, with cases in every state, until Ctrl-C.
+
+It starts, tells, prints and ends; this module must never import a service, and leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+
+from sandbox import command
+from sandbox.demo import START
+from sandbox.stories_living import Living
+from sandbox.wayin import WayIn, granted
+from sandbox.world import PORTS, World, WorldError
+
+PORT, CITY_PORT = 8080, 9090
+HANDY = Path("build/play.env")
+ENDED = "已结束 (ended)"
+
+
+async def play(options: argparse.Namespace, world: World) -> int:
+    """Plays until it is cancelled; 1 when it could not begin, or when the suite ended by itself."""
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"[{time.monotonic() - began:5.1f}s] {text}", flush=True)
+
+    try:
+        stories = Living(world, options.seed, say)
+        took = await world.start(START)
+        say(f"五个服务就绪({took:.1f} 秒)")
+        await stories.ordinary()
+        await stories.beside()
+        await stories.before()
+        await stories.after()
+        legal = datetime.fromisoformat((await world.clock())["legal"])
+        way = WayIn(world, granted(world), await stories.samples(), legal, options.handy)
+        way.write()
+        print(f"\n{way.printed()}\n", flush=True)
+        say("就绪, Ctrl-C 结束 (ready; Ctrl-C ends it)")
+        code = await world.gone()
+    except WorldError as error:
+        print(f"未能就绪: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"不能写入 {options.handy} ({(error.strerror or '').lower()})", file=sys.stderr)
+    else:
+        print(f"套件意外结束, 退出码 {code}\n{world.last_words()}", file=sys.stderr)
+    finally:
+        await world.stop()
+        options.handy.unlink(missing_ok=True)
+    return 1
+
+
+def main() -> int:
+    parser = command.parser("play", "Keeps the suite and a pretend city up, with cases in every state, until Ctrl-C.")
+    parser.add_argument("--port", type=command.port, default=PORT, help=f"port of the suite (default {PORT})")
+    parser.add_argument(
+        "--city-port", type=command.port, default=CITY_PORT, help=f"port of the pretend city (default {CITY_PORT})"
+    )
+    parser.add_argument(
+        "--handy", type=Path, default=HANDY, metavar="FILE", help=f"addresses and tokens for a shell (default {HANDY})"
+    )
+    options = parser.parse_args()
+    try:
+        command.free(options.port, PORTS if options.processes else 1, "--port")
+        command.free(options.city_port, 1, "--city-port")
+        with command.folder(options.keep, "play") as directory:
+            world = World(
+                directory, port=options.port, city_port=options.city_port,
+                processes=options.processes, bus=options.bus, store=options.store,
+            )  # fmt: skip
+            code = command.ended_by(play(options, world))
+    except command.Refused as error:
+        print(error, file=sys.stderr)
+        return 1
+    if code <= 128:
+        return code
+    print(f"\n{ENDED}", flush=True)
+    return 1 if world.code else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -36,6 +36,8 @@ from sandbox.officers import Office, officer_of, phone_book
 PORTAL = "demo"
 WEBHOOK = "sandbox-sms"
 PATIENCE = 20.0
+STARTING = 60.0
+"""Seconds that a condition and a start are waited for; a suite that ends meanwhile is noticed at once."""
 PARTITIONS = 8
 PORTS = 10
 """Ports in a row that must be free where every service has its own process, behind the front door's."""
@@ -127,7 +129,7 @@ class World:
         began = time.monotonic()
         self._opened.push_async_callback(self._end)
         await self.launch()
-        await self.until("the suite to be ready", self.ready)
+        await self.until("the suite to be ready", self.ready, STARTING)
         took = time.monotonic() - began
         await self._set_clock(at)
         self.bus = self._bus()

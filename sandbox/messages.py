@@ -9,8 +9,10 @@ import base64
 import hashlib
 import json
 from collections import deque
+from collections.abc import Mapping
 from datetime import datetime
 from html import escape
+from string import Template
 from typing import Any
 
 from aiohttp import web
@@ -47,10 +49,13 @@ POLICY = {
 
 
 class Messages:
-    """Listens to the partners that reach people, and remembers the newest ones with their legal time."""
+    """Listens to the partners that reach people, and remembers the newest messages with their legal time. `texts` are
+    approved templates of text messages by id, with `${name}` for what fills them; providers have them by contract, and
+    without one the values are shown bare."""
 
     def __init__(self, time: CityTime, aliyun: SmsProvider, tencent: SmsProvider, mail: Mail, wechat: WeChat) -> None:
         self._time = time
+        self.texts: Mapping[str, str] = {}
         self._kept: deque[tuple[datetime, str, Message | Letter | Sent]] = deque(maxlen=KEPT)
         aliyun.arrived = lambda message: self._keep("aliyun", message)
         tencent.arrived = lambda message: self._keep("tencent", message)
@@ -65,16 +70,28 @@ class Messages:
         paths.add("GET", "/messages", self._show)
 
     def listed(self, to: str = "") -> list[dict[str, Any]]:
-        """The newest first: `at` (legal), `channel`, `by`, `to`, `subject` and `text`; `to` chooses one receiver. A
-        text message names the template that its provider has approved, and the values that fill it."""
+        """The newest first: `at` (legal), `channel`, `by`, `to`, `subject` and `text`; `to` chooses one receiver. The
+        subject of a text message is its template's id."""
         found: list[dict[str, Any]] = []
         for at, by, what in reversed(self._kept):
-            one = {"at": stamp(at), "by": by, **read(what)}
+            one = {"at": stamp(at), "by": by, **self._read(what)}
             if to in ("", *one["to"]):
                 found.append(one)
             if len(found) == SHOWN:
                 break
         return found
+
+    def _read(self, what: Message | Letter | Sent) -> dict[str, Any]:
+        """One message as its receiver sees it."""
+        if isinstance(what, Letter):
+            letter = shown(what)
+            return {"channel": "email", "to": [*what.to], "subject": letter["subject"], "text": letter["text"]}
+        if isinstance(what, Sent):
+            return {"channel": "wechat", "to": [what.openid], "subject": what.template, "text": lines(what.data)}
+        values = json.loads(what.param) if what.param else {}
+        text = self.texts.get(what.template)
+        filled = f"【{what.sign}】{lines(values)}" if text is None else Template(text).safe_substitute(values)
+        return {"channel": "sms", "to": [what.phone], "subject": what.template, "text": filled}
 
     async def _show(self, request: web.BaseRequest, _rest: str) -> web.StreamResponse:
         """`?to=…` chooses a telephone, an address or an openid; a page for browsers, JSON for all others."""
@@ -85,26 +102,8 @@ class Messages:
         return web.Response(text=page(found, to), content_type="text/html", charset="utf-8", headers=POLICY)
 
 
-def read(what: Message | Letter | Sent) -> dict[str, Any]:
-    """One message as its receiver sees it."""
-    if isinstance(what, Message):
-        return {
-            "channel": "sms",
-            "to": [what.phone],
-            "subject": f"【{what.sign}】{what.template}",
-            "text": values(what),
-        }
-    if isinstance(what, Letter):
-        letter = shown(what)
-        return {"channel": "email", "to": [*what.to], "subject": letter["subject"], "text": letter["text"]}
-    text = "\n".join(f"{name}: {value}" for name, value in what.data.items())
-    return {"channel": "wechat", "to": [what.openid], "subject": what.template, "text": text}
-
-
-def values(message: Message) -> str:
-    """The values that fill a template, one a line."""
-    given = json.loads(message.param) if message.param else {}
-    return "\n".join(f"{name}: {value}" for name, value in given.items())
+def lines(values: Mapping[str, Any]) -> str:
+    return "\n".join(f"{name}: {value}" for name, value in values.items())
 
 
 NAMES = {"sms": "短信", "email": "电子邮件", "wechat": "微信"}

@@ -31,8 +31,10 @@ async def play(options: argparse.Namespace, world: World) -> int:
 
     try:
         stories = Living(world, options.seed, say)
+        say("启动套件与沙箱城市 (starting)")
         took = await world.start(START)
         say(f"五个服务就绪({took:.1f} 秒)")
+        world.city.messages.texts = await approved(world)
         await stories.ordinary()
         await stories.beside()
         await stories.before()
@@ -53,6 +55,20 @@ async def play(options: argparse.Namespace, world: World) -> int:
         await world.stop()
         options.handy.unlink(missing_ok=True)
     return 1
+
+
+async def approved(world: World) -> dict[str, str]:
+    """What the providers of text messages have approved, by template id: the office's own templates, read at its public
+    door with `${name}` in the place of each value."""
+    office = world.office("supervisor")
+    shown = (await office.call("GET", "/notify/templates")).body["items"]
+    found: dict[str, str] = {}
+    for one in shown:
+        if one["channel"] == "sms":
+            values = {name: f"${{{name}}}" for name in one["variables"]}
+            heard = await office.call("POST", f"/notify/templates/{one['name']}/preview", values)
+            found[one["ids"]["aliyun"]] = heard.body["text"]
+    return found
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sandbox import command
@@ -74,11 +74,11 @@ async def demonstrate(options: argparse.Namespace, directory: Path) -> int:
     return 1 if verdict.wrong else 0
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = command.parser("demo", "Plays cases through all five services, and judges how they ended.")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.add_argument("--port", type=command.port, help="port of the suite (default: a free one)")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     try:
         if options.port:
             command.free(options.port, PORTS if options.processes else 1, "--port")

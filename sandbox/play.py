@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -71,7 +72,7 @@ async def approved(world: World) -> dict[str, str]:
     return found
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = command.parser("play", "Keeps the suite and a pretend city up, with cases in every state, until Ctrl-C.")
     parser.add_argument("--port", type=command.port, default=PORT, help=f"port of the suite (default {PORT})")
     parser.add_argument(
@@ -80,7 +81,7 @@ def main() -> int:
     parser.add_argument(
         "--handy", type=Path, default=HANDY, metavar="FILE", help=f"addresses and tokens for a shell (default {HANDY})"
     )
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     try:
         command.free(options.port, PORTS if options.processes else 1, "--port")
         command.free(options.city_port, 1, "--city-port")

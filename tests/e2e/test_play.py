@@ -225,6 +225,7 @@ async def push(http: aiohttp.ClientSession, given: dict[str, str], printed: str)
 
 
 @pytest.mark.real
+@pytest.mark.timeout(300)
 async def test_play_with_a_process_a_service(tmp_path: Path) -> None:
     first = free_ports(11)
     command = ["play", "--processes", "--port", str(first), "--city-port", str(first + 10), "--handy", "here.env"]

@@ -74,6 +74,16 @@ def folder(keep: Path | None, name: str) -> Iterator[Path]:
     yield keep
 
 
+def private(file: Path) -> None:
+    """Makes an empty file that nobody else can read, and its folder; what was there is gone. Raises Refused."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.unlink(missing_ok=True)
+        file.touch(mode=0o600, exist_ok=False)
+    except OSError as error:
+        raise Refused(f"不能写入文件 {file}, 请用 --handy 另选 ({(error.strerror or '').lower()})") from None
+
+
 def ended_by(work: Coroutine[Any, Any, int]) -> int:
     """Runs the work; a signal of ENDING cancels it once, and 128 + its number is returned when it has cleaned up.
     Without a signal, what the work returns."""

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import aiohttp
+
 from sandbox import command
 from sandbox.stories import Stories
 from sandbox.story import at
@@ -53,6 +55,9 @@ async def demonstrate(options: argparse.Namespace, directory: Path) -> int:
         verdict = await tell(world, stories, say)
     except WorldError as error:
         print(f"演示失败: {error}", file=sys.stderr)
+        return 1
+    except aiohttp.ClientError as error:
+        print(f"演示失败: {type(error).__name__}\n{world.last_words()}", file=sys.stderr)
         return 1
     finally:
         code = await world.stop()

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+import aiohttp
+
 from sandbox import command
 from sandbox.demo import START
 from sandbox.stories_living import Living
@@ -42,19 +44,18 @@ async def play(options: argparse.Namespace, world: World) -> int:
         await stories.after()
         legal = datetime.fromisoformat((await world.clock())["legal"])
         way = WayIn(world, granted(world), await stories.samples(), legal, options.handy)
-        way.write()
+        options.handy.write_text(way.exports(), "utf-8")
         print(f"\n{way.printed()}\n", flush=True)
         say("就绪, Ctrl-C 结束 (ready; Ctrl-C ends it)")
         code = await world.gone()
     except WorldError as error:
         print(f"未能就绪: {error}", file=sys.stderr)
-    except OSError as error:
-        print(f"不能写入 {options.handy} ({(error.strerror or '').lower()})", file=sys.stderr)
+    except aiohttp.ClientError as error:
+        print(f"未能就绪: {type(error).__name__}\n{world.last_words()}", file=sys.stderr)
     else:
         print(f"套件意外结束, 退出码 {code}\n{world.last_words()}", file=sys.stderr)
     finally:
         await world.stop()
-        options.handy.unlink(missing_ok=True)
     return 1
 
 
@@ -90,7 +91,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 directory, port=options.port, city_port=options.city_port,
                 processes=options.processes, bus=options.bus, store=options.store,
             )  # fmt: skip
-            code = command.ended_by(play(options, world))
+            command.private(options.handy)
+            try:
+                code = command.ended_by(play(options, world))
+            finally:
+                options.handy.unlink(missing_ok=True)
     except command.Refused as error:
         print(error, file=sys.stderr)
         return 1

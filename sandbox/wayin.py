@@ -74,13 +74,9 @@ class WayIn:
             "PLAY_DIR": str(world.directory),
         }
 
-    def write(self) -> None:
-        """The file, for its owner alone. Raises OSError."""
-        lines = [f"export {name}={shlex.quote(value)}\n" for name, value in self.variables().items()]
-        self.handy.parent.mkdir(parents=True, exist_ok=True)
-        self.handy.unlink(missing_ok=True)
-        self.handy.touch(mode=0o600, exist_ok=False)
-        self.handy.write_text("".join(lines), "utf-8")
+    def exports(self) -> str:
+        """The variables as lines for a shell."""
+        return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in self.variables().items())
 
     def printed(self) -> str:
         """The long tokens first, so that what a person reads stands together at the end."""

@@ -23,6 +23,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from chassis import cli
 from chassis.clock import Clock
 from sandbox import demo, hooks, play
 from sandbox.world import free_ports
@@ -251,8 +252,12 @@ def test_an_interrupted_demonstration_says_so_and_leaves_nothing(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_cannot_be_started_is_said_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    free = str(free_ports(1))
+def test_what_cannot_be_started_is_said_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first = free_ports(2)
+    free, ports = str(first), ["--port", str(first), "--city-port", str(first + 1)]
     (tmp_path / "file").touch()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -260,8 +265,10 @@ def test_what_cannot_be_started_is_said_in_one_sentence(tmp_path: Path, capsys: 
             (play.main, ["--port", port], port),
             (play.main, ["--port", free, "--city-port", port], port),
             (play.main, ["--port", "65530", "--processes"], "65530"),
-            (play.main, ["--port", free, "--keep", str(tmp_path)], str(tmp_path)),
-            (play.main, ["--port", free, "--keep", str(tmp_path / "file")], "file"),
+            (play.main, [*ports, "--keep", str(tmp_path)], str(tmp_path)),
+            (play.main, [*ports, "--keep", str(tmp_path / "file")], "file"),
+            (play.main, [*ports, "--handy", str(tmp_path / "file" / "play.env")], "play.env"),
+            (play.main, [*ports, "--handy", str(tmp_path)], "--handy"),
             (demo.main, ["--port", port], port),
             (demo.main, ["--keep", str(tmp_path)], str(tmp_path)),
         ):
@@ -270,6 +277,8 @@ def test_what_cannot_be_started_is_said_in_one_sentence(tmp_path: Path, capsys: 
             assert len(said.err.splitlines()) == 1, said.err
             assert named in said.err
             assert said.out == ""
+    assert cli.run_sandbox("no-such-command") == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "eighty", "-1"])

@@ -1,21 +1,24 @@
-"""A Kafka broker that lets nobody in without a certificate of its authority and a login: TLS, SCRAM, PLAIN.
+"""A Kafka broker that lets nobody in without a certificate and a login (TLS, SCRAM, PLAIN), and a store over TLS.
 
-It owns the certificates and principals of one broker; it must never import the suite.
+It owns their certificates and principals; it must never import the suite.
 """
 
 from __future__ import annotations
 
 import datetime
 import ipaddress
+import socket
+import ssl
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
-from tests.real.backends import KafkaBroker, _free_port
+from tests.real.backends import KafkaBroker, MongoServer, _free_port
 
 Pair = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
 USER, PASSWORD = "tongban-intake", "a secret of the test"
@@ -70,6 +73,34 @@ class SecureKafkaBroker(KafkaBroker):
             scram = (f"--add-scram={m}=[name={USER},password={PASSWORD}]" for m in MECHANISMS[:2])
             arguments = (*arguments, *scram)
         return super().run_tool(main, *arguments, lines=lines, seconds=seconds)
+
+
+class SecureMongoServer(MongoServer):
+    """The same server over TLS; it knows no logins."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.ca = certificate("Authority of the test", None)
+
+    def _prepare(self) -> None:
+        write(self.directory / "ca.pem", self.ca[:1])
+        write(self.directory / "stranger.pem", certificate("somebody", None)[:1])
+        cert, key = certificate("mongo", self.ca)
+        sealed = serialization.BestAvailableEncryption(PASSWORD.encode())
+        packed = pkcs12.serialize_key_and_certificates(b"mongo", key, cert, None, sealed)
+        (self.directory / "mongo.p12").write_bytes(packed)
+
+    def _main(self) -> Sequence[str]:
+        return *super()._main(), str(self.directory / "mongo.p12"), PASSWORD
+
+    def _answers(self) -> bool:
+        """A handshake: what is asked then is asked by drivers."""
+        context = ssl.create_default_context(cafile=self.directory / "ca.pem")
+        with (
+            socket.create_connection(("127.0.0.1", self.port), timeout=2) as plain,
+            context.wrap_socket(plain, server_hostname="127.0.0.1"),
+        ):
+            return True
 
 
 def certificate(name: str, issuer: Pair | None) -> Pair:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from chassis.bus import Record
+from chassis.bus.log import LogBus
 from contracts.event import PortalName
 from contracts.intake import Bounced, Progressed, Received
 from contracts.portal import PortalEvent, Submitted, WithdrawalRequested
@@ -125,3 +126,18 @@ async def test_unreadable_records_of_one_portal_stop_that_portal_alone(place: To
     for row in listed["items"][:2]:
         status, left = await place.office("yw-operator-1", "POST", f"/intake/operators/dead-letters/{row['case']}/drop")
         assert (status, left["remaining"]) == (200, 0)
+
+
+async def test_whoever_may_apply_has_a_topic_to_be_answered_on(place: Town) -> None:
+    """An answer to a topic that is not there would be repeated for ever, and hold up those of all others."""
+    assert isinstance(place.suite.bus, LogBus)
+    assert "answers.kiosk" in place.suite.bus.counts()
+    status, _ = await place.portal(
+        "POST", "/intake/submissions", body("SJ-SPJY"), name="kiosk", **{"Idempotency-Key": "kiosk-00001"}
+    )
+    assert status == 201
+
+    async def told() -> bool:
+        return [type(event) for event in await place.answers("kiosk")] == [Received]
+
+    await until(told)

@@ -25,8 +25,10 @@ from tests.chassis.running import read_all, until
 from tests.services.standing import Standing, free_url, standing
 
 KEYS = {name: new_key(name) for name in ("demo", "other")}
+KEYS["kiosk"] = new_key("kiosk")
 KEYS["registry"] = (KEYS["demo"][0][::-1], f"registry={hash_key(KEYS['demo'][0][::-1])}:account+licences")
-"""Two portals, and a system that shares licences and has compared its users' identities."""
+"""Two portals, a kiosk that applies over HTTP alone, and a system that shares licences and has compared its users'
+identities."""
 
 
 @dataclass

@@ -144,7 +144,7 @@ class Reject(Exception):
     def __init__(self, rule: str, message: str = "", field: str | None = None, status: int = 409) -> None:
         super().__init__(rule)
         self.rule, self.field, self.message, self.status = rule, field, message or rule, status
-        self.problems: tuple[Problem, ...] = (Problem(rule=rule, field=field, message=self.message),)
+        self.problems: tuple[Problem, ...] = brief((Problem(rule=rule, field=field, message=self.message),))
 
     @classmethod
     def of(cls, problems: tuple[Problem, ...], status: int = 422) -> Reject:

@@ -197,7 +197,7 @@ class KafkaBus:
             await quietly(consumer.stop())
             raise BusDown(f"{type(error).__name__}") from None
         subscription = KafkaSubscription(consumer, self.clock)
-        self._subscriptions.append(subscription)
+        self._subscriptions = [*(s for s in self._subscriptions if not s.closed), subscription]
         # Joining happens in the background, after the caller holds the subscription that the callbacks speak of.
         consumer.subscribe(topics, listener=Listener(subscription, on_assigned, on_revoked))
         return subscription

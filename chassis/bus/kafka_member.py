@@ -34,7 +34,7 @@ class KafkaSubscription:
         self._paused: frozenset[str] = frozenset()
         self._unreadable = False
         self.held: frozenset[Partition] = frozenset()
-        self._closed = False
+        self.closed = False
 
     @property
     def assigned(self) -> frozenset[Partition]:
@@ -129,8 +129,8 @@ class KafkaSubscription:
 
     async def close(self) -> None:
         self.held = frozenset()
-        if not self._closed:
-            self._closed = True
+        if not self.closed:
+            self.closed = True
             await quietly(asyncio.wait_for(self._consumer.stop(), 10))
 
 

@@ -9,6 +9,7 @@ import json
 from datetime import datetime
 from pathlib import Path
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,6 +82,7 @@ def records(draw: st.DrawFn) -> Record:
 
 
 @given(records())
+@hypothesis.settings(max_examples=60)
 def test_every_record_is_routed_or_is_poison_with_a_small_reason(of: Record) -> None:
     """And whatever it was, its place and its dead letter are plain and small, and can be written."""
     router, folders = Router("toy", both()), {d.kind: Folder("toy", d, (), 4, 5.0) for d in (*both(), PARKED)}

@@ -55,7 +55,15 @@ async def answered(place: Town, submission: str) -> list[Any]:
     return found
 
 
-async def test_a_bounce_of_a_huge_field_name_is_small_and_the_line_goes_on(place: Town) -> None:
+async def test_whatever_a_portal_writes_is_answered_and_the_line_goes_on(place: Town) -> None:
+    """One after the other at one counter."""
+    await topic_to_be_answered_on(place)
+    await bounce_of_a_huge_field_name(place)
+    await two_parts_that_count_alike(place)
+    await strange_records(place)
+
+
+async def bounce_of_a_huge_field_name(place: Town) -> None:
     record = said(submitted("big-bounce-1"))
     value = json.loads(record.value)
     value["form"] = {"k" * 200_000: float("nan")}
@@ -70,7 +78,7 @@ async def test_a_bounce_of_a_huge_field_name_is_small_and_the_line_goes_on(place
     assert isinstance((await answered(place, "after-00001"))[0], Received)
 
 
-async def test_two_parts_of_a_portal_may_count_their_events_alike(place: Town) -> None:
+async def two_parts_that_count_alike(place: Town) -> None:
     await place.suite.bus.publish([said(submitted("two-00001"), "1", "/portal/demo/web")])
     assert isinstance((await answered(place, "two-00001"))[0], Received)
     withdrawal = WithdrawalRequested(at=NOW, portal="demo", submission="two-00001", reason="不办了")
@@ -79,7 +87,7 @@ async def test_two_parts_of_a_portal_may_count_their_events_alike(place: Town) -
     assert progressed.status == "withdrawn"
 
 
-async def test_strange_records_are_answered_where_they_name_a_submission(place: Town) -> None:
+async def strange_records(place: Town) -> None:
     many = {f"x-{n}": "y" for n in range(5_000)}
     good = submitted("strange-001")
     structured = {"specversion": "1.0", "id": "s", "source": "/portal/demo", "type": "tongban.submitted.v1"}
@@ -128,7 +136,7 @@ async def test_unreadable_records_of_one_portal_stop_that_portal_alone(place: To
         assert (status, left["remaining"]) == (200, 0)
 
 
-async def test_whoever_may_apply_has_a_topic_to_be_answered_on(place: Town) -> None:
+async def topic_to_be_answered_on(place: Town) -> None:
     """An answer to a topic that is not there would be repeated for ever, and hold up those of all others."""
     assert isinstance(place.suite.bus, LogBus)
     assert "answers.kiosk" in place.suite.bus.counts()

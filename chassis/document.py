@@ -45,7 +45,7 @@ class Open(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Body(msgspec.Struct, Generic[S], array_like=True):
-    """What a row's body holds."""
+    """What a row's body holds. `outbox` is empty now; rows written before it had a place of its own kept it here."""
 
     state: S
     seen: dict[str, int]

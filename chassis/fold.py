@@ -94,6 +94,9 @@ class Folder(Generic[S]):
         self._source = f"/tongban/{service}"
         self._decoder = msgspec.json.Decoder(Body[decider.state])  # type: ignore[name-defined]
         self._encoder = msgspec.json.Encoder()
+        # Bytes stay bytes in MessagePack; nobody reads what is gone in a moment.
+        self._outbox = msgspec.msgpack.Decoder(list[Outgoing])
+        self._packed = msgspec.msgpack.Encoder()
         types = tuple(errands)
         self._errands = msgspec.json.Decoder(Union[types]) if types else None  # noqa: UP007
 
@@ -103,26 +106,29 @@ class Folder(Generic[S]):
     def load(self, row: Row, acked: int) -> Doc[S]:
         """The document of a row; `acked` is the mark of the row's owner."""
         body = self._decoder.decode(row.body)
-        outbox = [out for out in body.outbox if out.batch > acked] if row.batch > acked else []
+        kept = self._outbox.decode(row.outbox) if row.outbox else body.outbox
+        outbox = [out for out in kept if out.batch > acked] if row.batch > acked else []
         return Doc(
             row.id, row.version, body.state, body.seen, body.said, body.lines, outbox, body.errands,
             row.due, row.lease, carry=row.batch > acked,
         )  # fmt: skip
 
-    def row(self, folded: Folded[S], owner: str, batch: int) -> Row:
-        """The row to write; fixes the batch of the events said now. A document with nothing to say carries no stamp, so
-        that the sweep for the events of the dead never looks at it."""
+    def row(self, folded: Folded[S], owner: str, batch: int, acked: int = 0) -> Row:
+        """The row to write; fixes the batch of the events said now, and drops those that this owner's mark `acked` has
+        reached. A document with nothing to say carries no stamp, so that the sweep for the events of the dead never
+        looks at it."""
         doc = folded.doc
         assert doc is not None
         for out in doc.outbox if folded.carry else folded.say:
             out.batch = batch
+        doc.outbox = [out for out in doc.outbox if out.batch > acked]
         state = doc.state
         return Row(
             kind=self.kind,
             id=doc.id,
             version=doc.version,
             shard=partition_of(doc.id, self.partitions),
-            body=self._encoder.encode(Body(state, doc.seen, doc.said, doc.lines, doc.outbox, doc.errands)),
+            body=self._encoder.encode(Body(state, doc.seen, doc.said, doc.lines, [], doc.errands)),
             owner=owner,
             batch=batch if doc.outbox else 0,
             due=doc.due,
@@ -131,6 +137,7 @@ class Folder(Generic[S]):
             order=state.order(),
             line=doc.lines - len(folded.append),
             lines=folded.append,
+            outbox=self._packed.encode(doc.outbox) if doc.outbox else b"",
         )
 
     def fold(

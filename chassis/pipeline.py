@@ -253,7 +253,8 @@ class Pipeline:
             self.batches += 1
             number = self.batches
             changed = {ref: f for ref, f in folded.items() if f.doc is not None}
-            rows = [self.folders[ref[0]].row(f, self.owner, number) for ref, f in changed.items()]
+            acked = self.publisher.acked
+            rows = [self.folders[ref[0]].row(f, self.owner, number, acked) for ref, f in changed.items()]
             lost = await self.store.write(rows) if rows else set()
             if lost:
                 metrics.CONFLICTS.labels(self.service).inc(len(lost))
@@ -289,7 +290,6 @@ class Pipeline:
             doc = result.doc
             if doc is not None:
                 say += [out.record() for out in (doc.outbox if result.carry else result.say)]
-                doc.outbox = [out for out in doc.outbox if out.batch > self.publisher.acked]
                 self.documents.cache[ref] = doc
                 for open in result.run:
                     self.run(ref, open)

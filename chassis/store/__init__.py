@@ -18,7 +18,8 @@ class Row(msgspec.Struct):
     """One document as stored. `version` counts from 1; a write of version n succeeds only over n-1 (or over nothing,
     for 1). `owner` and `batch` are the stamp: events of this write are published once `batch` <= that owner's
     acknowledged mark. `due` is legal and `lease` system time, both in epoch seconds. `lines` are appended with it,
-    numbered from `line` on: durable if and only if the row is."""
+    numbered from `line` on: durable if and only if the row is. `outbox` is what that write has still to say: it is
+    kept with the row until the owner's mark has reached `batch`, and dropped soon after."""
 
     kind: str
     id: str
@@ -33,6 +34,7 @@ class Row(msgspec.Struct):
     order: str = ""
     line: int = 0
     lines: tuple[str, ...] = ()
+    outbox: bytes = b""
 
 
 class StoreDown(Exception):
@@ -52,7 +54,7 @@ class Store(Protocol):
         fails the others."""
 
     async def beat(self, owner: str, acked: int, now: float) -> None:
-        """This owner lives, and the bus has acknowledged its batches up to `acked`."""
+        """This owner lives, and the bus has acknowledged its batches up to `acked`: their outboxes may go."""
 
     async def marks(self, owners: Collection[str]) -> dict[str, int]:
         """The acknowledged mark of each of these owners; unknown ones are left out."""

@@ -1,5 +1,4 @@
-"""`cpu_ms_lifecycle`, `bytes_written` and `bytes_case`: what one lifecycle costs the product's processes, in one process
-and in five.
+"""`cpu_ms_lifecycle`, `bytes_written` and `bytes_case`: what a lifecycle costs the product, in one process and in five.
 
 CPU rather than throughput, because load and pretend city share the machine; this module must never import a service.
 """

@@ -116,8 +116,8 @@ class Child:
 @dataclass(frozen=True)
 class Setup:
     """What a world is made of. `bus` and `store` are addresses, empty for SQLite in `directory`. `speed` is that of
-    the city's retries (city seconds per real one); its scripts take no time. `program` replaces `-m chassis.cli`; `product`
-    is the checkout whose code the children run, in its own `.venv`."""
+    the city's retries (city seconds per real one); its scripts take no time. `program` replaces `-m chassis.cli`;
+    `product` is the checkout whose code the children run, in its own `.venv`."""
 
     directory: Path
     mode: Mode = "each"

@@ -18,16 +18,23 @@ S = TypeVar("S", bound=State)
 
 
 class Outgoing(msgspec.Struct, array_like=True):
-    """One event of the outbox, as the bus will carry it, with the batch whose write made it durable."""
+    """One event of the outbox, as the bus will carry it, with the batch whose write made it durable. `memo` is the
+    envelope that was encoded, so that this process need not decode its own words; it is never stored."""
 
     batch: int
     topic: str
     key: str
     headers: dict[str, str]
     value: bytes
+    memo: Any = None
 
     def record(self) -> Record:
-        return Record(self.topic, self.key, self.headers, self.value)
+        """For the bus, which gets the memo, too: documents that are kept in memory do not keep it."""
+        memo, self.memo = self.memo, None
+        return Record(self.topic, self.key, self.headers, self.value, memo=memo)
+
+    def stored(self) -> tuple[int, str, str, dict[str, str], bytes]:
+        return self.batch, self.topic, self.key, self.headers, self.value
 
 
 class Open(msgspec.Struct, array_like=True, frozen=True):

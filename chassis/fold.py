@@ -137,7 +137,7 @@ class Folder(Generic[S]):
             order=state.order(),
             line=doc.lines - len(folded.append),
             lines=folded.append,
-            outbox=self._packed.encode(doc.outbox) if doc.outbox else b"",
+            outbox=self._packed.encode([out.stored() for out in doc.outbox]) if doc.outbox else b"",
         )
 
     def fold(
@@ -164,8 +164,9 @@ class Folder(Generic[S]):
     def outgoing(self, event: Event | Record, id: str, sequence: int, cause: str, trace: str) -> list[Outgoing]:
         if isinstance(event, Record):
             return [Outgoing(0, event.topic, event.key, dict(event.headers), event.value)]
-        headers, value = encode(Envelope(id, self._source, sequence, event, cause, trace))
-        return [Outgoing(0, topic, key, headers, value) for topic, key in event.routes()]
+        envelope = Envelope(id, self._source, sequence, event, cause, trace)
+        headers, value = encode(envelope)
+        return [Outgoing(0, topic, key, headers, value, envelope) for topic, key in event.routes()]
 
 
 def _edge(message: Message, now: datetime, ripe: bool) -> datetime | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import statistics
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +40,7 @@ class Cost:
 async def cost(directory: Path, mode: Mode, quick: bool, against: Path | None) -> list[Figure]:
     """Three figures of one mode. With `against`, another checkout of the product runs beside this one under the same
     load, and both take turns: what is compared was measured in the same minutes of the same machine."""
-    seconds, turns = (5.0, 3) if quick else (8.0, 5)
+    count, turns = (500, 3) if quick else (1000, 5)
     products = {"this": ROOT, **({OTHER: against} if against else {})}
     found = {name: Cost() for name in products}
     empty = {}
@@ -51,31 +52,36 @@ async def cost(directory: Path, mode: Mode, quick: bool, against: Path | None) -
             empty[name] = {file: used_bytes(setup.directory / f"{file}.db") for file in (*SERVICES, "bus")}
         for n in range(turns):
             for name in list(worlds) if n % 2 else reversed(worlds):
-                await turn(worlds[name], found[name], seconds)
+                await turn(worlds[name], found[name], count)
     for name, one in found.items():
         grown = {file: used_bytes(directory / name / f"{file}.db") - before for file, before in empty[name].items()}
         one.bus_kb = grown.pop("bus") / one.lifecycles / 1e3
         one.case_kb = sum(grown.values()) / one.lifecycles / 1e3
-    return figures(mode, found, {"item": "MZ-YDZ", "under_way": WINDOW, "seconds": seconds, "store": "sqlite, FULL"})
+    settings = {"item": "MZ-YDZ", "under_way": WINDOW, "lifecycles_a_run": count, "store": "sqlite, FULL"}
+    return figures(mode, found, settings)
 
 
-async def turn(world: World, cost: Cost, seconds: float) -> None:
-    """One stretch in steady state."""
+async def turn(world: World, cost: Cost, count: int) -> None:
+    """What `count` lifecycles cost in steady state, however long a busy machine takes over them."""
     suite = world.children["suite"].pid
     load = Load(world)
-    load.make(int(seconds * 400))
+    load.make(count + 3 * WINDOW)
     async with load.listening():
         async with load.feeding(WINDOW, ramp=1.0):
-            await load.stretches(2.5, 1)
-            cpu, written, before = spent(suite), written_so_far(suite), len(load.rated)
-            found = await load.stretches(seconds, 1)
+            await world.until(lambda: rated(load, WINDOW), "the first lifecycles", 120)
+            cpu, written, before, began = spent(suite), written_so_far(suite), len(load.rated), time.perf_counter()
+            await world.until(lambda: rated(load, before + count), f"{count} lifecycles", 300)
             ended = len(load.rated) - before
             cost.cpu_ms.append((spent(suite) - cpu) / ended * 1e3)
             cost.written_kb.append((written_so_far(suite) - written) / ended / 1e3)
-            cost.per_s += found
+            cost.per_s.append(ended / (time.perf_counter() - began))
         await load.finish()
     cost.lifecycles += len(load.rated)
     cost.wrong += load.wrong
+
+
+async def rated(load: Load, count: int) -> bool:
+    return len(load.rated) >= count
 
 
 def spent(pid: int) -> float:

@@ -13,6 +13,7 @@ from typing import Any
 
 from chassis.sqlitefile import File
 from chassis.store import Ref, Row, StoreDown
+from chassis.store.sqlite_before import bring_up_to_date
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS doc (
@@ -26,16 +27,11 @@ CREATE TABLE IF NOT EXISTS said (doc INTEGER PRIMARY KEY, owner INTEGER NOT NULL
 CREATE INDEX IF NOT EXISTS said_stamp ON said (owner, batch);
 CREATE TABLE IF NOT EXISTS look (
     word TEXT NOT NULL, ord TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (word, ord, id)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS line (
-    doc TEXT NOT NULL, n INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (doc, n)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS entry (
+    key INTEGER PRIMARY KEY, doc INTEGER NOT NULL, n INTEGER NOT NULL, text TEXT NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS entry_place ON entry (doc, n);
 CREATE TABLE IF NOT EXISTS owner (key INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, acked INTEGER, beat REAL);
 """
-SETTLE = (
-    "INSERT OR IGNORE INTO said SELECT doc.key, doc.owner, batch, NULL FROM doc JOIN owner ON owner.key = doc.owner"
-    " WHERE batch > acked"
-)
-"""Files written before outboxes had a table keep them in the body, and an index over all stamps that ever were."""
-
 FIELDS = "kind, id, version, shard, due, lease, owner, batch, ord, ix, body"
 INSERT = f"INSERT OR IGNORE INTO doc ({FIELDS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"  # noqa: S608
 UPDATE = (
@@ -48,6 +44,7 @@ LOAD = (
 )
 SAY = "INSERT OR REPLACE INTO said SELECT key, owner, batch, ? FROM doc WHERE id=? AND kind=?"
 UNSAY = "DELETE FROM said WHERE doc = (SELECT key FROM doc WHERE id=? AND kind=?)"
+ENTER = "INSERT OR REPLACE INTO entry (doc, n, text) SELECT key, ?, ? FROM doc WHERE id=? AND kind=?"
 CHUNK = 200
 KNOWN = 20_000
 """Documents of whose look-ups a hash is remembered, so that unchanged ones cost nothing when written again."""
@@ -68,16 +65,9 @@ class SqliteStore:
         if self._file is None:
             try:
                 self._file = File(self.path, SCHEMA)
-                await self._bring_up_to_date(self._file)
+                await bring_up_to_date(self._file)
             except sqlite3.Error as error:
                 raise StoreDown(str(error)) from None
-
-    @staticmethod
-    async def _bring_up_to_date(file: File) -> None:
-        if file.reader.execute("SELECT 1 FROM sqlite_master WHERE name = 'doc_stamp'").fetchall():
-            async with file.write() as db:
-                db.execute(SETTLE)
-                db.execute("DROP INDEX IF EXISTS doc_stamp")
 
     async def close(self) -> None:
         if self._file is not None:
@@ -166,8 +156,8 @@ class SqliteStore:
         """What the rows have still to say, and their lines."""
         db.executemany(SAY, [(row.outbox, row.id, row.kind) for row in rows if row.batch])
         db.executemany(UNSAY, [(row.id, row.kind) for row in rows if not row.batch])
-        lines = [(f"{row.kind}/{row.id}", row.line + i, text) for row in rows for i, text in enumerate(row.lines)]
-        db.executemany("INSERT OR REPLACE INTO line VALUES (?, ?, ?)", lines)
+        lines = [(row.line + i, text, row.id, row.kind) for row in rows for i, text in enumerate(row.lines)]
+        db.executemany(ENTER, lines)
 
     def _looks_before(self, db: sqlite3.Connection, row: Row) -> tuple[str, tuple[str, ...]] | None:
         """Order and look-ups of the version that this row follows; None when they are known to be the same."""
@@ -246,8 +236,9 @@ class SqliteStore:
         return [found[kind, id] for (id,) in rows if (kind, id) in found]
 
     async def lines(self, kind: str, id: str, first: int, most: int) -> list[str]:
-        sql = "SELECT text FROM line WHERE doc=? AND n>=? ORDER BY n LIMIT ?"
-        return [text for (text,) in self._read(sql, (f"{kind}/{id}", first, most))]
+        doc = "SELECT key FROM doc WHERE id=? AND kind=?"
+        sql = f"SELECT text FROM entry WHERE doc=({doc}) AND n>=? ORDER BY n LIMIT ?"  # noqa: S608
+        return [text for (text,) in self._read(sql, (id, kind, first, most))]
 
     async def count(self) -> Mapping[str, int]:
         return dict(self._read("SELECT kind, count(*) FROM doc GROUP BY kind"))

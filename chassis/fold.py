@@ -14,7 +14,7 @@ import msgspec
 
 from chassis.bus import Record, partition_of
 from chassis.decision import Alarm, Answer, Command, Decider, Decision, Errand, Reject, State
-from chassis.document import Body, Bug, Doc, Open, Outgoing, derived, describe, span
+from chassis.document import Body, Bug, Doc, Open, Outgoing, brief, derived, describe, span
 from chassis.store import Row
 from contracts.event import Event
 from contracts.wire import Envelope, encode
@@ -65,6 +65,11 @@ class Message(msgspec.Struct):
     version: int | None = None
     context: Any = None
 
+    @property
+    def mark(self) -> str:
+        """What the document remembers it by."""
+        return brief(self.id, self.digest)
+
 
 class Folded(msgspec.Struct, Generic[S]):
     """The outcome of one fold. `doc` is None when nothing is to be written; `results` answers each message with the
@@ -109,7 +114,7 @@ class Folder(Generic[S]):
         kept = self._outbox.decode(row.outbox) if row.outbox else body.outbox
         outbox = [out for out in kept if out.batch > acked] if row.batch > acked else []
         return Doc(
-            row.id, row.version, body.state, body.seen, body.said, body.lines, outbox, body.errands,
+            row.id, row.version, body.state, body.known(), body.said, body.lines, outbox, body.errands,
             row.due, row.lease, carry=row.batch > acked,
         )  # fmt: skip
 
@@ -128,7 +133,7 @@ class Folder(Generic[S]):
             id=doc.id,
             version=doc.version,
             shard=partition_of(doc.id, self.partitions),
-            body=self._encoder.encode(Body(state, doc.seen, doc.said, doc.lines, [], doc.errands)),
+            body=self._encoder.encode(Body(state, doc.seen, doc.said, doc.lines, [], doc.errands, True)),
             owner=owner,
             batch=batch if doc.outbox else 0,
             due=doc.due,
@@ -265,10 +270,10 @@ class _Work(Generic[S]):
             self.changed = True
             return True
         seen = self.doc.seen if self.seen is None else self.seen
-        mark = f"{message.id}#{message.digest}" if message.digest else message.id
+        mark = message.mark
         if mark in seen:
             return False
-        if message.digest and any(known.startswith(f"{message.id}#") for known in seen):
+        if message.digest and any(known.startswith(f"{brief(message.id)}#") for known in seen):
             raise Reject("idempotency_key_reused", "同一个 Idempotency-Key 不能用于不同的内容", "Idempotency-Key", 422)
         if isinstance(body, Command):
             if self.doc.version == 0 and not body.CREATES and not self.changed:

@@ -211,7 +211,8 @@ class Pipeline:
             number = self.batches
             again = bool(refused or free)
             changed = {} if again else {ref: f for ref, f in folded.items() if f.doc is not None}
-            rows = [self.folders[ref[0]].row(f, self.owner, number) for ref, f in changed.items()]
+            acked = self.publisher.acked
+            rows = [self.folders[ref[0]].row(f, self.owner, number, acked) for ref, f in changed.items()]
             # Whatever is concluded without a write (a refusal, nothing to do) was concluded from what others may have
             # changed since it was read.
             compare = {ref: self.documents.cache[ref].version for ref in folded.keys() - changed.keys() - fresh}
@@ -258,7 +259,6 @@ class Pipeline:
             doc = result.doc
             if doc is not None:
                 say += [out.record() for out in (doc.outbox if result.carry else result.say)]
-                doc.outbox = [out for out in doc.outbox if out.batch > self.publisher.acked]
                 self.documents.cache[ref] = doc
                 for open in result.run:
                     self.run(ref, open)

@@ -30,7 +30,7 @@ class Outgoing(msgspec.Struct, array_like=True):
     memo: Any = None
 
     def record(self, document: str = "") -> Record:
-        """For the bus, which gets the memo and the document's name, too: documents kept in memory do not keep a memo."""
+        """For the bus, which gets the memo and the document's name, too; what is kept in memory keeps no memo."""
         memo, self.memo = self.memo, None
         return Record(self.topic, self.key, self.headers, self.value, memo=memo, document=document)
 

@@ -20,6 +20,7 @@ from chassis.bus import TOO_LARGE, UNWRITABLE, Bus, Record, Refused
 from chassis.clock import Clock
 from chassis.deadletters import HOLDS, MOST_LETTERS, PARKED, Park, Parked, park
 from chassis.decision import Caller, Decider, Decision, Malformed, Reject
+from chassis.document import brief
 from chassis.door import Asked
 from chassis.fold import Folder, Message
 from chassis.halts import FIRST, LONGEST, Halts
@@ -169,7 +170,7 @@ def test_what_a_portal_says_is_known_by_source_and_id() -> None:
 def test_marks_of_before_sources_were_told_apart_still_hold() -> None:
     folder: Folder[Toy] = Folder("toy", portalside(), (), 4, 5.0)
     doc = folder.blank("s-00000001")
-    doc.seen["1"] = 0
+    doc.seen[brief("1")] = 0
     assert heard(folder, doc, "/portal/demo/web")[1] is False
     assert heard(folder, doc, "/portal/demo/web", "2")[1] is True
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chassis import metrics
+from chassis import metrics, reach
 from chassis.bus import Bus, Partition, Record, Subscription
 from chassis.clock import Clock
 from chassis.deadletters import PARKED, Park
@@ -190,7 +190,7 @@ class Pipeline:
                 found = await self._settle(work, poison)
             except StoreDown as error:
                 # What was being written may be there: loading it again shows it, and carries its events over.
-                log.error("store down: %s", error, extra={"service": self.service})
+                reach.store(self.store).silent(str(error), self.clock.ticks())
                 self.documents.unsure |= work.keys()
                 self.documents.cache.clear()
                 await self.clock.sleep(0.2)

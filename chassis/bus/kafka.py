@@ -37,6 +37,7 @@ class KafkaBus:
 
     def __init__(self, url: str, partitions: int, replication: int, clock: Clock) -> None:
         self.servers = url.removeprefix("kafka://").rstrip("/")
+        self.name = f"Kafka {self.servers}"
         self.partitions, self.replication, self.clock = partitions, replication, clock
         self._producer: Any = None
         self._making = asyncio.Lock()
@@ -132,6 +133,17 @@ class KafkaBus:
                 name, count = found["topic"], len(found["partitions"])
                 if count != topics[name]:
                     raise ValueError(f"topic {name} has {count} partitions, {topics[name]} expected")
+        except (KafkaError, OSError) as error:
+            raise BusDown(f"{type(error).__name__}") from None
+        finally:
+            await _quietly(admin.close())
+
+    async def topics(self) -> dict[str, int]:
+        """What there is, with the number of partitions. Raises BusDown."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.servers, request_timeout_ms=5000)
+        try:
+            await admin.start()
+            return {found["topic"]: len(found["partitions"]) for found in await admin.describe_topics()}
         except (KafkaError, OSError) as error:
             raise BusDown(f"{type(error).__name__}") from None
         finally:

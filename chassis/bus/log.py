@@ -50,6 +50,7 @@ class LogBus:
 
     def __init__(self, path: Path, partitions: int, clock: Clock) -> None:
         self.path, self.partitions, self.clock = path, partitions, clock
+        self.name = f"bus {path}"
         self.news = asyncio.Event()
         self._file: File | None = None
         self._members: File | None = None

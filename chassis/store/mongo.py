@@ -13,7 +13,7 @@ from typing import Any
 from pymongo import ASCENDING, InsertOne, ReplaceOne, WriteConcern
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
-from chassis.settings import SettingsError
+from chassis.settings import SettingsError, plain
 from chassis.store import Ref, Row, StoreDown
 
 log = logging.getLogger("tongban")
@@ -36,12 +36,28 @@ def client(url: str, driver: str) -> Any:
     raise SettingsError("TONGBAN_MONGO_DRIVER: expected motor or pymongo")
 
 
+async def ping(url: str, driver: str) -> None:
+    """Returns when a server answers. Raises StoreDown."""
+    asking = client(url, driver)
+    try:
+        await asking.admin.command("ping")
+    except PyMongoError as error:
+        raise StoreDown(type(error).__name__) from None
+    finally:
+        ended = asking.close()
+        if inspect.isawaitable(ended):
+            await ended
+
+
 class MongoStore:
     """One database per service. Appended lines ride in their document until they stand in the `line` collection, since
     two collections cannot be written in one go: whoever loads the document puts them there before it writes again."""
 
+    shared = True
+
     def __init__(self, url: str, database: str, driver: str = "motor") -> None:
         self.url, self.database, self.driver = url, database, driver
+        self.name = f"MongoDB {plain(url)}"
         self._client: Any = None
         self._quiet: set[tuple[str, float]] = set()
 

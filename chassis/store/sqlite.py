@@ -43,8 +43,11 @@ KNOWN = 20_000
 class SqliteStore:
     """Look-ups are touched only when they changed; a row's stamp is settled by its owner's mark, never cleared."""
 
+    shared = False
+
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.name = f"store {path}"
         self._file: File | None = None
         self._owners: dict[str, int] = {}
         self._names: dict[int, str] = {}

@@ -1,0 +1,134 @@
+"""What a setting may look like beyond a bounded number: addresses, files, folders, keys.
+
+A refusal's text completes the sentence "it must be …"; this module must never open a connection or import a service.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import AfterValidator, BeforeValidator, Field
+
+NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
+"""What Kafka takes in the name of a topic."""
+HOST: Final = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
+HASHED: Final = re.compile(r"[A-Za-z0-9._-]{1,100}=[0-9a-f]{64}(:[a-z]+(\+[a-z]+)*)?")
+
+
+def kind(fits: Callable[[str], bool], expected: str) -> AfterValidator:
+    """A text that fits, or nothing."""
+
+    def check(value: str) -> str:
+        if value and not fits(value):
+            raise ValueError(expected)
+        return value
+
+    return AfterValidator(check)
+
+
+def is_address(text: str, schemes: tuple[str, ...] = ("http", "https")) -> bool:
+    """Whether this is an absolute address of one of the schemes, with a host and no blanks."""
+    try:
+        parts = urlsplit(text)
+        return (
+            parts.scheme in schemes
+            and bool(HOST.fullmatch(parts.netloc.rpartition("@")[2].partition(":")[0]) or parts.hostname)
+            and parts.port != 0
+            and not re.search(r"\s", text)
+        )
+    except ValueError:
+        return False
+
+
+def is_host_port(text: str) -> bool:
+    host, _, port = text.rpartition(":")
+    return bool(HOST.fullmatch(host)) and port.isdecimal() and 1 <= int(port) <= 65535
+
+
+def is_bus(text: str) -> bool:
+    scheme, _, rest = text.partition("://")
+    return scheme == "kafka" and all(map(is_host_port, rest.rstrip("/").split(",")))
+
+
+def is_store(text: str) -> bool:
+    """`mongodb://[user:password@]host[:port][,…][/…]`; what follows the hosts is the driver's business."""
+    scheme, _, rest = text.partition("://")
+    hosts = re.split(r"[/?]", rest.rpartition("@")[2], maxsplit=1)[0].split(",")
+    return scheme == "mongodb" and all(HOST.fullmatch(host) or is_host_port(host) for host in hosts)
+
+
+def is_listening(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return text == "localhost"
+    return True
+
+
+def _yaml(path: Path) -> Path:
+    try:
+        yaml.compose(path.read_text("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise ValueError(f"a YAML file that can be read ({why})") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise ValueError(f"sound YAML (wrong at line {mark.line + 1})" if mark else "sound YAML") from None
+    return path
+
+
+def _folder(path: Path) -> Path:
+    if not path.is_dir():
+        raise ValueError("a folder that exists")
+    return path
+
+
+def _keys(value: str) -> str:
+    from chassis.sealing import Keyring
+
+    try:
+        Keyring(value, "")
+    except ValueError as error:
+        raise ValueError(f"id:algorithm:base64,… as `tongban key --data` makes it ({error})") from None
+    return value
+
+
+def _tag_secret(value: str) -> str:
+    from chassis.sealing import Keyring
+
+    try:
+        Keyring("", value)
+    except ValueError as error:
+        raise ValueError(f"base64 as `tongban key --data` makes it ({error})") from None
+    return value
+
+
+def split(value: Any) -> Any:
+    """The parts of a comma separated text."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Address = Annotated[str, kind(is_address, "an address like https://host[:port][/path]")]
+HostPort = Annotated[str, kind(is_host_port, "host:port")]
+Listening = Annotated[str, kind(is_listening, "an IP address of this machine, or localhost")]
+BusAddress = Annotated[str, kind(is_bus, "kafka://host:port[,host:port], or empty for SQLite")]
+StoreAddress = Annotated[str, kind(is_store, "mongodb://[user:password@]host[:port], or empty for SQLite")]
+YamlFile = Annotated[Path, AfterValidator(_yaml)]
+Folder = Annotated[Path, AfterValidator(_folder)]
+DataKeys = Annotated[str, AfterValidator(_keys)]
+TagSecret = Annotated[str, AfterValidator(_tag_secret)]
+UPPER = BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value)
+HashedKeys = Annotated[
+    str,
+    kind(
+        lambda text: all(HASHED.fullmatch(part.strip()) for part in text.split(",") if part.strip()),
+        "name=sha256hex:scope+scope,… as `tongban key PORTAL` prints it",
+    ),
+]

@@ -92,10 +92,14 @@ def _folder(path: Path) -> Path:
 def _keys(value: str) -> str:
     from chassis.sealing import Keyring
 
-    try:
-        Keyring(value, "")
-    except ValueError as error:
-        raise ValueError(f"id:algorithm:base64,… as `tongban key --data` makes it ({error})") from None
+    entries = [part for part in value.split(",") if part.strip()]
+    for number, entry in enumerate(entries, 1):
+        try:
+            Keyring(entry, "")
+        except ValueError:  # what it says may hold a piece of the key
+            raise ValueError(f"id:algorithm:base64,… as `tongban key --data` makes it; entry {number} is not") from None
+    if len({entry.strip().partition(":")[0] for entry in entries}) < len(entries):
+        raise ValueError("keys of different ids")
     return value
 
 
@@ -104,8 +108,8 @@ def _tag_secret(value: str) -> str:
 
     try:
         Keyring("", value)
-    except ValueError as error:
-        raise ValueError(f"base64 as `tongban key --data` makes it ({error})") from None
+    except ValueError:
+        raise ValueError("base64 of at least 16 bytes, as `tongban key --data` makes it") from None
     return value
 
 

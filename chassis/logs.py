@@ -62,5 +62,5 @@ def to_stderr(level: str, as_json: bool = False) -> Clients:
     handler.setFormatter(Lines(as_json))
     clients = Clients()
     handler.addFilter(clients)
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.basicConfig(level=level, handlers=[handler])
     return clients

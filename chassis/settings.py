@@ -23,6 +23,7 @@ from contracts.intake import HALL
 
 T = TypeVar("T")
 
+PREFIX: Final = "TONGBAN_"
 OTHERS: Final = ("TONGBAN_TOKEN",)
 """Variables of commands that are no setting of the suite."""
 CREDENTIALS: Final = re.compile(r"//[^/@\s]*@")
@@ -64,7 +65,7 @@ class Section(BaseModel):
     repeated, and its default, if it has one, is for the sandbox only."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
-    prefix: ClassVar[str] = "TONGBAN_"
+    prefix: ClassVar[str] = PREFIX
 
     @classmethod
     def read(cls, env: Mapping[str, str]) -> Self:
@@ -242,11 +243,13 @@ class ChassisSettings(Section):
 
 def unknown(env: Iterable[str], known: Iterable[str]) -> None:
     """Raises SettingsError naming every `TONGBAN_…` variable that is none of the known ones."""
-    names = [*known, *OTHERS]
+    names = [name.removeprefix(PREFIX) for name in (*known, *OTHERS)]
     problems = []
-    for name in sorted(name for name in env if name.startswith("TONGBAN_") and name not in names):
-        near = difflib.get_close_matches(name, names, 1)
-        problems.append(f"{name} is no setting; {f'is {near[0]} meant?' if near else '`tongban env` lists them all.'}")
+    for name in sorted(name.removeprefix(PREFIX) for name in env if name.startswith(PREFIX)):
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1)
+            meant = f"is {PREFIX}{near[0]} meant?" if near else "`tongban env` lists them all."
+            problems.append(f"{PREFIX}{name} is no setting; {meant}")
     if problems:
         raise SettingsError(*problems)
 
@@ -268,4 +271,4 @@ def environment(variables: Mapping[str, str], file: Path = Path(".env")) -> Mapp
             raise SettingsError(*(f"{file}, line {number}: it must be NAME=value." for number in wrong))
         values.update({line.key: line.value for line in lines if line.key and line.value is not None})
     values.update(variables)
-    return types.MappingProxyType({name: value for name, value in values.items() if name.startswith("TONGBAN_")})
+    return types.MappingProxyType({name: value for name, value in values.items() if name.startswith(PREFIX)})

@@ -121,18 +121,19 @@ def greet(settings: ChassisSettings, names: Iterable[str], processes: bool, sect
 
 
 async def live(runner: Runner, args: argparse.Namespace, at: str, clients: logs.Clients) -> int:
-    """Runs until SIGTERM or SIGINT; what ends it earlier is said and becomes exit code 1. Raises SettingsError."""
+    """Runs until SIGTERM or SIGINT; what ends it earlier is said, and the exit code follows. Raises SettingsError."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     clock = Clock()
     announcing = asyncio.ensure_future(announce(runner, args, at, clients, clock))
-    failure = ""
+    failure, code = "", 1
     try:
         await runner.run(stop)
     except (Unopened, Unusable) as error:
         failure = str(error)
+        code = 2 if isinstance(error, Unusable) else 1
     except BaseExceptionGroup as group:
         failure = "; ".join(last_words(group))
     except SettingsError:
@@ -144,7 +145,7 @@ async def live(runner: Runner, args: argparse.Namespace, at: str, clients: logs.
         await asyncio.gather(announcing, return_exceptions=True)
     if failure:
         log.log(logging.DEBUG if args.again else logging.CRITICAL, "ended: %s", failure)
-        return 1
+        return code
     log.log(logging.DEBUG if args.child else logging.INFO, "ended in order after %.0f s", clock.ticks() - args.began)
     return 0
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import importlib.util
 import os
 import runpy
 import sys
@@ -45,6 +46,13 @@ class Setup:
         return cast(ChassisSettings, self.sections[""])
 
 
+SANDBOX = {
+    "play": "keep the suite and a pretend city up, with cases in every state",
+    "demo": "play cases through all five services, and judge how they ended",
+}
+"""Commands of the pretend city, each a module of it that is run."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code, see CODES; wrong arguments raise SystemExit(2)."""
     try:
@@ -63,6 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(args: list[str]) -> int:
+    if args and args[0] in SANDBOX:
+        return run_sandbox(*args)
     parser = argparse.ArgumentParser(
         prog="tongban", description="Government services: apply once, online.", epilog=CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -76,6 +86,8 @@ def run(args: list[str]) -> int:
             return brought[args[0]](args[1:])
         for name, function in brought.items():
             sub.add_parser(name, help=(function.__doc__ or "").splitlines()[0])
+        for name, text in SANDBOX.items():
+            sub.add_parser(name, help=text)
     given = parser.parse_args(args)
     given.began = Clock().ticks()
     code: int = given.run(given, Setup())
@@ -91,14 +103,13 @@ def add_commands(sub: Any) -> None:
         parser.set_defaults(run=run)
         return parser
 
-    serve = command("serve", run_serve, "run all services, or the named ones, until a signal")
+    text = "run all services, or the named ones, until a signal; to try them out: tongban play"
+    serve = command("serve", run_serve, text)
     serve.add_argument("services", nargs="*", metavar="SERVICE")
     serve.add_argument("--processes", action="store_true", help="one process a service, behind a front door")
     serve.add_argument("--port", type=port, help="port of this process (default: TONGBAN_PORT, which is 8080 if unset)")
     serve.add_argument("--child", choices=["speaks", "quiet"], help=argparse.SUPPRESS)
     serve.add_argument("--again", action="store_true", help=argparse.SUPPRESS)
-    demo = command("demo", run_demo, "play the demonstration city")
-    demo.add_argument("rest", nargs=argparse.REMAINDER)
     command("topics", run_topics, "print every topic with partitions, publishers and subscribers")
     dead = command("deadletters", run_deadletters, "list, show, replay or drop dead letters")
     dead.add_argument("action", choices=["list", "show", "replay", "drop"])
@@ -128,9 +139,18 @@ def run_serve(args: argparse.Namespace, setup: Setup) -> int:
     return serve(args, setup.settings, setup.env, sections)
 
 
-def run_demo(args: argparse.Namespace, setup: Setup) -> int:
-    sys.argv = ["sandbox.demo", *args.rest, *(["--json"] if args.json else [])]
-    runpy.run_module("sandbox.demo", run_name="__main__")
+def run_sandbox(name: str, *rest: str) -> int:
+    """A command of the pretend city, with options of its own; an image for a city does not hold it."""
+    module = f"sandbox.{name}"
+    try:
+        found = importlib.util.find_spec(module)
+    except ModuleNotFoundError:
+        found = None
+    if found is None:
+        print(f"此安装不含沙箱城市, 不能运行 tongban {name} (the pretend city is not installed here)", file=sys.stderr)
+        return 1
+    sys.argv = [f"tongban {name}", *rest]
+    runpy.run_module(module, run_name="__main__")
     return 0
 
 

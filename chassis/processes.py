@@ -65,7 +65,7 @@ class Processes:
     async def _keep(self, name: str, port: int) -> None:
         failures = 0
         while not self._stopping.is_set():
-            began = self.clock.system()
+            began = self.clock.steady()
             child = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "chassis.cli", "serve", name, "--port", str(port)),
                 *("--child", "speaks" if name == next(iter(self.ports)) else "quiet", *self.options),
@@ -77,7 +77,7 @@ class Processes:
                 return
             if code == WRONG_SETTINGS:
                 raise Unusable(f"service {name} cannot start with these settings")
-            failures = 1 if self.clock.system() - began > 60 else failures + 1
+            failures = 1 if self.clock.steady() - began > 60 else failures + 1
             log.log(
                 logging.ERROR if failures == 1 else logging.DEBUG,
                 "service %s ended with %s; starting it again until it stays", name, code,

@@ -149,7 +149,8 @@ def expectation(info: FieldInfo) -> str:
             f"{word} {getattr(bound, name)}" for bound in info.metadata for name, word in BOUNDS if hasattr(bound, name)
         ]
         return f"a {'whole ' if annotation is int else ''}number {' and '.join(bounds)}".strip()
-    return "a text"
+    known = [kind.expected for kind in info.metadata if isinstance(kind, kinds.Kind)]
+    return known[0] if known else "a path" if annotation is Path else "a text"
 
 
 class ChassisSettings(Section):

@@ -24,12 +24,15 @@ from chassis.auth import Officers, Portals
 from chassis.backends import open_bus, open_store
 from chassis.clock import Clock
 from chassis.decision import Reject
+from chassis.english import ENGLISH
 from chassis.http import answer, application
+from chassis.language import English
 from chassis.line import Line
 from chassis.sealing import Keyring, load_keyring
 from chassis.service import Parts, Service
 from chassis.settings import ChassisSettings
 from chassis.workdays import Calendar
+from contracts import english as contracts_english
 from contracts.event import SHANGHAI
 
 log = logging.getLogger("tongban")
@@ -97,6 +100,7 @@ class Suite:
             body_limit=self.settings.body_limit,
             live=self.live,
             ready=self.ready,
+            english=English(contracts_english.ENGLISH, ENGLISH, *(line.service.english for line in self.lines)),
         )
         app.state.officers = self.officers
         app.state.portals = Portals(self.settings.portal_keys)

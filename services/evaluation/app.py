@@ -10,9 +10,10 @@ from functools import partial
 from chassis.service import Parts, Service
 from services.evaluation import api
 from services.evaluation.domain.rules import Policy, cases
+from services.evaluation.english import ENGLISH
 from services.evaluation.settings import Settings
 
 
 def build(parts: Parts) -> Service:
     decider = cases(parts.calendar, parts.keyring, Policy(**Settings.read(parts.env).model_dump()))
-    return Service("evaluation", deciders=(decider,), routes=partial(api.routes, decider))
+    return Service("evaluation", deciders=(decider,), routes=partial(api.routes, decider), english=ENGLISH)

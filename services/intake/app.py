@@ -21,6 +21,7 @@ from services.intake.domain.living import Living
 from services.intake.domain.publication import publications
 from services.intake.domain.turns import pages
 from services.intake.domain.uploads import InspectFile, RemoveFile, uploads
+from services.intake.english import ENGLISH
 from services.intake.files.folder import Folder, Objects
 from services.intake.files.runners import Inspector, Remover
 from services.intake.files.scanner import Clamd
@@ -73,4 +74,5 @@ def build(parts: Parts) -> Service:
         errands={InspectFile: inspector, RemoveFile: Remover(files)},
         routes=routes,
         learn=Learning(published, items),
+        english=ENGLISH,
     )

@@ -147,9 +147,9 @@ class Reject(Exception):
         self.problems: tuple[Problem, ...] = (Problem(rule=rule, field=field, message=self.message),)
 
     @classmethod
-    def of(cls, problems: tuple[Problem, ...], status: int = 422) -> Reject:
-        """One refusal that names every problem at once."""
-        reject = cls(problems[0].rule, problems[0].message, problems[0].field, status)
+    def of(cls, problems: tuple[Problem, ...], status: int = 422, rule: str = "") -> Reject:
+        """One refusal that names every problem at once; `rule` is that of the whole, else the first problem's."""
+        reject = cls(rule or problems[0].rule, problems[0].message, problems[0].field, status)
         reject.problems = problems
         return reject
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import islice
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -27,7 +28,8 @@ from chassis.decision import Caller, Reject
 from chassis.document import Bug
 from chassis.door import Asked, Page, Told
 from chassis.language import English
-from chassis.problems import PROBLEM, details, titled
+from chassis.problems import PROBLEM, Say, details, spoken, titled
+from chassis.reading import halves
 from contracts.event import Problem
 from contracts.wire import MESSAGES, problems_of
 
@@ -41,11 +43,33 @@ RULES = {400: "body_unreadable", 404: "no_such_path", 405: "method_not_allowed",
 
 
 def problem(
-    request: Request, status: int, problems: tuple[Problem, ...], headers: Mapping[str, str] | None = None
+    request: Request,
+    status: int,
+    problems: Sequence[Problem],
+    headers: Mapping[str, str] | None = None,
+    rule: str = "",
 ) -> Response:
     """RFC 9457 problem details in the language that the caller prefers."""
-    body, own = details(status, problems, request.headers.get("accept-language"), request.app.state.english)
+    body, own = details(status, problems, request.headers.get("accept-language"), request.app.state.english, rule)
     return Response(body, status, {**(headers or {}), **own}, PROBLEM)
+
+
+def saying(request: Request) -> Say:
+    """How sentences are said to this caller."""
+    return spoken(request.headers.get("accept-language"), request.app.state.english)[0]
+
+
+async def _whole(request: Request) -> None:
+    """Dependency of every route: a JSON body with half a character is refused before anybody keeps or digests it."""
+    if getattr(request.scope["route"], "body_field", None) is None:
+        return
+    body = await request.body()
+    try:
+        found = tuple(islice(halves(body, await request.json()), MOST_PROBLEMS)) if body else ()
+    except (ValueError, RecursionError):  # no JSON: the route itself says what it expects
+        return
+    if found:
+        raise Reject.of(found)
 
 
 async def _asked(
@@ -186,13 +210,13 @@ def application(
     english: English,
 ) -> FastAPI:
     """The empty application: error words, limits, health and metrics; services' routers are included by the suite."""
-    app: FastAPI = FastAPIOffline(title="Tongban 通办", redoc_url=None)
+    app: FastAPI = FastAPIOffline(title="Tongban 通办", redoc_url=None, dependencies=[Depends(_whole)])
     app.state.english = english
 
     @app.exception_handler(Reject)
     async def on_reject(request: Request, error: Reject) -> Response:
         headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
-        return problem(request, error.status, error.problems, headers)
+        return problem(request, error.status, error.problems, headers, error.rule)
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> Response:

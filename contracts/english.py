@@ -16,6 +16,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "格式不符合要求": "The format is not as required",
     "取值不符合要求": "The value is not as required",
     "不是合法的 JSON": "Not valid JSON",
+    "不是 UTF-8 文本": "Not text in UTF-8",
     "不是合法的时间": "Not a valid time",
     "时间必须带时区": "A time must say its time zone",
     "不在允许的取值之内": "Not one of the allowed values",

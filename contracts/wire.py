@@ -110,6 +110,8 @@ def problems_of(error: ValidationError) -> tuple[Problem, ...]:
 MESSAGES = {
     "missing": "必填项缺失",
     "json_invalid": "不是合法的 JSON",
+    "utf8_invalid": "不是 UTF-8 文本",
+    "value_error": "格式不正确",
     "extra_forbidden": "未定义的字段",
     "string_type": "应为文本",
     "string_unicode": "含有半个字符(孤立的代理码位)",

@@ -114,7 +114,6 @@ ENGLISH: Final[Mapping[str, str]] = {
     "该日没有这个承接事项可办": "The successor is not offered on that day",
     "目录中没有事项文件": "The catalogue has no files of items",
     "文件无法读取": "The file cannot be read",
-    "不是 UTF-8 文本": "Not text in UTF-8",
     "不是合法的 YAML": "Not valid YAML",
     "嵌套过深": "Nested too deeply",
     "展开后过大": "Too large when expanded",

@@ -14,7 +14,7 @@ from functools import cache
 from tests.architecture.sources import Source, within
 
 CJK = re.compile(r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")
-REFUSALS = {"Reject": 1, "Forbidden": 1, "Unauthorized": 1, "Unreadable": 1, "Problem": None}
+REFUSALS = {"Reject": 1, "Forbidden": 1, "Unauthorized": 1, "Unreadable": 1, "Problem": None, "unsigned": 1}
 """What refuses, and the place of its sentence among the arguments; None where it is named."""
 TABLES = ("MESSAGES", "FAULTS", "TITLES")
 """Sentences by rule or status."""

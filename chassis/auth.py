@@ -29,8 +29,8 @@ REMEMBERED = 2000
 class Unauthorized(Reject):
     """No valid credential: HTTP 401."""
 
-    def __init__(self, rule: str, message: str) -> None:
-        super().__init__(rule, message, "Authorization", 401)
+    def __init__(self, rule: str, message: str, field: str = "Authorization") -> None:
+        super().__init__(rule, message, field, 401)
 
 
 class Forbidden(Reject):
@@ -70,7 +70,7 @@ class Portals:
                 if scope not in scopes:
                     raise Forbidden("scope_missing", "该接入密钥没有此项权限")
                 return Caller("portal", name, scopes)
-        raise Unauthorized("api_key_invalid", "接入密钥无效")
+        raise Unauthorized("api_key_invalid", "接入密钥无效", "X-Api-Key")
 
 
 class Officers:

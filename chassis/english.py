@@ -31,6 +31,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "身份认证服务暂时不可用": "The identity provider is unavailable for the moment",
     "您的岗位没有此项权限": "Your post does not have this right",
     # Requests
+    "请求内容不得超过 {limit} 字节": "The body of a request has at most {limit} bytes",
     "分页标记无效": "The cursor is not valid",
     "没有这个办件": "There is no such case",
     "没有这个文档": "There is no such document",

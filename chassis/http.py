@@ -231,6 +231,8 @@ def application(
     @app.exception_handler(Refused)
     async def on_http(request: Request, error: Refused) -> Response:
         rule, text = RULES.get(error.status_code, "http"), titled(error.status_code)
+        if error.status_code == 413:
+            text = f"请求内容不得超过 {body_limit} 字节"
         words = getattr(request.scope.get("endpoint"), "refusal", None)
         if words is not None:
             return answer({**words(text), "rule": rule}, error.status_code)

@@ -71,7 +71,8 @@ async def standing(
     env: Mapping[str, str],
     **settings: Any,
 ) -> AsyncIterator[T]:
-    """Yields once the service, or all of these, are ready at `url`; `{city}` in a setting of `env` stands for the city's address."""
+    """Yields once the service, or all that are given, are ready at `url`; `{city}` in a setting of `env` stands for the
+    city's address."""
     await city.start()
     port = int(url.rpartition(":")[2])
     chosen = ChassisSettings(dir=tmp_path, port=port, sandbox=True, partitions=2, oidc_issuer=city.url, **settings)

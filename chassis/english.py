@@ -45,6 +45,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     ),
     "事件与所在主题或消息键不符": "The event does not belong to the topic or key on which it came",
     "该服务暂时不可用, 请稍后再试": "This service is unavailable for the moment; please try again later",
+    "业务繁忙, 请稍后再试": "Too busy; please try again later",
     "系统内部错误, 已记录": "Internal error; it has been recorded",
     "法定时钟只能在沙箱模式下移动": "The legal clock can be moved in sandbox mode only",
     "法定时钟不能后退": "The legal clock cannot go back",

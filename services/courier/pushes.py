@@ -25,6 +25,7 @@ from services.courier.partners.port import Partner, Push, Pushed
 log = logging.getLogger("tongban")
 
 UNREADABLE: Final = "push_unreadable"
+UNAUTHENTIC: Final = 401
 MOST_FAULTS: Final = 20
 """Faults that one answer names."""
 
@@ -44,12 +45,10 @@ class Pushes:
         push_unreadable) is answered in the partner's words, with our rules beside."""
         try:
             partner.verify(push)
-        except Reject as reject:
-            return refused(partner, [], reject.problems, say, reject.status, reject.rule)
-        try:
             read = partner.parse(push)
         except Reject as reject:
-            return refused(partner, [], reject.problems, say, 400, UNREADABLE)
+            rule = reject.rule if reject.status == UNAUTHENTIC else UNREADABLE
+            return refused(partner, [], reject.problems, say, reject.status, rule)
         if read.faults and not read.pushed:
             return refused(partner, read.failed, read.faults, say, 400, UNREADABLE)
         by = Caller("partner", partner.name)

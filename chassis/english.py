@@ -43,6 +43,8 @@ ENGLISH: Final[Mapping[str, str]] = {
     "事件早于去重记录的保留期, 不能确定是否已经处理": (
         "The event is older than what is kept to know repetitions; whether it was handled cannot be said"
     ),
+    "这个主题没有停读": "This topic is not stopped",
+    "事件来源与发布者不符": "The source of the event is not its publisher",
     "事件与所在主题或消息键不符": "The event does not belong to the topic or key on which it came",
     "该服务暂时不可用, 请稍后再试": "This service is unavailable for the moment; please try again later",
     "业务繁忙, 请稍后再试": "Too busy; please try again later",

@@ -31,15 +31,13 @@ from chassis.language import English
 from chassis.pressure import AGAIN
 from chassis.problems import PROBLEM, Say, details, spoken, titled
 from chassis.reading import halves
-from contracts.event import Problem
-from contracts.wire import MESSAGES, problems_of
+from contracts.event import Problem, brief
+from contracts.wire import MESSAGES, MOST_ERRORS, problems_of
 
 log = logging.getLogger("tongban")
 F = TypeVar("F", bound=Callable[..., Any])
 
 KEY = re.compile(r"[\x21-\x7e]{1,128}")
-MOST_PROBLEMS = 100
-"""Problems that one answer names, so that none is much larger than its question."""
 RULES = {400: "body_unreadable", 404: "no_such_path", 405: "method_not_allowed", 413: "body_too_large"}
 
 
@@ -66,7 +64,7 @@ async def _whole(request: Request) -> None:
         return
     body = await request.body()
     try:
-        found = tuple(islice(halves(body, await request.json()), MOST_PROBLEMS)) if body else ()
+        found = tuple(islice(halves(body, await request.json()), MOST_ERRORS)) if body else ()
     except (ValueError, RecursionError):  # no JSON: the route itself says what it expects
         return
     if found:
@@ -249,13 +247,13 @@ def application(
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> Response:
-        found = tuple(_problem(e) for e in error.errors()[:MOST_PROBLEMS])
+        found = brief(tuple(_problem(e) for e in error.errors()[:MOST_ERRORS]))
         malformed = any(p.rule == "json_invalid" for p in found)
         return problem(request, 400 if malformed else 422, found)
 
     @app.exception_handler(ValidationError)
     async def on_unreadable(request: Request, error: ValidationError) -> Response:
-        return problem(request, 422, problems_of(error)[:MOST_PROBLEMS])
+        return problem(request, 422, problems_of(error))
 
     @app.exception_handler(Refused)
     async def on_http(request: Request, error: Refused) -> Response:

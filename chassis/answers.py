@@ -84,6 +84,8 @@ class Route(APIRoute):
             said = {"content": content, "headers": ETAG if issubclass(origin, Kept) else {}}
             status, others = given.get("status_code") or 200, given.get("responses") or {}
             more = others.get(status, {})
-            said = {**said, **more, "content": {**content, **more.get("content", {})}}
+            for media, told in more.get("content", {}).items():
+                content[media] = {**content.get(media, {}), **told}
+            said = {**said, **more, "content": content}
             given.update(response_model=None, responses={**others, status: said})
         super().__init__(path, endpoint, **given)

@@ -178,6 +178,11 @@ def text(description: str, *, media: str = "text/plain") -> dict[int | str, dict
     return {200: {"description": description, "content": {media: {"schema": {"type": "string"}}}}}
 
 
+def sample(example: Any) -> dict[int | str, dict[str, Any]]:
+    """`responses` of a route whose answers look like this, where the schema itself has no samples."""
+    return {200: {"content": {JSON: {"example": example}}}}
+
+
 def unhealthy(of: Any) -> dict[int | str, dict[str, Any]]:
     """`responses` of a probe, which says no in the same shape."""
     return {503: {"content": {JSON: {"schema": shape(of)}}, "description": "不能 no"}}
@@ -190,9 +195,17 @@ def refusals(*statuses: str) -> dict[int | str, dict[str, Any]]:
 
 def _shown(words: Mapping[str, Any]) -> dict[str, Any]:
     """A partner's own words as an example, and as the schema of all such words."""
-    kinds = {bool: "boolean", int: "integer", str: "string", list: "array", dict: "object"}
-    fields = {name: {"type": kinds[type(word)]} if word is not None else {} for name, word in words.items()}
-    return {"example": words, "schema": {"type": "object", "required": [*words], "properties": fields}}
+    kinds: dict[type, dict[str, Any]] = {
+        bool: {"type": "boolean"},
+        int: {"type": "integer"},
+        str: {"type": "string"},
+        list: {"type": "array", "items": {}},
+        dict: {"type": "object"},
+        type(None): {},
+    }
+    fields = {name: kinds[type(word)] for name, word in words.items()}
+    required = [name for name, word in words.items() if word is not None]
+    return {"example": words, "schema": {"type": "object", "required": required, "properties": fields}}
 
 
 def holding(shape: Any, sample: str) -> msgspec.Meta:
@@ -245,8 +258,10 @@ def _complete(schema: dict[str, Any]) -> None:
                 _refusing(one, method)
                 if one["tags"] == ["operators"]:
                     one["summary"] += f" · {path.split('/')[1]}"
-            elif "422" in one["responses"]:
-                one["responses"]["422"] = _refusal("422")
+            else:
+                one["security"] = []
+                if "422" in one["responses"]:
+                    one["responses"]["422"] = _refusal("422")
             for content in _contents(one):
                 if "example" not in content:
                     content["example"] = sampled(content["schema"], shapes)

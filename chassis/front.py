@@ -1,16 +1,20 @@
 """The front door of `--processes`: one port whose paths lead to the process of each service.
 
-It passes bytes on and merges health and clock; this module must never know what a path means.
+It passes bytes on and merges health, clock, metrics and description; this module must never know what other paths mean.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
 from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from chassis import merging
 
 HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "host", "content-length", "upgrade", "te", "trailer"})
 
@@ -31,6 +35,8 @@ class Front:
         app.router.add_get("/live", self._health)
         app.router.add_get("/ready", self._health)
         app.router.add_get("/clock", self._read_clock)
+        app.router.add_get("/openapi.json", self._describe)
+        app.router.add_get("/metrics", self._measure)
         app.router.add_route("*", "/{rest:.*}", self._pass)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
@@ -56,21 +62,38 @@ class Front:
                 kept = {k: v for k, v in reply.headers.items() if k.lower() not in HOP}
                 return web.Response(body=await reply.read(), status=reply.status, headers=kept)
         except (aiohttp.ClientError, TimeoutError):
-            text = f'{{"title":"暂时不可用","status":503,"rule":"service_unavailable","detail":"{name}"}}'
-            return web.Response(
-                text=text, status=503, content_type="application/problem+json", headers={"Retry-After": "1"}
-            )
+            return unavailable(name)
 
     async def _ask_all(self, path: str) -> list[tuple[int, dict[str, Any]]]:
-        async def one(port: int) -> tuple[int, dict[str, Any]]:
+        return [(status, json.loads(body)) for status, body in await self._hear_all(path)]
+
+    async def _hear_all(self, path: str) -> list[tuple[int, bytes]]:
+        """What each service answers, in their order."""
+
+        async def one(port: int) -> tuple[int, bytes]:
             assert self._session is not None
+            headers = {"Accept-Encoding": "identity"}
             try:
-                async with self._session.get(f"http://127.0.0.1:{port}{path}") as reply:
-                    return reply.status, await reply.json()
+                async with self._session.get(f"http://127.0.0.1:{port}{path}", headers=headers) as reply:
+                    return reply.status, await reply.read()
             except (aiohttp.ClientError, TimeoutError):
-                return 503, {"ok": False}
+                return 503, b'{"ok": false}'
 
         return await asyncio.gather(*(one(port) for port in self.services.values()))
+
+    async def _describe(self, request: web.Request) -> web.Response:
+        """One description of all services; none while a service cannot say what it has, rather than a part of it."""
+        found = await self._ask_all("/openapi.json")
+        missing = [name for name, (status, _) in zip(self.services, found, strict=True) if status != 200]
+        if missing:
+            return unavailable(", ".join(missing))
+        return web.json_response(merging.descriptions(document for _, document in found))
+
+    async def _measure(self, request: web.Request) -> web.Response:
+        """The metrics of all processes that answer: one that does not must not hide the others."""
+        found = zip(self.services, await self._hear_all("/metrics"), strict=True)
+        texts = {name: body.decode() for name, (status, body) in found if status == 200}
+        return web.Response(body=merging.metrics(texts), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _health(self, request: web.Request) -> web.Response:
         found = dict(zip(self.services, await self._ask_all(request.path), strict=True))
@@ -86,3 +109,19 @@ class Front:
         following = [state["next"] for state in states if state["next"]]
         merged = {**states[0], "next": min(following, default=None), "idle": all(s["idle"] for s in states)}
         return web.json_response(merged)
+
+
+def unavailable(name: str) -> web.Response:
+    """A problem as services tell theirs: who cannot be reached now."""
+    told = {"rule": "service_unavailable", "message": f"暂时不可用: {name}", "field": None}
+    body = {
+        "type": "urn:tongban:problem:service_unavailable",
+        "title": "暂时不可用",
+        "status": 503,
+        "detail": told["message"],
+        "rule": told["rule"],
+        "field": None,
+        "errors": [told],
+    }
+    text = json.dumps(body, ensure_ascii=False)
+    return web.Response(text=text, status=503, content_type="application/problem+json", headers={"Retry-After": "1"})

@@ -203,6 +203,7 @@ def application(
         version=described.VERSION,
         description=described.ABOUT,
         license_info=described.LICENCE,
+        servers=[{"url": "/", "description": "where this description was read"}],
         redoc_url=None,
         openapi_tags=[{"name": name, "description": described.TAGS.get(name, name)} for name in sorted(names)]
         + [{"name": name, "description": described.TAGS[name]} for name in ("operators", "suite")],

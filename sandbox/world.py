@@ -16,7 +16,7 @@ import socket
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -72,9 +72,10 @@ class World:
         bus: str = "",
         store: str = "",
         settings: Mapping[str, str] = MappingProxyType({}),
+        traces: Sequence[aiohttp.TraceConfig] = (),
         **city: Any,
     ) -> None:
-        self.settings = settings
+        self.settings, self.traces = settings, traces
         self.directory, self.bus_url, self.store_url = directory.resolve(), bus, store
         self.processes = processes
         self.port = port or free_ports(PORTS if processes else 1)
@@ -121,7 +122,9 @@ class World:
             raise WorldError(f"the pretend city cannot listen: {error.strerror}") from None
         # The suite closes a connection after five idle seconds; it must not do so under a request on its way.
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=3)
-        self.http = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=40))
+        self.http = aiohttp.ClientSession(
+            connector=connector, timeout=aiohttp.ClientTimeout(total=40), trace_configs=list(self.traces)
+        )
         self._opened.push_async_callback(self.http.close)
         began = time.monotonic()
         self._opened.push_async_callback(self._end)

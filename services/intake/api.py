@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query
 
+from chassis import described
 from chassis.answers import Answer, Kept, Route, answer, page, reply
 from chassis.decision import Caller, Decider
 from chassis.door import Asked, Door
@@ -263,7 +264,7 @@ def routes(
         listed: Catalogue = {"items": [views.entry(item) for item in found]}
         return answer(listed)
 
-    @router.get("/items/{code}")
+    @router.get("/items/{code}", responses=described.sample(founding.catalog.first()))
     async def item(code: Annotated[str, Path(max_length=40)]) -> Answer[Item]:
         """办事指南 the guide to one item
 

@@ -37,8 +37,6 @@ T = TypeVar("T")
 EDITOR, PUBLISHER = "item_editor", "item_publisher"
 Code = Annotated[str, Path(max_length=40)]
 Day = Annotated[date | None, Query(description="The day on which the list counts; today without it.")]
-ITEM = {"content": {"application/json": {"schema": described.shape(Item)}}}
-"""The body of a draft, which is judged as a whole by `examine` and not by FastAPI."""
 TAGGED: Mapping[int | str, dict[str, Any]] = {
     200: {"headers": ETAG},
     304: {"description": "未变 the list is the one of `If-None-Match`", "headers": ETAG},
@@ -60,7 +58,7 @@ def routes(publications: Decider[Publication], catalog: Living, door: Door) -> A
     """Below `/intake`: `items/{code}/…` for the two persons, `lists` for everybody."""
     router = APIRouter(route_class=Route)
 
-    @router.put("/items/{code}/draft", openapi_extra={"requestBody": ITEM})
+    @router.put("/items/{code}/draft", openapi_extra={"requestBody": drafted(catalog.first())})
     async def draft(
         code: Code, item: Annotated[dict[str, Any], Body()], by: Caller = officer(EDITOR), asked: Asked = ASKED
     ) -> Kept[ItemPublication]:
@@ -145,7 +143,7 @@ def routes(publications: Decider[Publication], catalog: Living, door: Door) -> A
         """
         return answer(history(catalog, code))
 
-    @router.get("/items/{code}/versions/{number}")
+    @router.get("/items/{code}/versions/{number}", responses=described.sample(catalog.first()))
     async def version(code: Code, number: Annotated[int, Path(ge=1)]) -> Answer[Item]:
         """某一版本 one version of an item
 
@@ -172,6 +170,11 @@ def routes(publications: Decider[Publication], catalog: Living, door: Door) -> A
         return tagged(catalog, name, day or today(door), known, lambda name, day: listed(catalog, name, day))
 
     return router
+
+
+def drafted(example: Any) -> dict[str, Any]:
+    """The body of a draft, which is judged as a whole by `examine` and not by FastAPI."""
+    return {"content": {"application/json": {"schema": described.shape(Item), "example": example}}}
 
 
 def today(door: Door) -> date:

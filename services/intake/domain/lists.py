@@ -84,7 +84,7 @@ def responsibilities(items: Sequence[Item]) -> list[ListLine]:
 def fees(items: Sequence[Item]) -> list[ListLine]:
     """收费清单: every item that charges, with what; an item that is not here charges nothing."""
     charging = by_department(item for item in items if item.fees)
-    return [{**head(item), "fees": item.fees} for item in charging]
+    return [{**head(item), "fees": item.model_dump(mode="json", include={"fees"})["fees"]} for item in charging]
 
 
 def public_services(items: Sequence[Item]) -> list[ListLine]:
@@ -113,7 +113,14 @@ def instant(items: Sequence[Item]) -> list[ListLine]:
 def bundles(items: Sequence[Item]) -> list[ListLine]:
     """一件事一次办清单: what is applied for once, with the items it consists of."""
     found = by_department(item for item in items if item.kind is ItemKind.BUNDLE or item.children)
-    return [{**head(item), "children": item.children, "promised": term(item.promised)} for item in found]
+    return [
+        {
+            **head(item),
+            "children": item.model_dump(mode="json", include={"children"})["children"],
+            "promised": term(item.promised),
+        }
+        for item in found
+    ]
 
 
 def four_ways(items: Sequence[Item]) -> list[ListLine]:

@@ -262,6 +262,9 @@ def _complete(schema: dict[str, Any]) -> None:
                 one["security"] = []
                 if "422" in one["responses"]:
                     one["responses"]["422"] = _refusal("422")
+            for content in one.get("requestBody", {}).get("content", {}).values():
+                if content["schema"].get("anyOf", [])[1:] == [{"type": "null"}]:  # who has nothing to say sends nothing
+                    content["schema"] = content["schema"]["anyOf"][0]
             for content in _contents(one):
                 if "example" not in content:
                     content["example"] = sampled(content["schema"], shapes)
@@ -302,7 +305,12 @@ def _refusing(operation: dict[str, Any], method: str) -> None:
     credentials: list[dict[str, list[str]]] = [
         {name: []} for header, (name, _) in CREDENTIALS.items() if header in names
     ]
-    operation["parameters"] = [p for p in parameters if p["name"].lower() not in CREDENTIALS]
+    demanded = {p["name"].lower() for p in parameters if p["required"]}
+    operation["parameters"] = [
+        p
+        for p in parameters
+        if (lower := p["name"].lower()) not in CREDENTIALS and (p["required"] or lower not in demanded)
+    ]
     operation["security"] = credentials
     possible = "400 404 422" + " 401 403 503" * bool(credentials) + " 409 412 413 428" * (method not in ("get", "head"))
     for status in possible.split():

@@ -205,8 +205,10 @@ def application(
         license_info=described.LICENCE,
         servers=[{"url": "/", "description": "where this description was read"}],
         redoc_url=None,
-        openapi_tags=[{"name": name, "description": described.TAGS.get(name, name)} for name in sorted(names)]
-        + [{"name": name, "description": described.TAGS[name]} for name in ("operators", "suite")],
+        openapi_tags=[
+            {"name": name, "description": described.TAGS.get(name, name)}
+            for name in sorted({*names, "operators", "suite"})
+        ],
         generate_unique_id_function=described.operation,
         separate_input_output_schemas=False,
     )

@@ -21,6 +21,7 @@ def descriptions(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
             if key == "tags":
                 known = merged.setdefault("tags", [])
                 known += [tag for tag in value if tag not in known]
+                known.sort(key=lambda tag: tag["name"])
             elif isinstance(value, dict):
                 _joined(merged.setdefault(key, {}), value, 2 if key == "components" else 1)
             else:

@@ -141,7 +141,7 @@ class Suite:
             }
             return answer(reading)
 
-        @app.put("/clock", name="move_clock", tags=["suite"], responses=described.refusals("403", "409"))
+        @app.put("/clock", name="move_clock", tags=["suite"], responses=described.refusals("400", "403", "409", "413"))
         async def move(body: Move) -> Answer[Moved]:
             """拨动时钟 move the legal clock
 

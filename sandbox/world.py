@@ -129,7 +129,8 @@ class World:
         began = time.monotonic()
         self._opened.push_async_callback(self._end)
         await self.launch()
-        await self.until("the suite to be ready", self.ready)
+        # Several interpreters start at once, which takes its time where the machine has other work as well.
+        await self.until("the suite to be ready", self.ready, PATIENCE * (3 if self.processes else 1))
         took = time.monotonic() - began
         await self._set_clock(at)
         self.bus = self._bus()

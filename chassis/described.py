@@ -136,6 +136,7 @@ def push(
         "responses": {
             200: {"description": "收妥, 可以不再推送 taken", "content": {JSON: _shown(accepted)}},
             **{int(status): {"description": text, **failure} for status, text in texts.items()},
+            503: {**_refusal("503"), "content": {**failure["content"], **_problem()}},
         },
         "openapi_extra": {
             "requestBody": {"required": True, "content": {FORM if form else JSON: {"schema": schema}}},
@@ -149,7 +150,7 @@ def push(
 
 
 def xml_push(
-    *, accepted: str, queries: Mapping[str, str], sample: str = "", refusals: str = "400 401 413"
+    *, accepted: str, queries: Mapping[str, str], sample: str = "", refusals: str = "400 401 413 503"
 ) -> dict[str, Any]:
     """The same of a partner that signs by its query and hears plain text; `sample` is a body, where there is one."""
     extra: dict[str, Any] = {
@@ -312,7 +313,9 @@ def _refusing(operation: dict[str, Any], method: str) -> None:
         if (lower := p["name"].lower()) not in CREDENTIALS and (p["required"] or lower not in demanded)
     ]
     operation["security"] = credentials
-    possible = "400 404 422" + " 401 403 503" * bool(credentials) + " 409 412 413 428" * (method not in ("get", "head"))
+    changes = method not in ("get", "head")
+    possible = "400 404 422" + " 401 403" * bool(credentials) + " 409 412 413 428" * changes
+    possible += " 503" * (changes or bool(credentials))
     for status in possible.split():
         operation["responses"][status] = _refusal(status)
 

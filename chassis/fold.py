@@ -14,7 +14,7 @@ import msgspec
 
 from chassis.bus import Record, partition_of
 from chassis.decision import Alarm, Answer, Command, Decider, Decision, Errand, Reject, State
-from chassis.document import Body, Bug, Doc, Open, Outgoing, derived, describe, span
+from chassis.document import Body, Bug, Doc, Open, Outgoing, brief, derived, describe, span
 from chassis.store import Row
 from contracts.event import Event
 from contracts.wire import Envelope, encode
@@ -32,7 +32,7 @@ class Touch:
 
 @dataclass(frozen=True, slots=True)
 class Defer:
-    """An errand is to be tried again at `at` (system time); see `Open` for the rest. `tries` names the claim that says
+    """An errand is to be tried again at `at` (steady time); see `Open` for the rest. `tries` names the claim that says
     so: what an older claim says no longer counts."""
 
     errand: str
@@ -65,6 +65,11 @@ class Message(msgspec.Struct):
     version: int | None = None
     context: Any = None
 
+    @property
+    def mark(self) -> str:
+        """What the document remembers it by."""
+        return brief(self.id, self.digest)
+
 
 class Folded(msgspec.Struct, Generic[S]):
     """The outcome of one fold. `doc` is None when nothing is to be written; `results` answers each message with the
@@ -94,35 +99,43 @@ class Folder(Generic[S]):
         self._source = f"/tongban/{service}"
         self._decoder = msgspec.json.Decoder(Body[decider.state])  # type: ignore[name-defined]
         self._encoder = msgspec.json.Encoder()
+        # Bytes stay bytes in MessagePack; nobody reads what is gone in a moment.
+        self._outbox = msgspec.msgpack.Decoder(list[Outgoing])
+        self._packed = msgspec.msgpack.Encoder()
         types = tuple(errands)
         self._errands = msgspec.json.Decoder(Union[types]) if types else None  # noqa: UP007
 
     def blank(self, id: str) -> Doc[S]:
         return Doc(id, 0, self.decider.state(id=id), {}, 0, 0, [], [], None, None)
 
-    def load(self, row: Row, acked: int) -> Doc[S]:
-        """The document of a row; `acked` is the mark of the row's owner."""
+    def load(self, row: Row, acked: int, shift: float = 0.0) -> Doc[S]:
+        """The document of a row; `acked` is the mark of the row's owner, `shift` what its steady time lacks to ours."""
         body = self._decoder.decode(row.body)
-        outbox = [out for out in body.outbox if out.batch > acked] if row.batch > acked else []
+        errands = [shifted(open, shift) for open in body.errands] if shift else body.errands
+        lease = row.lease + shift if row.lease is not None else None
+        kept = self._outbox.decode(row.outbox) if row.outbox else body.outbox
+        outbox = [out for out in kept if out.batch > acked] if row.batch > acked else []
         return Doc(
-            row.id, row.version, body.state, body.seen, body.said, body.lines, outbox, body.errands,
-            row.due, row.lease, carry=row.batch > acked,
+            row.id, row.version, body.state, body.known(), body.said, body.lines, outbox, errands,
+            row.due, lease, carry=row.batch > acked,
         )  # fmt: skip
 
-    def row(self, folded: Folded[S], owner: str, batch: int) -> Row:
-        """The row to write; fixes the batch of the events said now. A document with nothing to say carries no stamp, so
-        that the sweep for the events of the dead never looks at it."""
+    def row(self, folded: Folded[S], owner: str, batch: int, acked: int = 0) -> Row:
+        """The row to write; fixes the batch of the events said now, and drops those that this owner's mark `acked` has
+        reached. A document with nothing to say carries no stamp, so that the sweep for the events of the dead never
+        looks at it."""
         doc = folded.doc
         assert doc is not None
         for out in doc.outbox if folded.carry else folded.say:
             out.batch = batch
+        doc.outbox = [out for out in doc.outbox if out.batch > acked]
         state = doc.state
         return Row(
             kind=self.kind,
             id=doc.id,
             version=doc.version,
             shard=partition_of(doc.id, self.partitions),
-            body=self._encoder.encode(Body(state, doc.seen, doc.said, doc.lines, doc.outbox, doc.errands)),
+            body=self._encoder.encode(Body(state, doc.seen, doc.said, doc.lines, [], doc.errands, True)),
             owner=owner,
             batch=batch if doc.outbox else 0,
             due=doc.due,
@@ -131,15 +144,16 @@ class Folder(Generic[S]):
             order=state.order(),
             line=doc.lines - len(folded.append),
             lines=folded.append,
+            outbox=self._packed.encode([out.stored() for out in doc.outbox]) if doc.outbox else b"",
         )
 
     def fold(
-        self, doc: Doc[S], messages: Sequence[Message], now: datetime, system: float, ripe: bool = True
+        self, doc: Doc[S], messages: Sequence[Message], now: datetime, steady: float, ripe: bool = True
     ) -> Folded[S]:
         """Applies messages in order. Before each of them rings what was due when it happened, and at the end what is
         due now, unless the service is still catching up (not `ripe`): then what ended a clock in time may be waiting
         on the bus. A message that is rejected changes nothing; the others still count."""
-        work = _Work(self, doc, now, system)
+        work = _Work(self, doc, now, steady)
         for message in messages:
             work.ring(_edge(message, now, ripe))
             work.apply(message)
@@ -157,8 +171,15 @@ class Folder(Generic[S]):
     def outgoing(self, event: Event | Record, id: str, sequence: int, cause: str, trace: str) -> list[Outgoing]:
         if isinstance(event, Record):
             return [Outgoing(0, event.topic, event.key, dict(event.headers), event.value)]
-        headers, value = encode(Envelope(id, self._source, sequence, event, cause, trace))
-        return [Outgoing(0, topic, key, headers, value) for topic, key in event.routes()]
+        envelope = Envelope(id, self._source, sequence, event, cause, trace)
+        headers, value = encode(envelope)
+        return [Outgoing(0, topic, key, headers, value, envelope) for topic, key in event.routes()]
+
+
+def shifted(open: Open, shift: float) -> Open:
+    """The same errand, its moments on another hand of time."""
+    doubt = open.doubt + shift if open.doubt else 0.0
+    return msgspec.structs.replace(open, lease=open.lease + shift, doubt=doubt)
 
 
 def _edge(message: Message, now: datetime, ripe: bool) -> datetime | None:
@@ -172,8 +193,8 @@ def _edge(message: Message, now: datetime, ripe: bool) -> datetime | None:
 class _Work(Generic[S]):
     """One fold under way."""
 
-    def __init__(self, folder: Folder[S], doc: Doc[S], now: datetime, system: float) -> None:
-        self.folder, self.doc, self.now, self.system = folder, doc, now, system
+    def __init__(self, folder: Folder[S], doc: Doc[S], now: datetime, steady: float) -> None:
+        self.folder, self.doc, self.now, self.steady = folder, doc, now, steady
         self.state = doc.state
         self.seen: dict[str, int] | None = None
         self.said = doc.said
@@ -257,10 +278,10 @@ class _Work(Generic[S]):
             self.changed = True
             return True
         seen = self.doc.seen if self.seen is None else self.seen
-        mark = f"{message.id}#{message.digest}" if message.digest else message.id
+        mark = message.mark
         if mark in seen:
             return False
-        if message.digest and any(known.startswith(f"{message.id}#") for known in seen):
+        if message.digest and any(known.startswith(f"{brief(message.id)}#") for known in seen):
             raise Reject("idempotency_key_reused", "同一个 Idempotency-Key 不能用于不同的内容", "Idempotency-Key", 422)
         if isinstance(body, Command):
             if self.doc.version == 0 and not body.CREATES and not self.changed:
@@ -274,7 +295,7 @@ class _Work(Generic[S]):
         if repeatable and (decided or self.doc.version or self.changed):
             if self.seen is None:
                 self.seen = dict(self.doc.seen)
-            self.seen[mark] = int(self.system) if self.folder.decider.forgets else 0
+            self.seen[mark] = int(self.steady) if self.folder.decider.forgets else 0
             self.changed = True
         return True
 
@@ -299,7 +320,7 @@ class _Work(Generic[S]):
             self.say += self.folder.outgoing(event, event_id, self.said, cause, span(trace, event_id))
         for ordinal, errand in enumerate(decision.do):
             errand_id = derived(service, kind, id, cause, "do", str(ordinal))
-            lease = self.system + self.folder.lease
+            lease = self.steady + self.folder.lease
             # Whoever finds it after a crash cannot know whether it was made; only this process may skip asking, and
             # anybody where making it is said apart.
             self.errands = [*self.errands, Open(errand_id, 0, errand.careful(), lease, errand)]
@@ -331,14 +352,14 @@ class _Work(Generic[S]):
 
     def claim(self) -> None:
         """Takes over errands whose lease has ended: a deferred one whose time has come, or one of a dead process."""
-        if all(open.lease > self.system for open in self.errands):
+        if all(open.lease > self.steady for open in self.errands):
             return
         taken = []
         for open in self.errands:
-            if open.lease <= self.system:
+            if open.lease <= self.steady:
                 # A dead process was at work until its lease ended, at most.
                 doubt = open.doubt or (0.0 if open.sure else open.lease)
-                lease = self.system + self.folder.lease
+                lease = self.steady + self.folder.lease
                 ours = msgspec.structs.replace(open, tries=open.tries + 1, lease=lease, doubt=doubt)
                 self.run.append(ours)
                 sure = open.sure and self.folder.errand(open).careful()
@@ -370,5 +391,5 @@ class _Work(Generic[S]):
         forgets = self.folder.decider.forgets
         if forgets is None or len(seen) < 64:
             return seen
-        edge = self.system - forgets.total_seconds() - timedelta(days=1).total_seconds()
+        edge = self.steady - forgets.total_seconds() - timedelta(days=1).total_seconds()
         return {id: at for id, at in seen.items() if at > edge}

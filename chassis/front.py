@@ -1,6 +1,7 @@
 """The front door of `--processes`: one port whose paths lead to the process of each service.
 
-It passes bytes on and merges health, clock, metrics and description; this module must never know what other paths mean.
+It passes bytes on and merges health, clock, metrics, description and what stands at `/`; this module must never know
+what other paths mean.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from chassis import merging
+from chassis.welcome import missing, welcome
 
 HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "host", "content-length", "upgrade", "te", "trailer"})
 
@@ -32,6 +34,7 @@ class Front:
             connector=aiohttp.TCPConnector(limit=0), auto_decompress=False, timeout=aiohttp.ClientTimeout(total=60)
         )
         app = web.Application(client_max_size=self.body_limit)
+        app.router.add_get("/", self._home)
         app.router.add_get("/live", self._health)
         app.router.add_get("/ready", self._health)
         app.router.add_get("/clock", self._read_clock)
@@ -84,9 +87,9 @@ class Front:
     async def _describe(self, request: web.Request) -> web.Response:
         """One description of all services; none while a service cannot say what it has, rather than a part of it."""
         found = await self._ask_all("/openapi.json")
-        missing = [name for name, (status, _) in zip(self.services, found, strict=True) if status != 200]
-        if missing:
-            return unavailable(", ".join(missing))
+        absent = [name for name, (status, _) in zip(self.services, found, strict=True) if status != 200]
+        if absent:
+            return unavailable(", ".join(absent))
         return web.json_response(merging.descriptions(document for _, document in found))
 
     async def _measure(self, request: web.Request) -> web.Response:
@@ -94,6 +97,13 @@ class Front:
         found = zip(self.services, await self._hear_all("/metrics"), strict=True)
         texts = {name: body.decode() for name, (status, body) in found if status == 200}
         return web.Response(body=merging.metrics(texts), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def _home(self, request: web.Request) -> web.Response:
+        """What each process says of its own services, in one answer."""
+        found = zip(self.services, await self._ask_all("/"), strict=True)
+        entries = [one for name, (_, said) in found for one in said.get("services") or [missing(name)]]
+        body, headers = welcome(request.headers.get("Accept", ""), entries)
+        return web.Response(body=body, headers=headers)
 
     async def _health(self, request: web.Request) -> web.Response:
         found = dict(zip(self.services, await self._ask_all(request.path), strict=True))

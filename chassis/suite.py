@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Annotated
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from pydantic import AwareDatetime, BaseModel, Field
 from typing_extensions import TypedDict
 
@@ -26,12 +26,14 @@ from chassis.auth import Officers, Portals
 from chassis.backends import open_bus, open_store
 from chassis.clock import Clock
 from chassis.decision import Reject
-from chassis.http import Live, Ready, application
+from chassis.http import Live, Ready, application, begun_at
 from chassis.line import Line
+from chassis.pressure import Pressure
 from chassis.sealing import Keyring, load_keyring
 from chassis.service import Parts, Service
 from chassis.settings import ChassisSettings
 from chassis.shapes import Moment
+from chassis.welcome import entry, welcome
 from chassis.workdays import Calendar
 from contracts.event import SHANGHAI
 
@@ -105,6 +107,7 @@ class Suite:
             for s in services
         ]
         self.officers = Officers(settings.oidc_issuer, settings.oidc_audience, self.clock)
+        self.pressure = Pressure({line.name: line.pipeline for line in self.lines}, settings.inbox)
         self.app = self._application()
         self.started = asyncio.Event()
 
@@ -115,6 +118,7 @@ class Suite:
             body_limit=self.settings.body_limit,
             live=self.live,
             ready=self.ready,
+            refuses=self.pressure.refuses,
         )
         app.state.officers = self.officers
         app.state.portals = Portals(self.settings.portal_keys)
@@ -122,7 +126,15 @@ class Suite:
             if line.service.routes is not None:
                 app.include_router(line.service.routes(line.door), prefix=f"/{line.name}", tags=[line.name])
             app.include_router(operators.router(line), prefix=f"/{line.name}", tags=["operators"])
+        self.pressure.begins = begun_at(app)
         self._clock_routes(app)
+        entries = [entry(line.service) for line in self.lines]
+
+        async def home(request: Request) -> Response:
+            body, headers = welcome(request.headers.get("Accept", ""), entries)
+            return Response(body, headers=headers)
+
+        app.add_route("/", home, ["GET"], include_in_schema=False)
         return app
 
     def _clock_routes(self, app: FastAPI) -> None:

@@ -63,7 +63,7 @@ class LogBus:
         self._fresh = True
         self._bells: list[int] = []
         self._bell: asyncio.DatagramTransport | None = None
-        self._tended = 0.0
+        self._tended = float("-inf")
 
     # -- life ----------------------------------------------------------------------------------------------------
 
@@ -159,7 +159,8 @@ class LogBus:
                 await self.tend()
 
     async def _append(self, records: Sequence[tuple[Record, bytes]]) -> list[Record]:
-        """Writes them in order; returns them as readers will see them."""
+        """Writes them in order; returns them as readers will see them: with their memo, so that what this process says
+        is not decoded by itself."""
         now = self.clock.system()
         if unknown := {record.topic for record, _ in records} - self._partitions.keys():
             async with self.file.write() as db:
@@ -179,7 +180,7 @@ class LogBus:
             last = await self.file.append(_insert(size), args)
             first = last - len(part) + 1
             said += [
-                Record(r.topic, r.key, r.headers, r.value, place, seq)
+                Record(r.topic, r.key, r.headers, r.value, place, seq, r.memo)
                 for seq, ((r, _), place) in enumerate(zip(part, places, strict=True), first)
             ]
         return said
@@ -262,20 +263,20 @@ class LogBus:
 
     async def tend(self) -> None:
         """About once a second, by whoever reads: this process's bell, the others' bells, and what is too old."""
-        now = self.clock.system()
+        now = self.clock.machine()
         if now - self._tended < 1.0 or self._bell is None:
             return
-        self._tended = now
+        self._tended, wall = now, self.clock.system()
         port: int = self._bell.get_extra_info("sockname")[1]
         try:
             async with self.members.write() as db:
                 db.execute("INSERT OR REPLACE INTO bell VALUES (?, ?)", (port, now))
-                db.execute("DELETE FROM bell WHERE beat < ?", (now - BELL_LIVES,))
+                db.execute("DELETE FROM bell WHERE beat NOT BETWEEN ? AND ?", (now - BELL_LIVES, now + BELL_LIVES))
                 self._bells = [p for (p,) in db.execute("SELECT port FROM bell WHERE port <> ?", (port,))]
             oldest = self.read("SELECT at FROM log ORDER BY seq LIMIT 1")
-            if oldest and oldest[0][0] < now - min(KEEP_DAYS.values()) * 86_400:
+            if oldest and oldest[0][0] < wall - min(KEEP_DAYS.values()) * 86_400:
                 async with self.file.write() as db:
-                    self._forget(db, now)
+                    self._forget(db, wall)
         except sqlite3.Error as error:
             raise BusDown(str(error)) from None
         swept: dict[int, int] = dict(self.read("SELECT days, seq FROM swept"))  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+from collections import defaultdict, deque
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -14,12 +15,16 @@ from pymongo import ASCENDING, InsertOne, ReplaceOne, WriteConcern
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from chassis.settings import SettingsError
-from chassis.store import Ref, Row, StoreDown
+from chassis.store import Owner, Ref, Row, StoreDown
 
 log = logging.getLogger("tongban")
 
 DUPLICATE = 11000
 SEPARATOR = "|"
+CALM = 60.0
+"""Seconds after which a published outbox is cleared away. What is written again sooner needs no write for that."""
+CLEARED = 200
+"""Batches whose outboxes one beat clears away at most, so that none takes long."""
 
 
 def client(url: str, driver: str) -> Any:
@@ -43,7 +48,8 @@ class MongoStore:
     def __init__(self, url: str, database: str, driver: str = "motor") -> None:
         self.url, self.database, self.driver = url, database, driver
         self._client: Any = None
-        self._quiet: set[tuple[str, float]] = set()
+        self._marks: dict[str, deque[tuple[float, int]]] = defaultdict(deque)
+        self._cleared: dict[str, int] = {}
 
     async def open(self) -> None:
         if self._client is not None:
@@ -79,7 +85,21 @@ class MongoStore:
             await self._settle(left)
         return {(doc["kind"], doc["id"]): _row(doc) for doc in found}
 
-    async def write(self, rows: Sequence[Row]) -> set[Ref]:
+    async def write(self, rows: Sequence[Row], compare: Mapping[Ref, int] = {}) -> set[Ref]:
+        losers: set[Ref] = await self._put_rows(rows) if rows else set()
+        return losers | await self._moved(compare) if compare else losers
+
+    async def _moved(self, compare: Mapping[Ref, int]) -> set[Ref]:
+        """Which of these documents stand at another version."""
+        ids = [_id(kind, id) for kind, id in compare]
+        try:
+            found = await self._doc.find({"_id": {"$in": ids}}, {"v": 1}).to_list(len(ids))
+        except PyMongoError as error:
+            raise StoreDown(type(error).__name__) from None
+        versions = {doc["_id"]: doc["v"] for doc in found}
+        return {ref for ref, version in compare.items() if versions.get(_id(*ref), 0) != version}
+
+    async def _put_rows(self, rows: Sequence[Row]) -> set[Ref]:
         docs = [_doc(row) for row in rows]
         new = [InsertOne(doc) for doc in docs if doc["v"] == 1]
         old = [ReplaceOne({"_id": doc["_id"], "v": doc["v"] - 1}, doc) for doc in docs if doc["v"] > 1]
@@ -136,34 +156,48 @@ class MongoStore:
     async def beat(self, owner: str, acked: int, now: float) -> None:
         try:
             await self._owner.replace_one({"_id": owner}, {"_id": owner, "acked": acked, "beat": now}, upsert=True)
+            await self._clear_calm(owner, acked, now)
         except DuplicateKeyError:
             return
         except PyMongoError as error:
             raise StoreDown(type(error).__name__) from None
 
-    async def marks(self, owners: Collection[str]) -> dict[str, int]:
-        try:
-            found = await self._owner.find({"_id": {"$in": list(owners)}}).to_list(len(owners))
-        except PyMongoError as error:
-            raise StoreDown(type(error).__name__) from None
-        return {doc["_id"]: doc["acked"] for doc in found}
+    async def _clear_calm(self, owner: str, acked: int, now: float) -> None:
+        """Clears away, some at a time, the outboxes of documents that nobody has written since a minute ago."""
+        marks = self._marks[owner]
+        marks.append((now, acked))
+        while marks[0][0] < now - CALM and marks[1][0] <= now - CALM:
+            marks.popleft()
+        done = self._cleared.setdefault(owner, 0)
+        upto = min(marks[0][1], done + CLEARED) if marks[0][0] <= now - CALM else done
+        if upto > done:
+            await self._clear({"owner": owner, "batch": {"$gt": done, "$lte": upto}})
+            self._cleared[owner] = upto
 
-    async def stamped(self, shards: Collection[int], silent_since: float, most: int) -> list[Ref]:
-        """A silent owner that has nothing unpublished is not asked about again until it beats again."""
+    async def _clear(self, query: dict[str, Any]) -> None:
+        await self._doc.update_many({**query, "outbox": {"$exists": True}}, {"$unset": {"outbox": ""}})
+
+    async def owners(self, names: Collection[str] | None = None) -> dict[str, Owner]:
+        query = {} if names is None else {"_id": {"$in": list(names)}}
         try:
-            silent = await self._owner.find({"beat": {"$lt": silent_since}}).to_list(10_000)
+            found = await self._owner.find(query).to_list(10_000)
         except PyMongoError as error:
             raise StoreDown(type(error).__name__) from None
+        return {doc["_id"]: Owner(doc["acked"], doc["beat"]) for doc in found}
+
+    async def stamped(self, shards: Collection[int], owners: Collection[str], most: int) -> list[Ref]:
+        """What an owner that has nothing unpublished left to be cleared away is cleared away."""
+        acked = await self.owners(owners)
         refs: list[Ref] = []
-        for owner in silent:
-            mark = (owner["_id"], owner["beat"])
-            if mark in self._quiet:
-                continue
-            query = {"owner": owner["_id"], "batch": {"$gt": owner["acked"]}}
+        for name in owners:
+            query = {"owner": name, "batch": {"$gt": acked[name].acked if name in acked else 0}}
             found = await self._refs({**query, "shard": {"$in": list(shards)}}, None, most - len(refs))
             refs += found
             if not found and not await self._refs(query, None, 1):
-                self._quiet.add(mark)
+                try:
+                    await self._clear({"owner": name})
+                except PyMongoError as error:
+                    raise StoreDown(type(error).__name__) from None
             if len(refs) >= most:
                 break
         return refs
@@ -242,6 +276,8 @@ def _doc(row: Row) -> dict[str, Any]:
         "line": row.line,
         "lines": list(row.lines),
     }
+    if row.outbox:
+        doc["outbox"] = row.outbox
     if row.due is not None:
         doc["due"] = row.due
     if row.lease is not None:
@@ -263,4 +299,5 @@ def _row(doc: dict[str, Any]) -> Row:
         ix=tuple(word.partition(SEPARATOR)[2] for word in doc["ix"]),
         order=doc["ord"],
         line=doc["line"],
+        outbox=bytes(doc.get("outbox", b"")),
     )

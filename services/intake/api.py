@@ -13,7 +13,7 @@ from chassis import described
 from chassis.answers import Answer, Kept, Route, answer, page, reply
 from chassis.decision import Caller, Decider
 from chassis.door import Asked, Door
-from chassis.http import ASKED, officer, portal, speaker
+from chassis.http import ASKED, begins, officer, portal, speaker
 from contracts.event import CaseId, SubmissionId, case_id
 from contracts.intake import HALL
 from contracts.item import Item
@@ -68,6 +68,7 @@ def routes(
     router = APIRouter(route_class=Route)
 
     @router.post("/submissions", status_code=201)
+    @begins
     async def submit(
         application: Application, key: Key, by: Caller = portal("submit"), asked: Asked = ASKED
     ) -> Kept[Receipt]:
@@ -81,6 +82,7 @@ def routes(
         return reply(told, views.receipt, 201, Location=f"/intake/cases/{case}")
 
     @router.post("/counter", status_code=201)
+    @begins
     async def take(
         application: Application, key: Key, by: Caller = officer("window", "agent"), asked: Asked = ASKED
     ) -> Kept[Receipt]:

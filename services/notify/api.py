@@ -153,7 +153,9 @@ def routes(
 
     @router.post(
         "/webhooks/wechat/{secret}/events",
-        **xml_push(accepted=wechat.ACCEPTED, queries=wechat.SIGNS, sample=wechat.SAMPLE, refusals="400 401 404 413"),
+        **xml_push(
+            accepted=wechat.ACCEPTED, queries=wechat.SIGNS, sample=wechat.SAMPLE, refusals="400 401 404 413 503"
+        ),
     )
     async def wechat_events(secret: str, request: Request) -> Response:
         """微信事件推送 receipts from WeChat

@@ -6,6 +6,7 @@ The suite is real processes and the client is what openapi-python-client generat
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import re
 import subprocess
@@ -93,13 +94,26 @@ async def client(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 async def test_a_generated_client_submits_follows_and_reads_a_case(world: World, client: ModuleType) -> None:
-    def model(name: str) -> Any:
-        return getattr(importlib.import_module("tongban_client.models"), name)
+    async with contextlib.AsyncExitStack() as opened:
+        portal = await opened.enter_async_context(client.Client(base_url=world.url, headers={"X-Api-Key": world.key}))
+        tokens = [await world.office(role, MARKET).token() for role in ("window", "handler")]
+        window, handler = [
+            await opened.enter_async_context(client.AuthenticatedClient(base_url=world.url, token=token))
+            for token in tokens
+        ]
+        await one_case(portal, window, handler)
 
-    def call(service: str, name: str) -> Any:
-        return importlib.import_module(f"tongban_client.api.{service}.{service}_{name}").asyncio
 
-    portal = client.Client(base_url=world.url, headers={"X-Api-Key": world.key})
+def model(name: str) -> Any:
+    return getattr(importlib.import_module("tongban_client.models"), name)
+
+
+def call(service: str, name: str) -> Any:
+    return importlib.import_module(f"tongban_client.api.{service}.{service}_{name}").asyncio
+
+
+async def one_case(portal: Any, window: Any, handler: Any) -> None:
+    """Submitted by the portal, accepted at the window, followed by the citizen, seen by the handler."""
     body = Citizens(5).submission("SJ-SPJY", 1)
     applied = model("Application").from_dict(body)
     receipt = await call("intake", "submit")(client=portal, body=applied, idempotency_key="generated-0001")
@@ -110,8 +124,6 @@ async def test_a_generated_client_submits_follows_and_reads_a_case(world: World,
     assert isinstance(refused, model("Problem"))
     assert refused.errors[0].rule == refused.rule
 
-    token = await world.office("window", MARKET).token()
-    window = client.AuthenticatedClient(base_url=world.url, token=token)
     accepted = await call("intake", "accept")(case=receipt.case, client=window)
     assert isinstance(accepted, model("Receipt"))
     assert (accepted.status, accepted.accepted_on.date()) == ("accepted", at(3, 2, 9).date())
@@ -126,7 +138,6 @@ async def test_a_generated_client_submits_follows_and_reads_a_case(world: World,
     own = await call("intake", "read")(case=receipt.case, client=portal)
     assert isinstance(own, model("Receipt"))
 
-    handler = client.AuthenticatedClient(base_url=world.url, token=await world.office("handler", MARKET).token())
     reviewed = await call("review", "read")(case=receipt.case, client=handler, prefer="wait=10")
     assert isinstance(reviewed, model("ReviewCase"))
     assert (reviewed.number, reviewed.phase) == (receipt.number, "open")

@@ -108,7 +108,7 @@ def shape(of: Any) -> dict[str, Any]:
     one name, for then no document could hold both."""
     if isinstance(of, UnionType):
         return {"anyOf": [shape(one) for one in get_args(of)]}
-    if SHAPES.setdefault(of.__name__, of) is not of:
+    if SHAPES.setdefault(of.__name__, of).__module__ != of.__module__:
         raise ValueError(f"two shapes are named {of.__name__}")
     return {"$ref": f"{REFERENCE}{of.__name__}"}
 
@@ -332,4 +332,4 @@ def _contents(operation: dict[str, Any]) -> Iterable[dict[str, Any]]:
 
 
 def _problem() -> dict[str, Any]:
-    return {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {"application/problem+json": {"schema": {"$ref": f"{REFERENCE}Problem"}}}

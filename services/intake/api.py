@@ -19,6 +19,7 @@ from contracts.intake import HALL
 from contracts.item import Item
 from contracts.numbers import tidy_case_number
 from services.intake import views
+from services.intake.catalogue_shapes import Catalogue
 from services.intake.domain.case import Case, desk
 from services.intake.domain.commands import (
     Accept,
@@ -37,15 +38,7 @@ from services.intake.domain.commands import (
 from services.intake.domain.founding import Founding
 from services.intake.domain.library import Account, Library, SharedLicence
 from services.intake.domain.progress import Progress
-from services.intake.shapes import (
-    CaseForOfficer,
-    Catalogue,
-    HeldLicences,
-    ProgressPage,
-    ProgressPages,
-    Receipt,
-    WaitingCases,
-)
+from services.intake.shapes import CaseForOfficer, HeldLicences, ProgressPage, ProgressPages, Receipt, WaitingCases
 from services.intake.uploading import SPEAKER
 
 Key = Annotated[SubmissionId, Header(alias="Idempotency-Key", description="The portal's submission id.")]

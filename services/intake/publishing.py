@@ -18,10 +18,7 @@ from chassis.decision import Caller, Decider, Reject
 from chassis.door import Asked, Door, Told
 from chassis.http import ASKED, officer
 from contracts.item import Item
-from services.intake.domain.lists import listed, overview
-from services.intake.domain.living import Living
-from services.intake.domain.publication import PENDING, Abolish, Draft, Proposal, Publication, Publish, Turn
-from services.intake.shapes import (
+from services.intake.catalogue_shapes import (
     ItemHistory,
     ItemPublication,
     PendingChange,
@@ -32,6 +29,9 @@ from services.intake.shapes import (
     WaitingPublication,
     WaitingPublications,
 )
+from services.intake.domain.lists import listed, overview
+from services.intake.domain.living import Living
+from services.intake.domain.publication import PENDING, Abolish, Draft, Proposal, Publication, Publish, Turn
 
 T = TypeVar("T")
 EDITOR, PUBLISHER = "item_editor", "item_publisher"

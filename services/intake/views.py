@@ -11,6 +11,7 @@ from datetime import date
 from chassis.decision import Caller, Reject
 from chassis.door import Page, Told
 from contracts.item import Item
+from services.intake.catalogue_shapes import CatalogueEntry
 from services.intake.domain.case import AWAITING, CORRECTING, Case, Clock
 from services.intake.domain.cases import owned
 from services.intake.domain.custody import PLACES
@@ -22,7 +23,6 @@ from services.intake.domain.progress import Progress
 from services.intake.domain.standing import not_found
 from services.intake.shapes import (
     CaseForOfficer,
-    CatalogueEntry,
     HeldLicences,
     ListedProgress,
     ProgressPage,

@@ -14,8 +14,8 @@ from chassis.decision import Reject
 from contracts.item import Item
 from contracts.item_parts import Term
 from contracts.words import Channel, DeliveryMethod, ItemKind
+from services.intake.catalogue_shapes import LabelledTerm, ListAbout, ListLine, PublicList, PublicLists
 from services.intake.domain.living import Living
-from services.intake.shapes import LabelledTerm, ListAbout, ListLine, PublicList, PublicLists
 
 POWERS: Final = tuple(ItemKind)[: tuple(ItemKind).index(ItemKind.OTHER_POWER) + 1]
 """The ten kinds of 行政权力 of GB/T 39046—2020 A.1, in its order."""

@@ -130,11 +130,11 @@ def push(
     document), the headers that sign it, the partner's words for success, and for a failure where it has such words."""
     schema = _inlined(body)
     form = any("contentSchema" in field for field in schema.get("properties", {}).values())
-    failure = {"content": {JSON: _shown(refused)}} if refused else {"content": _problem()}
+    failure = {"content": {JSON: _shown(refused, accepted, ["rule"])} if refused else _problem()}
     texts = {"400": "无法解析 unreadable", "401": "签名或地址无效 not authentic", "413": REFUSALS["413"]}
     return {
         "responses": {
-            200: {"description": "收妥, 可以不再推送 taken", "content": {JSON: _shown(accepted)}},
+            200: {"description": "收妥, 可以不再推送 taken", "content": {JSON: _shown(accepted, refused or {})}},
             **{int(status): {"description": text, **failure} for status, text in texts.items()},
             503: {**_refusal("503"), "content": {**failure["content"], **_problem()}},
         },
@@ -194,19 +194,15 @@ def refusals(*statuses: str) -> dict[int | str, dict[str, Any]]:
     return {int(status): _refusal(status) for status in statuses}
 
 
-def _shown(words: Mapping[str, Any]) -> dict[str, Any]:
-    """A partner's own words as an example, and as the schema of all such words."""
-    kinds: dict[type, dict[str, Any]] = {
-        bool: {"type": "boolean"},
-        int: {"type": "integer"},
-        str: {"type": "string"},
-        list: {"type": "array", "items": {}},
-        dict: {"type": "object"},
-        type(None): {},
-    }
-    fields = {name: kinds[type(word)] for name, word in words.items()}
-    required = [name for name, word in words.items() if word is not None]
-    return {"example": words, "schema": {"type": "object", "required": required, "properties": fields}}
+def _shown(words: Mapping[str, Any], other: Mapping[str, Any], more: Iterable[str] = ()) -> dict[str, Any]:
+    """A partner's own words as an example, and as the schema of all such words: a word may be of the kind that it has
+    in the other answer, too. `more` are words of ours that may stand beside."""
+    names = {bool: "boolean", int: "integer", str: "string", list: "array", dict: "object", type(None): "null"}
+    fields: dict[str, Any] = {name: {"type": "string"} for name in more}
+    for word, value in words.items():
+        kinds = list(dict.fromkeys(names[type(it)] for it in (value, other.get(word, value))))
+        fields[word] = {"type": kinds if kinds[1:] else kinds[0], **({"items": {}} if "array" in kinds else {})}
+    return {"example": words, "schema": {"type": "object", "properties": fields}}
 
 
 def holding(shape: Any, sample: str) -> msgspec.Meta:

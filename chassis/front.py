@@ -13,7 +13,6 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST
 
 from chassis import merging
 from chassis.welcome import missing, welcome
@@ -96,7 +95,7 @@ class Front:
         """The metrics of all processes that answer: one that does not must not hide the others."""
         found = zip(self.services, await self._hear_all("/metrics"), strict=True)
         texts = {name: body.decode() for name, (status, body) in found if status == 200}
-        return web.Response(body=merging.metrics(texts), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=merging.metrics(texts), headers={"Content-Type": merging.METRICS})
 
     async def _home(self, request: web.Request) -> web.Response:
         """What each process says of its own services, in one answer."""

@@ -6,9 +6,9 @@ Documents and texts in, one out; this module must never fetch anything or know a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
-from prometheus_client import Metric, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Metric, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 
@@ -35,6 +35,10 @@ def _joined(into: dict[str, Any], more: Mapping[str, Any], levels: int) -> None:
             _joined(into.setdefault(name, {}), value, levels - 1)
         elif into.setdefault(name, value) != value:
             raise ValueError(f"two processes differ about {name}")
+
+
+METRICS: Final = CONTENT_TYPE_LATEST
+"""The media type of what `metrics` writes."""
 
 
 class Merged:

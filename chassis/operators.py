@@ -33,6 +33,7 @@ class DeadLetter(TypedDict):
     rule: Annotated[str, Field(examples=["event_invalid"])]
     problem: Annotated[str, Field(examples=["limit.n: int_type"])]
     parked_at: Moment
+    left_out: Annotated[bool, Field(description="whether its body is not kept")]
 
 
 class ParkedCase(DeadLetter):
@@ -63,6 +64,16 @@ class Unparked(TypedDict):
     remaining: Annotated[int, Field(examples=[0])]
 
 
+class ResumedTopic(TypedDict):
+    """A topic that is read again, and what `halted` says of the others."""
+
+    topic: Annotated[str, Field(examples=["portal.demo"])]
+    halted: Annotated[
+        dict[str, float | None],
+        Field(description="seconds until it is read again; null until an operator says so", examples=[{}]),
+    ]
+
+
 class StoredDocument(TypedDict):
     """A document as it is stored: personal data is sealed."""
 
@@ -72,7 +83,8 @@ class StoredDocument(TypedDict):
 
 
 def router(line: Line) -> APIRouter:
-    """`/operators/dead-letters` (list, show, replay, drop) and `/operators/documents/{kind}/{id}`."""
+    """`/operators/dead-letters` (list, show, replay, drop), `/operators/topics/{topic}/resume` and
+    `/operators/documents/{kind}/{id}`."""
     routes = APIRouter(prefix="/operators", route_class=Route)
     door = line.door
 
@@ -83,6 +95,17 @@ def router(line: Line) -> APIRouter:
         Behind a message that could not be processed; the longest first.
         """
         return page(await door.find(PARKED, "parked", after), parked)
+
+    @routes.post("/topics/{topic}/resume")
+    async def resume(topic: str, by: Caller = officer("operator")) -> Answer[ResumedTopic]:
+        """恢复读取 read a topic again
+
+        One at which reading had halted; `halted` are those at which it still has.
+        """
+        if not line.pipeline.halts.resume(topic):
+            raise Reject("not_halted", "这个主题没有停读", "topic", 404)
+        left: ResumedTopic = {"topic": topic, "halted": line.pipeline.halts.told()}
+        return answer(left)
 
     @routes.get("/dead-letters/{case}")
     async def dead_letter(case: str, by: Caller = officer("operator")) -> Answer[DeadLetters]:
@@ -146,4 +169,5 @@ def view(letter: Letter) -> DeadLetter:
         "rule": letter.rule,
         "problem": letter.problem,
         "parked_at": letter.parked_at,
+        "left_out": letter.left_out,
     }

@@ -16,7 +16,7 @@ import socket
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -75,7 +75,7 @@ class World:
         bus: str = "",
         store: str = "",
         settings: Mapping[str, str] = MappingProxyType({}),
-        traces: Sequence[aiohttp.TraceConfig] = (),
+        traces: list[aiohttp.TraceConfig] | None = None,
         **city: Any,
     ) -> None:
         self.settings, self.traces = settings, traces
@@ -114,9 +114,7 @@ class World:
     async def _start(self, at: datetime) -> float:
         self.directory.mkdir(parents=True, exist_ok=True)
         if any(self.directory.iterdir()):
-            raise WorldError(
-                f"{self.directory} is not empty: a world begins with nothing, and its clock never goes back"
-            )
+            raise WorldError(f"{self.directory} is not empty: a world begins with nothing, its clock never goes back")
         (self.directory / "officers.yaml").write_text(phone_book(), "utf-8")
         self._opened.push_async_callback(self.city.stop)
         try:
@@ -125,9 +123,8 @@ class World:
             raise WorldError(f"the pretend city cannot listen: {error.strerror}") from None
         # The suite closes a connection after five idle seconds; it must not do so under a request on its way.
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=3)
-        self.http = aiohttp.ClientSession(
-            connector=connector, timeout=aiohttp.ClientTimeout(total=40), trace_configs=list(self.traces)
-        )
+        timeout = aiohttp.ClientTimeout(total=40)
+        self.http = aiohttp.ClientSession(connector=connector, timeout=timeout, trace_configs=self.traces)
         self._opened.push_async_callback(self.http.close)
         began = time.monotonic()
         self._opened.push_async_callback(self._end)

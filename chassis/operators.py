@@ -88,6 +88,11 @@ def router(line: Line) -> APIRouter:
     routes = APIRouter(prefix="/operators", route_class=Route)
     door = line.door
 
+    async def unparked(case: str, *, drop: bool) -> int:
+        if not (await door.read(PARKED, case)).state.letters:
+            raise Reject("not_found", "这个办件没有搁置的消息", "case", 404)
+        return await unpark(line.pipeline, case, drop=drop)
+
     @routes.get("/dead-letters")
     async def dead_letters(after: str | None = None, by: Caller = officer("operator")) -> Answer[ParkedCases]:
         """死信列表 cases that wait
@@ -123,7 +128,7 @@ def router(line: Line) -> APIRouter:
 
         From the first letter on, until one cannot be processed again.
         """
-        left: Unparked = {"case": case, "remaining": await unpark(line.pipeline, case, drop=False)}
+        left: Unparked = {"case": case, "remaining": await unparked(case, drop=False)}
         return answer(left)
 
     @routes.post("/dead-letters/{case}/drop")
@@ -132,7 +137,7 @@ def router(line: Line) -> APIRouter:
 
         And process what waits behind it.
         """
-        left: Unparked = {"case": case, "remaining": await unpark(line.pipeline, case, drop=True)}
+        left: Unparked = {"case": case, "remaining": await unparked(case, drop=True)}
         return answer(left)
 
     @routes.get("/documents/{kind}/{id}")

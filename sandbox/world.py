@@ -75,9 +75,10 @@ class World:
         bus: str = "",
         store: str = "",
         settings: Mapping[str, str] = MappingProxyType({}),
+        traces: list[aiohttp.TraceConfig] | None = None,
         **city: Any,
     ) -> None:
-        self.settings = settings
+        self.settings, self.traces = settings, traces
         self.directory, self.bus_url, self.store_url = directory.resolve(), bus, store
         self.processes = processes
         self.port = port or free_ports(PORTS if processes else 1)
@@ -113,9 +114,7 @@ class World:
     async def _start(self, at: datetime) -> float:
         self.directory.mkdir(parents=True, exist_ok=True)
         if any(self.directory.iterdir()):
-            raise WorldError(
-                f"{self.directory} is not empty: a world begins with nothing, and its clock never goes back"
-            )
+            raise WorldError(f"{self.directory} is not empty: a world begins with nothing, its clock never goes back")
         (self.directory / "officers.yaml").write_text(phone_book(), "utf-8")
         self._opened.push_async_callback(self.city.stop)
         try:
@@ -124,7 +123,8 @@ class World:
             raise WorldError(f"the pretend city cannot listen: {error.strerror}") from None
         # The suite closes a connection after five idle seconds; it must not do so under a request on its way.
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=3)
-        self.http = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=40))
+        timeout = aiohttp.ClientTimeout(total=40)
+        self.http = aiohttp.ClientSession(connector=connector, timeout=timeout, trace_configs=self.traces)
         self._opened.push_async_callback(self.http.close)
         began = time.monotonic()
         self._opened.push_async_callback(self._end)

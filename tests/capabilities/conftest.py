@@ -1,4 +1,4 @@
-"""A whole city for a test: the suite as a real process, its partners, a portal, officers, a legal clock that moves.
+"""A whole city for a test: the suite as a real process whose answers are as described, partners, a clock that moves.
 
 It starts and ends things only; it must never import a service.
 """
@@ -13,7 +13,8 @@ from typing import Protocol
 import pytest
 
 from sandbox.citizens import Citizens
-from sandbox.world import World
+from sandbox.world import World, free_ports
+from tests.services.conforming import Conforming
 
 
 class Begin(Protocol):
@@ -28,7 +29,8 @@ async def begin(tmp_path: Path) -> AsyncIterator[Begin]:
     worlds: list[World] = []
 
     async def start(at: datetime, **settings: str) -> World:
-        world = World(tmp_path / "world", settings=settings)
+        port = free_ports(1)
+        world = World(tmp_path / "world", port=port, settings=settings, traces=[Conforming(f"http://127.0.0.1:{port}")])
         await world.start(at)
         worlds.append(world)
         return world

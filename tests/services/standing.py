@@ -1,4 +1,4 @@
-"""One service standing up for a test: a suite with it alone, beside a pretend city, until the block ends.
+"""One service standing up for a test: a suite with it alone, beside a pretend city; what it answers is as described.
 
 It starts, stops and listens; what a test says and expects is its own, and this module must never import a service.
 """
@@ -22,6 +22,7 @@ from contracts.event import Event
 from contracts.wire import decode
 from sandbox.city import City
 from tests.chassis.running import read_all, until
+from tests.services.conforming import Conforming
 
 
 @dataclass
@@ -81,7 +82,8 @@ async def standing(
     suite, stop = Suite(chosen, given, builds), asyncio.Event()
     suite.clock.move(now)
     running = asyncio.ensure_future(suite.run(stop))
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http:
+    conforming = Conforming(url, [service[0]])
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20), trace_configs=[conforming]) as http:
 
         async def up() -> bool:
             try:

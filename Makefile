@@ -8,7 +8,7 @@ FAST := not real and not soak and not bench
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test test-real soak bench check format lock clean
+.PHONY: help demo serve kafka test test-real soak bench check format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -18,6 +18,9 @@ demo: .venv/.ready ## plays cases through all five services on this machine and 
 
 serve: .venv/.ready ## the whole suite on port 8080, with pages and /docs
 	$(BIN)/tongban serve
+
+kafka: .venv/.ready ## a local Apache Kafka on 127.0.0.1:9092 to try things with (needs Java 17 and Maven)
+	$(BIN)/python -m tests.real.local
 
 test: .venv/.ready-dev ## every test that needs only Python
 	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "$(FAST)"

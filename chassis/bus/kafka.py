@@ -18,7 +18,7 @@ from aiokafka.errors import IllegalStateError, KafkaError, TopicAlreadyExistsErr
 
 from chassis.bus import BusDown, Moved, Partition, Record, partition_of
 from chassis.clock import Clock
-from contracts.event import kept_days
+from contracts.event import codec, kept_days
 
 log = logging.getLogger("tongban")
 
@@ -142,7 +142,7 @@ class KafkaBus:
         configs = {
             "retention.ms": str(kept_days(name) * DAY_MS),
             "min.insync.replicas": str(least),
-            "compression.type": "producer",
+            "compression.type": codec(name),
         }
         return NewTopic(name, count, self.replication, topic_configs=configs)
 

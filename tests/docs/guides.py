@@ -1,0 +1,141 @@
+"""Reads guides: their fenced blocks, what is said of each in a comment above it, and the script that runs them.
+
+It must never run anything itself.
+
+A block of `sh` is run as a reader would run it, one shell for the whole file; a block of `python` is run, too, or is
+saved for a later command. What differs stands in an HTML comment just above the fence, parts separated by semicolons:
+
+    <!-- needs: kafka; file: answers.py; prints: received; prints: 已受理 -->
+
+`needs` is `suite` (where nothing is said), `kafka`, or `nothing`; `file` is where the reader saves the block; `prints`
+must stand in what the block prints. What is run nowhere is named with its reason in `ELSEWHERE`.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from markdown_it import MarkdownIt
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+GUIDES: Final = tuple(
+    sorted(
+        path.relative_to(ROOT).as_posix()
+        for pattern in ("*.md", "docs/**/*.md", "deploy/*.md", "sandbox/*.md", "services/*/README.md")
+        for path in ROOT.glob(pattern)
+    )
+)
+RUN: Final = ("sh", "python")
+SHOWN: Final = ("text", "json", "yaml", "csv", "http")
+"""Languages of blocks that are only shown."""
+NEEDS: Final = ("nothing", "suite", "kafka")
+COMMENT = re.compile(r"<!--\s*(?P<parts>(?:needs|file|prints):.*?)\s*-->", re.DOTALL)
+MARK: Final = "@@ block "
+
+ELSEWHERE: Final = {
+    "make demo": "tests/e2e/test_demo.py runs it",
+    "make play": "the suite stays in the foreground; the blocks that follow run against the same city",
+    "make kafka": "the broker stays in the foreground; the blocks that follow run against one of the same make",
+    ".venv/bin/tongban play --bus kafka://127.0.0.1:9092": "stays in the foreground, like make play",
+    "pip install ./contracts": "goes into the reader's own environment; tests/contracts shows that the folder stands alone",
+    "make serve": "the suite stays in the foreground",
+    "make test": "a test cannot contain all tests",
+    "make test-real": "a test cannot contain all tests",
+    "make check": "a test cannot contain all checks",
+    "make bench": "takes many minutes",
+    "make soak": "takes many minutes",
+}
+"""Blocks, or lines of blocks, that no test of a guide runs, each with its reason. A target or command must exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced block: where it stands, in which language, its text, and what the comment above it says."""
+
+    guide: str
+    line: int
+    language: str
+    text: str
+    needs: str = "suite"
+    file: str = ""
+    prints: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> str:
+        return f"{self.guide}:{self.line}"
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether each of its commands is run by somebody else, or nowhere with a reason."""
+        return self.language == "sh" and all(line in ELSEWHERE for line in commands(self.text))
+
+
+def commands(text: str) -> list[str]:
+    """The lines of a shell block without comments."""
+    lines = (line.partition(" #")[0].strip() for line in text.splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def blocks(guide: str) -> list[Block]:
+    """All fenced blocks of a guide, in order. Raises ValueError for a comment that says what nobody knows."""
+    tokens = MarkdownIt().parse((ROOT / guide).read_text("utf-8"))
+    found: list[Block] = []
+    above = ""
+    for token in tokens:
+        if token.type == "fence":
+            assert token.map is not None
+            language = token.info.strip()
+            found.append(Block(guide, token.map[0] + 1, language, token.content, **told(above)))
+        above = token.content if token.type == "html_block" else ""
+    return found
+
+
+def told(comment: str) -> dict[str, object]:
+    """What a comment says of the block below it."""
+    match = COMMENT.search(comment)
+    if match is None:
+        return {}
+    said: dict[str, object] = {}
+    prints: list[str] = []
+    for part in match["parts"].split(";"):
+        name, _, value = (piece.strip() for piece in part.partition(":"))
+        if name == "prints":
+            prints.append(value)
+        elif name in ("needs", "file") and (name == "file" or value in NEEDS):
+            said[name] = value
+        else:
+            raise ValueError(f"{part.strip()!r} says nothing of a block")
+    return {**said, "prints": tuple(prints)}
+
+
+def to_run(guide: str, needs: Sequence[str]) -> list[Block]:
+    """The blocks of a guide that are executed where these needs are met."""
+    found = (block for block in blocks(guide) if block.language in RUN and not block.elsewhere)
+    return [block for block in found if block.needs in needs]
+
+
+def script(chosen: Sequence[Block]) -> str:
+    """One shell for all blocks, as a reader has one; each begins with a mark in what is printed."""
+    return "\n".join(["set -euo pipefail", *(part for block in chosen for part in _told_to_shell(block))])
+
+
+def _told_to_shell(block: Block) -> Iterator[str]:
+    yield f"echo {shlex.quote(MARK + block.place)}"
+    if block.language == "sh":
+        yield block.text
+        return
+    name = block.file or f"{Path(block.guide).stem}_{block.line}.py"
+    yield f"cat > {shlex.quote(name)} <<'END_OF_BLOCK'\n{block.text}END_OF_BLOCK"
+    if not block.file:
+        yield f".venv/bin/python {shlex.quote(name)}"
+
+
+def printed(output: str) -> dict[str, str]:
+    """What each block has printed, by its place."""
+    parts = output.split(MARK)[1:]
+    return {place: text for place, _, text in (part.partition("\n") for part in parts)}

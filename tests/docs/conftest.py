@@ -83,6 +83,7 @@ async def reader(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Read
     assert await world.stop() == 0, world.last_words()
 
 
+COURIER, WAYBILL = "sandbox", "TB2026000001"
 TOKENS = ("window", "handler", "checker", "approver", "supervisor", "operator")
 
 
@@ -99,7 +100,10 @@ async def play_env(world: World, folder: Path) -> None:
         "PHONE": body["applicant"]["phone"],
         "CASE": receipt["case"],
         "BUS": world.bus_url,
+        "COURIER": COURIER,
         "COURIER_SECRET": standard.SECRETS[0],
+        "WAYBILL": WAYBILL,
+        "DIR": str(world.directory),
         **{f"{role.upper()}_TOKEN": await world.office(role).token() for role in TOKENS},
     }
     lines = [f"export PLAY_{name}={shlex.quote(value)}\n" for name, value in given.items()]

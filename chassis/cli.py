@@ -15,8 +15,10 @@ import os
 import pkgutil
 import runpy
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import aiohttp
@@ -70,6 +72,8 @@ def add_commands(sub: Any) -> None:
     dead.add_argument("case", nargs="?")
     dead.add_argument("--url", default="http://127.0.0.1:8080")
     dead.add_argument("--token", default=os.environ.get("TONGBAN_TOKEN", ""), help="operator's bearer token")
+    saved = command("backup", run_backup, "copy everything of an embedded suite to a new folder, while it runs")
+    saved.add_argument("folder", type=Path)
     command("doctor", run_doctor, "say what is set, reachable and missing")
     command("env", run_env, "print .env.example, the manual of all settings")
     key = command("key", run_key, "make an API key for a portal")
@@ -198,6 +202,18 @@ async def call(method: str, url: str, token: str) -> tuple[int, dict[str, Any]]:
             return answer.status, await answer.json(content_type=None)
     except (aiohttp.ClientError, TimeoutError) as error:
         return 0, {"problem": f"{url}: {type(error).__name__}"}
+
+
+def run_backup(args: argparse.Namespace, settings: ChassisSettings, env: Mapping[str, str]) -> int:
+    from chassis.backup import NoBackup, backup
+
+    try:
+        rows = [{"copied": str(path)} for path in backup(settings, args.folder)]
+    except (NoBackup, OSError, sqlite3.Error) as error:
+        print(f"no backup: {error}", file=sys.stderr)
+        return 1
+    show(rows, args.json, lambda r: r["copied"])
+    return 0
 
 
 def run_doctor(args: argparse.Namespace, settings: ChassisSettings, env: Mapping[str, str]) -> int:

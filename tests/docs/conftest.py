@@ -6,7 +6,10 @@ It must never do for a guide what the guide does not tell its reader to do.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import shlex
+import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -19,7 +22,7 @@ from sandbox import standard
 from sandbox.citizens import Citizens
 from sandbox.stories import at
 from sandbox.world import PORTAL, World
-from tests.docs.guides import MARK, ROOT, Block, printed, script
+from tests.docs.guides import ROOT, Block, printed, script
 
 NOON = at(3, 2, 12)
 """An ordinary Monday."""
@@ -42,19 +45,25 @@ class Reader:
 
     async def runs(self, blocks: list[Block]) -> None:
         """Runs blocks in one shell; fails with what the first wrong one has printed."""
-        process = await asyncio.create_subprocess_exec(
-            "bash", "-c", script(blocks),
-            cwd=self.folder, stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        )  # fmt: skip
+        log = self.folder / "build" / "typed.log"
+        with log.open("wb") as written:
+            process = await asyncio.create_subprocess_exec(
+                "bash", "-c", script(blocks),
+                cwd=self.folder, start_new_session=True,
+                stdin=asyncio.subprocess.DEVNULL, stdout=written, stderr=written,
+            )  # fmt: skip
         try:
-            output, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
+            ended: object = await asyncio.wait_for(process.wait(), PATIENCE)
+        except TimeoutError:
+            ended = f"nothing after {PATIENCE:.0f} s"
         finally:
-            if process.returncode is None:
-                process.kill()
-        found = printed(output.decode("utf-8", "replace"))
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # whatever a block has left in the background, too
+            await process.wait()
+        output = log.read_text("utf-8", "replace")
+        found = printed(output)
         last = list(found)[-1] if found else "nothing"
-        assert process.returncode == 0, f"{last} ended with {process.returncode}:\n{found.get(last, output)}"
+        assert ended == 0, f"{last} ended with {ended}:\n{found.get(last, output)}"
         for block in blocks:
             for text in block.prints:
                 assert text in found[block.place], f"{block.place} has not printed {text!r}:\n{found[block.place]}"

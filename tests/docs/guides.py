@@ -2,20 +2,22 @@
 
 It must never run anything itself.
 
-A block of `sh` is run as a reader would run it, one shell for the whole file; a block of `python` is run, too, or is
-saved for a later command. What differs stands in an HTML comment just above the fence, parts separated by semicolons:
+A block of `sh` is run as a reader would run it, one shell for the whole file, and a block of `python` is the text of a
+file that a command runs. What else is to be known stands in an HTML comment just above the fence, its parts separated
+by semicolons:
 
-    <!-- needs: kafka; file: answers.py; prints: received; prints: 已受理 -->
+    <!-- needs: kafka; prints: received; prints: 已受理 -->
+    <!-- file: docs/examples/events.py -->
 
-`needs` is `suite` (where nothing is said), `kafka`, or `nothing`; `file` is where the reader saves the block; `prints`
-must stand in what the block prints. What is run nowhere is named with its reason in `ELSEWHERE`.
+`needs` is `suite` (where nothing is said) or `kafka`; `prints` must stand in what the block prints; `file` is the file
+whose text the block shows. What is run nowhere is named with its reason in `ELSEWHERE`.
 """
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -30,27 +32,28 @@ GUIDES: Final = tuple(
         for path in ROOT.glob(pattern)
     )
 )
-RUN: Final = ("sh", "python")
-SHOWN: Final = ("text", "json", "yaml", "csv", "http")
-"""Languages of blocks that are only shown."""
-NEEDS: Final = ("nothing", "suite", "kafka")
+SHOWN: Final = ("text", "json", "yaml", "python")
+"""Languages of blocks that are only shown; those of `python` are files."""
+NEEDS: Final = ("suite", "kafka")
 COMMENT = re.compile(r"<!--\s*(?P<parts>(?:needs|file|prints):.*?)\s*-->", re.DOTALL)
 MARK: Final = "@@ block "
 
 ELSEWHERE: Final = {
+    "kubectl": "there is no cluster here; tests/architecture/test_deploy.py reads the manifests",
     "make demo": "tests/e2e/test_demo.py runs it",
     "make play": "the suite stays in the foreground; the blocks that follow run against the same city",
     "make kafka": "the broker stays in the foreground; the blocks that follow run against one of the same make",
     ".venv/bin/tongban play --bus kafka://127.0.0.1:9092": "stays in the foreground, like make play",
-    "pip install ./contracts": "goes into the reader's own environment; tests/contracts shows that the folder stands alone",
+    "pip install": "goes into the reader's own environment; tests/contracts shows that the folder stands alone",
     "make serve": "the suite stays in the foreground",
+    ".venv/bin/tongban serve": "stays in the foreground; the suite beside whom guides are read is started by it",
     "make test": "a test cannot contain all tests",
     "make test-real": "a test cannot contain all tests",
     "make check": "a test cannot contain all checks",
     "make bench": "takes many minutes",
     "make soak": "takes many minutes",
 }
-"""Blocks, or lines of blocks, that no test of a guide runs, each with its reason. A target or command must exist."""
+"""Commands that no test of a guide runs, by how they begin, each with its reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +75,18 @@ class Block:
     @property
     def elsewhere(self) -> bool:
         """Whether each of its commands is run by somebody else, or nowhere with a reason."""
-        return self.language == "sh" and all(line in ELSEWHERE for line in commands(self.text))
+        return self.language == "sh" and all(map(reason, commands(self.text)))
 
 
 def commands(text: str) -> list[str]:
-    """The lines of a shell block without comments."""
-    lines = (line.partition(" #")[0].strip() for line in text.splitlines())
+    """The commands of a shell block, one line each, without comments."""
+    lines = (line.partition(" #")[0].strip() for line in text.replace("\\\n", " ").splitlines())
     return [line for line in lines if line and not line.startswith("#")]
+
+
+def reason(command: str) -> str:
+    """Why no test of a guide runs this command; empty where one does."""
+    return next((why for begin, why in ELSEWHERE.items() if f"{command} ".startswith(f"{begin} ")), "")
 
 
 def blocks(guide: str) -> list[Block]:
@@ -113,26 +121,15 @@ def told(comment: str) -> dict[str, object]:
     return {**said, "prints": tuple(prints)}
 
 
-def to_run(guide: str, needs: Sequence[str]) -> list[Block]:
-    """The blocks of a guide that are executed where these needs are met."""
-    found = (block for block in blocks(guide) if block.language in RUN and not block.elsewhere)
-    return [block for block in found if block.needs in needs]
+def to_run(guide: str, needs: str) -> list[Block]:
+    """The blocks of a guide that are run where this need is met."""
+    return [b for b in blocks(guide) if b.language == "sh" and b.needs == needs and not b.elsewhere]
 
 
 def script(chosen: Sequence[Block]) -> str:
     """One shell for all blocks, as a reader has one; each begins with a mark in what is printed."""
-    return "\n".join(["set -euo pipefail", *(part for block in chosen for part in _told_to_shell(block))])
-
-
-def _told_to_shell(block: Block) -> Iterator[str]:
-    yield f"echo {shlex.quote(MARK + block.place)}"
-    if block.language == "sh":
-        yield block.text
-        return
-    name = block.file or f"{Path(block.guide).stem}_{block.line}.py"
-    yield f"cat > {shlex.quote(name)} <<'END_OF_BLOCK'\n{block.text}END_OF_BLOCK"
-    if not block.file:
-        yield f".venv/bin/python {shlex.quote(name)}"
+    parts = (f"echo {shlex.quote(MARK + block.place)}\n{block.text}" for block in chosen)
+    return "\n".join(["set -euo pipefail", *parts])
 
 
 def printed(output: str) -> dict[str, str]:

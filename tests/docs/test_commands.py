@@ -12,16 +12,16 @@ from tests.docs.guides import GUIDES, to_run
 
 pytestmark = pytest.mark.anyio
 
-ALONE = [guide for guide in GUIDES if to_run(guide, ("nothing", "suite"))]
-ON_KAFKA = [guide for guide in GUIDES if to_run(guide, ("kafka",))]
+ALONE = [guide for guide in GUIDES if to_run(guide, "suite")]
+ON_KAFKA = [guide for guide in GUIDES if to_run(guide, "kafka")]
 
 
 @pytest.mark.parametrize("guide", ALONE)
 async def test_a_guide_does_what_it_says(guide: str, reader: Reader) -> None:
-    await reader.runs(to_run(guide, ("nothing", "suite")))
+    await reader.runs(to_run(guide, "suite"))
 
 
 @pytest.mark.real
 @pytest.mark.parametrize("guide", ON_KAFKA)
 async def test_a_guide_does_what_it_says_on_kafka(guide: str, reader_on_kafka: Reader) -> None:
-    await reader_on_kafka.runs(to_run(guide, ("kafka",)))
+    await reader_on_kafka.runs(to_run(guide, "kafka"))

@@ -118,7 +118,7 @@ def test_the_operators_guide_has_each_role(path: str) -> None:
     for file in (ROOT / path).rglob("*.py"):
         text = file.read_text("utf-8")
         for call in re.findall(
-            r"(?:officer|speaker)\(([^)]*)\)|^(?:ROLES|EDITOR|PUBLISHER)\b[^=]*=\s*(.*)$", text, re.M
+            r"(?:officer|speaker)\(([^)]*)\)|^(?:ROLES|EDITOR|PUBLISHER)\b[^=]*=\s*(.*)$", text, re.MULTILINE
         ):
             roles |= set(re.findall(r'"([a-z_]+)"', "".join(call)))
     assert len(roles) >= 1

@@ -15,6 +15,9 @@ from contracts.wire import Envelope, decode, encode
 
 SERVERS = os.environ["PLAY_BUS"].removeprefix("kafka://")
 PORTAL = os.environ["PLAY_PORTAL"]
+RUN = uuid.uuid4().hex[:8]
+"""Submission ids are the portal's own; these are other ones each time the example runs."""
+GOOD, BAD = f"tutorial-{RUN}-good", f"tutorial-{RUN}-bad"
 
 
 def application(submission, purpose):
@@ -39,8 +42,8 @@ async def main():
     await producer.start()
     await consumer.start()
     try:
-        waiting = {"tutorial-0005", "tutorial-0006"}
-        for event in (application("tutorial-0005", "new"), application("tutorial-0006", "lend")):
+        waiting = {GOOD, BAD}
+        for event in (application(GOOD, "new"), application(BAD, "lend")):
             # Say the same thing again under the same id: here it follows from the submission.
             id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{PORTAL}/{event.submission}/submitted"))
             headers, body = encode(Envelope(id=id, source=f"portal.{PORTAL}", sequence=1, event=event))

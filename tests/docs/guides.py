@@ -45,13 +45,7 @@ ELSEWHERE: Final = {
     "make kafka": "the broker stays in the foreground; the blocks that follow run against one of the same make",
     ".venv/bin/tongban play --bus kafka://127.0.0.1:9092": "stays in the foreground, like make play",
     "pip install": "goes into the reader's own environment; tests/contracts shows that the folder stands alone",
-    "make serve": "the suite stays in the foreground",
     ".venv/bin/tongban serve": "stays in the foreground; the suite beside whom guides are read is started by it",
-    "make test": "a test cannot contain all tests",
-    "make test-real": "a test cannot contain all tests",
-    "make check": "a test cannot contain all checks",
-    "make bench": "takes many minutes",
-    "make soak": "takes many minutes",
 }
 """Commands that no test of a guide runs, by how they begin, each with its reason."""
 

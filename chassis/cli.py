@@ -15,7 +15,6 @@ import os
 import pkgutil
 import runpy
 import signal
-import sqlite3
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
@@ -209,7 +208,7 @@ def run_backup(args: argparse.Namespace, settings: ChassisSettings, env: Mapping
 
     try:
         rows = [{"copied": str(path)} for path in backup(settings, args.folder)]
-    except (NoBackup, OSError, sqlite3.Error) as error:
+    except NoBackup as error:
         print(f"no backup: {error}", file=sys.stderr)
         return 1
     show(rows, args.json, lambda r: r["copied"])

@@ -81,8 +81,8 @@ MEANINGS: Final = {
     "case": "办件事件: every event of the services, in order per case. Record key: the case id.",
     "portal": "门户提交: what one portal says; nobody else may write there, and only intake reads it. It holds plain "
     "personal data, so retention is short. Record key: the submission id.",
-    "answers": "答复门户: receipts, refusals and every change of public state, without personal data. The broker keeps it in "
-    "gzip, which every client reads. Record key: the submission id.",
+    "answers": "答复门户: receipts, refusals and every change of public state, without personal data. The broker "
+    "keeps it in gzip, which every client reads. Record key: the submission id.",
     "dead": "死信: messages that a service set aside, with their provenance in `tb_` headers, for operators. "
     "Record key: that of the message.",
 }

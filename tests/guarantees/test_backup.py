@@ -67,6 +67,8 @@ def test_what_cannot_be_copied_is_said(tmp_path: Path) -> None:
         backup(settings, tmp_path / "copy")
     with pytest.raises(NoBackup, match="use their own tools"):
         backup(ChassisSettings(dir=tmp_path, store="mongodb://127.0.0.1:27017"), tmp_path / "copy")
-    (tmp_path / "bus.db").write_bytes(b"")
+    (tmp_path / "bus.db").write_bytes(b"no database, and long enough to be taken for a damaged one" * 100)
+    with pytest.raises(NoBackup, match="not a database"):
+        backup(ChassisSettings(dir=tmp_path), tmp_path.parent / "copy-of-damage")
     with pytest.raises(NoBackup, match="a new one outside"):
         backup(ChassisSettings(dir=tmp_path), tmp_path / "copy")

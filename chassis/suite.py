@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from pydantic import AwareDatetime, BaseModel
 
 from chassis import operators
@@ -29,6 +29,7 @@ from chassis.line import Line
 from chassis.sealing import Keyring, load_keyring
 from chassis.service import Parts, Service
 from chassis.settings import ChassisSettings
+from chassis.welcome import entry, welcome
 from chassis.workdays import Calendar
 from contracts.event import SHANGHAI
 
@@ -105,6 +106,13 @@ class Suite:
                 app.include_router(line.service.routes(line.door), prefix=f"/{line.name}", tags=[line.name])
             app.include_router(operators.router(line), prefix=f"/{line.name}", tags=["operators"])
         self._clock_routes(app)
+        entries = [entry(line.service) for line in self.lines]
+
+        async def home(request: Request) -> Response:
+            body, headers = welcome(request.headers.get("Accept", ""), entries)
+            return Response(body, headers=headers)
+
+        app.add_route("/", home, ["GET"], include_in_schema=False)
         return app
 
     def _clock_routes(self, app: FastAPI) -> None:

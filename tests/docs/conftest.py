@@ -8,25 +8,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shlex
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from sandbox import standard
-from sandbox.citizens import Citizens
+from sandbox.play import approved
 from sandbox.stories import at
-from sandbox.world import PORTAL, World
+from sandbox.stories_living import Living
+from sandbox.wayin import WayIn, granted
+from sandbox.world import World
 from tests.docs.guides import ROOT, Block, printed, script
 
-NOON = at(3, 2, 12)
+NOON = at(3, 16, 12)
 """An ordinary Monday."""
-PATIENCE = 90.0
+PATIENCE = 240.0
 BUILT = {"build", "var", ".venv", ".git"}
 """What a clone does not have, or what is made in a folder of its own."""
 
@@ -80,60 +79,33 @@ def clone(folder: Path) -> Reader:
     return Reader(folder)
 
 
+@contextlib.asynccontextmanager
+async def reading(folder: Path, bus: str = "") -> AsyncIterator[Reader]:
+    """A reader beside whom the suite and its city stay up as by `make play`, with its last stories."""
+    found = clone(folder / "clone")
+    world = World(folder / "world", bus=bus)
+    stories = Living(world, 1, lambda _: None)
+    await world.start(NOON)
+    world.city.messages.texts = await approved(world)
+    await stories.after()
+    handy = found.folder / "build" / "play.env"
+    way = WayIn(world, granted(world), await stories.samples(), NOON, handy)
+    handy.write_text(way.exports(), "utf-8")
+    yield found
+    assert await world.stop() == 0, world.last_words()
+
+
 @pytest.fixture(scope="module")
 async def reader(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Reader]:
-    """A reader beside whom `make play` runs."""
-    folder = tmp_path_factory.mktemp("guides")
-    world = World(folder / "world")
-    await world.start(NOON)
-    found = clone(folder / "clone")
-    await play_env(world, found.folder)
-    yield found
-    assert await world.stop() == 0, world.last_words()
-
-
-COURIER, WAYBILL = "sandbox", "TB2026000001"
-TOKENS = ("window", "handler", "checker", "approver", "supervisor", "operator")
-
-
-async def play_env(world: World, folder: Path) -> None:
-    """`build/play.env`: what a reader takes from the suite that runs beside them."""
-    body = Citizens(1).submission("MZ-YDZ", 4_001)
-    _, receipt = await world.apply(body, world.submission_id())
-    given = {
-        "URL": world.url,
-        "CITY": world.city.url,
-        "PORTAL": PORTAL,
-        "PORTAL_KEY": world.key,
-        "NUMBER": receipt["number"],
-        "PHONE": body["applicant"]["phone"],
-        "CASE": receipt["case"],
-        "BUS": world.bus_url,
-        "COURIER": COURIER,
-        "COURIER_SECRET": standard.SECRETS[0],
-        "WAYBILL": WAYBILL,
-        "DIR": str(world.directory),
-        **{f"{role.upper()}_TOKEN": await world.office(role).token() for role in TOKENS},
-    }
-    lines = [f"export PLAY_{name}={shlex.quote(value)}\n" for name, value in given.items()]
-    (folder / "build" / "play.env").write_text("".join(lines), "utf-8")
+    async with reading(tmp_path_factory.mktemp("guides")) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+async def reader_on_kafka(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Reader]:
+    """The same with the events on Apache Kafka."""
     from tests.real.backends import KafkaBroker
 
-    with KafkaBroker(tmp_path_factory.mktemp("kafka")) as kafka:
-        yield kafka
-
-
-@pytest.fixture(scope="module")
-async def reader_on_kafka(tmp_path_factory: pytest.TempPathFactory, broker: Any) -> AsyncIterator[Reader]:
-    """The same with the events on Apache Kafka."""
-    folder = tmp_path_factory.mktemp("guides-kafka")
-    world = World(folder / "world", bus=broker.url)
-    await world.start(NOON)
-    found = clone(folder / "clone")
-    await play_env(world, found.folder)
-    yield found
-    assert await world.stop() == 0, world.last_words()
+    with KafkaBroker(tmp_path_factory.mktemp("kafka")) as broker:
+        async with reading(tmp_path_factory.mktemp("guides-kafka"), broker.url) as found:
+            yield found

@@ -39,6 +39,7 @@ COMMENT = re.compile(r"<!--\s*(?P<parts>(?:needs|file|prints):.*?)\s*-->", re.DO
 MARK: Final = "@@ block "
 
 ELSEWHERE: Final = {
+    ".venv/bin/python -m pytest": "make test runs it among all others",
     "kubectl": "there is no cluster here; tests/architecture/test_deploy.py reads the manifests",
     "make demo": "tests/e2e/test_demo.py runs it",
     "make play": "the suite stays in the foreground; the blocks that follow run against the same city",

@@ -19,7 +19,7 @@ from tests.docs.guides import COMMENT, ELSEWHERE, GUIDES, ROOT, SHOWN, blocks, c
 
 EVERY = [block for guide in GUIDES for block in blocks(guide)]
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
-SAID = re.compile(r"`(?:\.venv/bin/)?(make|tongban) ([a-z-]+)[^`]*`")
+SAID = re.compile(r"`(?:\.venv/bin/)?(make|tongban) ([a-z][a-z-]*)[^`]*`")
 """A command within a sentence or a table."""
 
 
@@ -58,7 +58,7 @@ def test_what_is_run_elsewhere_exists() -> None:
             for line in commands(block.text):
                 if line.startswith("make "):
                     assert line.removeprefix("make ") in TARGETS, block.place
-                for path in re.findall(r"\b(?:deploy|contracts)(?:/\S+)?", line):
+                for path in re.findall(r"\b(?:deploy|contracts|tests)(?:/\S+)?", line):
                     assert (ROOT / path).exists(), block.place
 
 

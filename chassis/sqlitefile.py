@@ -23,7 +23,15 @@ BUSY = 10.0
 BESIDE = ("-wal", "-shm", "-turn")
 """Ends of names of what SQLite, and we, keep beside a file."""
 
-PRAGMAS = ("journal_mode=WAL", "cache_size=-2000")
+PRAGMAS = (
+    "journal_mode=WAL",
+    # 2 MB a connection. A transaction may hold more: written out early, its pages would be written twice.
+    "cache_size=-2000",
+    "cache_spill=OFF",
+    "temp_store=MEMORY",
+    # 16 MB of log before it is folded into the file: a page that changes often is then copied once, not every time.
+    "wal_autocheckpoint=4000",
+)
 
 
 class File:

@@ -46,7 +46,7 @@ async def main():
         for event in (application(GOOD, "new"), application(BAD, "lend")):
             # Say the same thing again under the same id: here it follows from the submission.
             id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{PORTAL}/{event.submission}/submitted"))
-            headers, body = encode(Envelope(id=id, source=f"portal.{PORTAL}", sequence=1, event=event))
+            headers, body = encode(Envelope(id=id, source=f"/portal/{PORTAL}", sequence=1, event=event))
             await producer.send_and_wait(
                 f"portal.{PORTAL}",
                 body,

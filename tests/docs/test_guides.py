@@ -73,6 +73,17 @@ def test_each_command_within_a_sentence_exists() -> None:
     assert wrong == []
 
 
+def test_each_setting_that_is_named_exists() -> None:
+    known = set(re.findall(r"TONGBAN_\w+", (ROOT / ".env.example").read_text("utf-8"))) | {"TONGBAN_TOKEN"}
+    wrong = [
+        f"{guide}: {name}"
+        for guide in GUIDES
+        for name in re.findall(r"TONGBAN_[A-Z0-9_]+", (ROOT / guide).read_text("utf-8"))
+        if not any(one == name or (name.endswith("_") and one.startswith(name)) for one in known)
+    ]
+    assert wrong == []
+
+
 def test_each_path_that_is_linked_exists() -> None:
     for guide in GUIDES:
         for target in re.findall(r"\]\(([^)\s]+)\)", (ROOT / guide).read_text("utf-8")):

@@ -24,7 +24,9 @@ from chassis.bus import BusDown
 from chassis.clock import Clock
 from chassis.decision import Reject
 from chassis.discovery import modules
+from chassis.english import ENGLISH
 from chassis.http import answer, application, begun_at
+from chassis.language import English
 from chassis.line import Line
 from chassis.pressure import Pressure
 from chassis.sealing import Keyring, load_keyring
@@ -33,6 +35,7 @@ from chassis.settings import ChassisSettings, plain, together
 from chassis.store import StoreDown
 from chassis.welcome import entry, welcome
 from chassis.workdays import Calendar, CalendarError
+from contracts import english as contracts_english
 from contracts.event import SHANGHAI
 
 Build = Callable[[Parts], Service]
@@ -111,6 +114,7 @@ class Suite:
             body_limit=self.settings.body_limit,
             live=self.live,
             ready=self.ready,
+            english=English(contracts_english.ENGLISH, ENGLISH, *(line.service.english for line in self.lines)),
             refuses=self.pressure.refuses,
         )
         app.state.officers = self.officers

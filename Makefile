@@ -9,7 +9,7 @@ FAST := not real and not soak and not bench
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help play demo serve test test-real soak bench check format lock clean
+.PHONY: help play demo serve kafka test test-real soak bench check format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -22,6 +22,9 @@ play: .venv/.ready ## suite and pretend city stay up, with cases in every state,
 
 serve: .venv/.ready ## the suite alone on port 8080, with the keys and the issuer of TONGBAN_… (to try it out: make play)
 	$(BIN)/tongban serve
+
+kafka: .venv/.ready ## a local Apache Kafka on 127.0.0.1:9092 to try things with (needs Java 17 and Maven)
+	$(BIN)/python -m tests.real.local
 
 test: .venv/.ready-dev ## every test that needs only Python
 	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "$(FAST)"

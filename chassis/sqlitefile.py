@@ -21,6 +21,9 @@ T = TypeVar("T")
 BUSY = 10.0
 """Seconds that a write waits in its thread for a stranger (an sqlite3 shell) to give the lock up."""
 
+BESIDE = ("-wal", "-shm", "-turn")
+"""Ends of names of what SQLite, and we, keep beside a file."""
+
 PRAGMAS = (
     "journal_mode=WAL",
     # 2 MB a connection. A transaction may hold more: written out early, its pages would be written twice.
@@ -66,7 +69,7 @@ class File:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._pragmas = (*PRAGMAS, f"synchronous={'FULL' if lasting else 'NORMAL'}")
-        self._turn = os.open(path.with_name(path.name + "-turn"), os.O_RDWR | os.O_CREAT, 0o600)
+        self._turn = os.open(turn_of(path), os.O_RDWR | os.O_CREAT, 0o600)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=path.name)
         self._lock = asyncio.Lock()
         # In turn, too: SQLite does not wait where two processes change a new file to WAL at once.
@@ -161,3 +164,43 @@ class File:
             self.reader.close()
             self._writer.close()
             os.close(self._turn)
+
+
+def turn_of(path: Path) -> Path:
+    """The file beside it, of whose lock processes wait."""
+    return path.with_name(path.name + "-turn")
+
+
+class NotCopied(Exception):
+    """A file that could not be read as a whole; the text says which, and why."""
+
+
+def copy_all(paths: Sequence[Path], folder: Path) -> None:
+    """Copies files that others go on writing into a folder, all as of the same moment: as though the power had failed
+    then. For an instant every writer of every file waits for its turn; the turns are taken in the order given, which
+    has to be that in which writers take two. Raises NotCopied."""
+    with contextlib.ExitStack() as reading:
+        try:
+            sources = [reading.enter_context(contextlib.closing(_reader(path))) for path in paths]
+            with contextlib.ExitStack() as turns:
+                for path in paths:
+                    fcntl.flock(turns.enter_context(turn_of(path).open("a")), fcntl.LOCK_EX)
+                for source in sources:
+                    source.execute("BEGIN")
+                    source.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            for path, source in zip(paths, sources, strict=True):
+                _copy(source, folder / path.name)
+        except sqlite3.Error as error:
+            raise NotCopied(str(error)) from None
+
+
+def _reader(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, isolation_level=None, timeout=BUSY)
+
+
+def _copy(source: sqlite3.Connection, path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as copy:
+        source.backup(copy)
+        found: str = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise NotCopied(f"{path.name} is damaged: {found}")

@@ -14,6 +14,7 @@ import pytest
 
 from sandbox.citizens import Citizens
 from sandbox.world import World
+from tests import chosen
 
 
 class Begin(Protocol):
@@ -28,7 +29,7 @@ async def begin(tmp_path: Path) -> AsyncIterator[Begin]:
     worlds: list[World] = []
 
     async def start(at: datetime, **settings: str) -> World:
-        world = World(tmp_path / "world", settings=settings)
+        world = World(tmp_path / "world", replicas=chosen.replicas, settings=settings)
         await world.start(at)
         worlds.append(world)
         return world

@@ -211,7 +211,7 @@ class World:
             await balancer.start()
         for child in self.children.values():
             child.start()
-        await self.until(self.ready, "every process is ready", 60)
+        await self.until(self.ready, "every process is ready", 120)
 
     def _processes(self) -> Iterator[tuple[str, tuple[str, ...], int]]:
         """Name, arguments behind `serve` and port of every process; what stands before pairs of them is made, too."""

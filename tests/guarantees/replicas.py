@@ -10,12 +10,14 @@ import contextlib
 import random
 from collections import Counter, defaultdict
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from contracts.event import SHANGHAI, case_id
 from sandbox.citizens import Citizens
 from sandbox.officers import Office, officer_of
-from tests.guarantees.harness import PORTAL, World, listen
+from tests.capabilities.city import catalogue
+from tests.guarantees.harness import PORTAL, Mode, Setup, World, listen, running
 from tests.guarantees.judge import TOPICS, Submission, Taken, Witness, telephones, verdict
 from tests.guarantees.lives import KINDS, WEEK, Life, LifeError, RefusedError
 
@@ -33,6 +35,20 @@ EVERY = 5.0
 """Seconds between two kills."""
 
 
+async def live(
+    directory: Path, mode: Mode, seed: int, count: int, kills: int = 0, bus: str = "", store: str = ""
+) -> None:
+    """`count` lives in a world of pairs must end as they should; with `kills` so many are killed meanwhile."""
+    print(f"TONGBAN_SEED={seed}")
+    env = {"TONGBAN_INTAKE_CATALOG": str(catalogue(directory / "catalogue"))}
+    async with running(Setup(directory / "suite", mode, bus, store, seed=seed, env=env)) as world:
+        town = Replicas(world, seed, count, kills)
+        wrong = await town.run()
+        print(town.summary())
+        assert not wrong, "\n".join([town.summary(), f"{len(wrong)} findings:", *wrong[:40]])
+        assert town.killed.total() >= kills
+
+
 class Replicas:
     """One run of `count` lives under a seed, in a world of pairs. With `kills` so many processes are killed at least,
     one every five seconds, and never both of a pair."""
@@ -40,7 +56,7 @@ class Replicas:
     def __init__(self, world: World, seed: int, count: int, kills: int = 0) -> None:
         self.world, self.seed, self.count, self.kills = world, seed, count, kills
         self.rough = kills > 0
-        self.patience = 90.0 if self.rough else 20.0
+        self.patience = 90.0 if self.rough else 60.0
         self.witness = Witness()
         self.taken = Taken()
         self.lives: list[Life] = []

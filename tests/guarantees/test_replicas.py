@@ -9,26 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.capabilities.city import catalogue
-from tests.guarantees.harness import Mode, Setup, running
-from tests.guarantees.replicas import Replicas
+from tests.guarantees.replicas import live
 from tests.guarantees.test_kill import CHOSEN, SEEDS
 
 pytestmark = pytest.mark.anyio
 
 
-async def live(directory: Path, mode: Mode, count: int, kills: int = 0, bus: str = "", store: str = "") -> None:
-    """`count` lives in a world of this mode; with `kills` one process is killed every five seconds."""
-    seed = CHOSEN or SEEDS[0]
-    print(f"TONGBAN_SEED={seed}")
-    env = {"TONGBAN_INTAKE_CATALOG": str(catalogue(directory / "catalogue"))}
-    async with running(Setup(directory / "suite", mode, bus, store, seed=seed, env=env)) as world:
-        town = Replicas(world, seed, count, kills)
-        wrong = await town.run()
-        print(town.summary())
-        assert not wrong, "\n".join([town.summary(), f"{len(wrong)} findings:", *wrong[:40]])
-        assert town.killed.total() >= kills
-
-
+@pytest.mark.timeout(400)
 async def test_two_suites_of_one_folder(tmp_path: Path) -> None:
-    await live(tmp_path, "pair", 52)
+    await live(tmp_path, "pair", CHOSEN or SEEDS[0], 52)

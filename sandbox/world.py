@@ -34,6 +34,8 @@ from sandbox.processes import Processes, free_ports
 PORTAL = "demo"
 WEBHOOK = "sandbox-sms"
 PATIENCE = 20.0
+START_PATIENCE = 60.0
+"""Seconds for processes to start, of which a busy machine may have several to load at once."""
 PARTITIONS = 8
 PORTS = 10
 """Ports in a row that must be free where every service has its own process, behind the front door's."""
@@ -121,7 +123,7 @@ class World:
         began = time.monotonic()
         self._opened.push_async_callback(self.suite.end)
         await self.suite.start(self.environment())
-        await self.until("the suite to be ready", self.ready)
+        await self.until("the suite to be ready", self.ready, START_PATIENCE)
         took = time.monotonic() - began
         await self._set_clock(at)
         self.bus = self._bus()
@@ -160,7 +162,7 @@ class World:
         await self.suite.end()
         self.settings = {**self.settings, **settings}
         await self.suite.start(self.environment())
-        await self.until("the suite to be ready again", self.ready)
+        await self.until("the suite to be ready again", self.ready, START_PATIENCE)
 
     def environment(self) -> dict[str, str]:
         """The suite's settings; nothing of this process's own ones gets through."""

@@ -103,8 +103,9 @@ class Replicas:
                 await self._lead(stage)
                 if self.rough:
                     await self._enough.wait()
-            await self._rest()
-            self._over.set()
+            async with self._moving:
+                self._over.set()
+                await self._rest()
             await killing
             listening.cancel()
         return self.findings + await self._judge()
@@ -179,7 +180,9 @@ class Replicas:
                 return await self.world.ready(other)
 
             async with self._moving:
-                await self.world.until(serves, f"{other} is ready", 60)
+                if self._over.is_set():
+                    return
+                await self.world.until(serves, f"{other} is ready", 120)
                 child = self.world.children[name]
                 child.kill()
                 child.start()

@@ -14,7 +14,7 @@ import msgspec
 
 from chassis.bus import Record, partition_of
 from chassis.decision import Alarm, Answer, Command, Decider, Decision, Errand, Reject, State
-from chassis.document import Body, Bug, Doc, Open, Outgoing, derived, describe, span
+from chassis.document import Body, Bug, Doc, Open, Outgoing, brief, derived, describe, span
 from chassis.store import Row
 from contracts.event import Event
 from contracts.wire import Envelope, encode
@@ -65,6 +65,11 @@ class Message(msgspec.Struct):
     version: int | None = None
     context: Any = None
 
+    @property
+    def mark(self) -> str:
+        """What the document remembers it by."""
+        return brief(self.id, self.digest)
+
 
 class Folded(msgspec.Struct, Generic[S]):
     """The outcome of one fold. `doc` is None when nothing is to be written; `results` answers each message with the
@@ -94,6 +99,9 @@ class Folder(Generic[S]):
         self._source = f"/tongban/{service}"
         self._decoder = msgspec.json.Decoder(Body[decider.state])  # type: ignore[name-defined]
         self._encoder = msgspec.json.Encoder()
+        # Bytes stay bytes in MessagePack; nobody reads what is gone in a moment.
+        self._outbox = msgspec.msgpack.Decoder(list[Outgoing])
+        self._packed = msgspec.msgpack.Encoder()
         types = tuple(errands)
         self._errands = msgspec.json.Decoder(Union[types]) if types else None  # noqa: UP007
 
@@ -105,26 +113,29 @@ class Folder(Generic[S]):
         body = self._decoder.decode(row.body)
         errands = [shifted(open, shift) for open in body.errands] if shift else body.errands
         lease = row.lease + shift if row.lease is not None else None
-        outbox = [out for out in body.outbox if out.batch > acked] if row.batch > acked else []
+        kept = self._outbox.decode(row.outbox) if row.outbox else body.outbox
+        outbox = [out for out in kept if out.batch > acked] if row.batch > acked else []
         return Doc(
-            row.id, row.version, body.state, body.seen, body.said, body.lines, outbox, errands,
+            row.id, row.version, body.state, body.known(), body.said, body.lines, outbox, errands,
             row.due, lease, carry=row.batch > acked,
         )  # fmt: skip
 
-    def row(self, folded: Folded[S], owner: str, batch: int) -> Row:
-        """The row to write; fixes the batch of the events said now. A document with nothing to say carries no stamp, so
-        that the sweep for the events of the dead never looks at it."""
+    def row(self, folded: Folded[S], owner: str, batch: int, acked: int = 0) -> Row:
+        """The row to write; fixes the batch of the events said now, and drops those that this owner's mark `acked` has
+        reached. A document with nothing to say carries no stamp, so that the sweep for the events of the dead never
+        looks at it."""
         doc = folded.doc
         assert doc is not None
         for out in doc.outbox if folded.carry else folded.say:
             out.batch = batch
+        doc.outbox = [out for out in doc.outbox if out.batch > acked]
         state = doc.state
         return Row(
             kind=self.kind,
             id=doc.id,
             version=doc.version,
             shard=partition_of(doc.id, self.partitions),
-            body=self._encoder.encode(Body(state, doc.seen, doc.said, doc.lines, doc.outbox, doc.errands)),
+            body=self._encoder.encode(Body(state, doc.seen, doc.said, doc.lines, [], doc.errands, True)),
             owner=owner,
             batch=batch if doc.outbox else 0,
             due=doc.due,
@@ -133,6 +144,7 @@ class Folder(Generic[S]):
             order=state.order(),
             line=doc.lines - len(folded.append),
             lines=folded.append,
+            outbox=self._packed.encode([out.stored() for out in doc.outbox]) if doc.outbox else b"",
         )
 
     def fold(
@@ -159,8 +171,9 @@ class Folder(Generic[S]):
     def outgoing(self, event: Event | Record, id: str, sequence: int, cause: str, trace: str) -> list[Outgoing]:
         if isinstance(event, Record):
             return [Outgoing(0, event.topic, event.key, dict(event.headers), event.value)]
-        headers, value = encode(Envelope(id, self._source, sequence, event, cause, trace))
-        return [Outgoing(0, topic, key, headers, value) for topic, key in event.routes()]
+        envelope = Envelope(id, self._source, sequence, event, cause, trace)
+        headers, value = encode(envelope)
+        return [Outgoing(0, topic, key, headers, value, envelope) for topic, key in event.routes()]
 
 
 def shifted(open: Open, shift: float) -> Open:
@@ -265,10 +278,10 @@ class _Work(Generic[S]):
             self.changed = True
             return True
         seen = self.doc.seen if self.seen is None else self.seen
-        mark = f"{message.id}#{message.digest}" if message.digest else message.id
+        mark = message.mark
         if mark in seen:
             return False
-        if message.digest and any(known.startswith(f"{message.id}#") for known in seen):
+        if message.digest and any(known.startswith(f"{brief(message.id)}#") for known in seen):
             raise Reject("idempotency_key_reused", "同一个 Idempotency-Key 不能用于不同的内容", "Idempotency-Key", 422)
         if isinstance(body, Command):
             if self.doc.version == 0 and not body.CREATES and not self.changed:

@@ -67,6 +67,7 @@ class Pipeline:
         self.shards: frozenset[int] = frozenset()
         self.caught_up = False
         self._behind: int | None = None
+        self._pressed: float | None = None
         self.changed = asyncio.Event()
         self._applied = {o: metrics.APPLIED.labels(service, o) for o in ("applied", "known", "rejected", "bug")}
         self._batches = metrics.BATCHES.labels(service)
@@ -81,6 +82,7 @@ class Pipeline:
         self.subscription = await self.bus.subscribe(self.service, topics, self._assigned, self._revoked)
         while True:
             records = await self.subscription.fetch(self.most, 0.5)
+            self.press(records)
             self._shard()
             if not self.caught_up:
                 await self._catch_up(len(records))
@@ -88,6 +90,20 @@ class Pipeline:
                 await self.clock.sleep(0.5)
             if records:
                 await self.inbox.offer(records)
+
+    def press(self, records: Sequence[Record]) -> None:
+        """Notes since when every fetch has been full of what services say. Portals may send as much as they like: what
+        they send waits its turn, and nobody else is refused for it; so does what came while nobody read."""
+        full = len(records) == self.most and self.caught_up
+        if not full or sum(r.topic.startswith("portal.") for r in records) * 2 > len(records):
+            self._pressed = None
+        elif self._pressed is None:
+            self._pressed = self.clock.ticks()
+
+    @property
+    def pressed(self) -> float:
+        """Seconds for which reading has been at its limit."""
+        return self.clock.ticks() - self._pressed if self._pressed is not None else 0.0
 
     async def _catch_up(self, fetched: int) -> None:
         """Counts off what waited when the partitions were taken; more may come all the time."""
@@ -195,7 +211,8 @@ class Pipeline:
             number = self.batches
             again = bool(refused or free)
             changed = {} if again else {ref: f for ref, f in folded.items() if f.doc is not None}
-            rows = [self.folders[ref[0]].row(f, self.owner, number) for ref, f in changed.items()]
+            acked = self.publisher.acked
+            rows = [self.folders[ref[0]].row(f, self.owner, number, acked) for ref, f in changed.items()]
             # Whatever is concluded without a write (a refusal, nothing to do) was concluded from what others may have
             # changed since it was read.
             compare = {ref: self.documents.cache[ref].version for ref in folded.keys() - changed.keys() - fresh}
@@ -242,7 +259,6 @@ class Pipeline:
             doc = result.doc
             if doc is not None:
                 say += [out.record() for out in (doc.outbox if result.carry else result.say)]
-                doc.outbox = [out for out in doc.outbox if out.batch > self.publisher.acked]
                 self.documents.cache[ref] = doc
                 for open in result.run:
                     self.run(ref, open)

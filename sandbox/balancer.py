@@ -37,11 +37,13 @@ class Wire(NamedTuple):
 
 class Balancer:
     """Listens on `port` (0 takes a free one) before replicas on these ports. A replica is passed over only where it
-    refuses the connection; a request that it took and did not answer ends as 502. `answered` counts by replica."""
+    refuses the connection; a request that it took and did not answer ends as 502. `answered` counts by replica,
+    `statuses` by what was answered."""
 
     def __init__(self, replicas: Sequence[int], port: int = 0) -> None:
         self.replicas, self.port = tuple(replicas), port
         self.answered: Counter[int] = Counter()
+        self.statuses: Counter[int] = Counter()
         self._resting: dict[int, deque[Wire]] = {replica: deque() for replica in replicas}
         self._connections: set[asyncio.Task[None]] = set()
         self._first = itertools.count()
@@ -95,7 +97,8 @@ class Balancer:
             answer = await wire.reader.readuntil(b"\r\n\r\n")
             begun = True
             client.writer.write(answer)
-            bare = head.startswith(b"HEAD ") or answer.split(b" ", 2)[1] in (b"204", b"304")
+            status = int(answer.split(b" ", 2)[1])
+            bare = head.startswith(b"HEAD ") or status in (204, 304)
             await _carry(answer, wire.reader, client.writer, default=0 if bare else None, bare=bare)
         except (OSError, asyncio.IncompleteReadError):
             wire.writer.close()
@@ -106,6 +109,7 @@ class Balancer:
             wire.writer.close()
             raise
         self.answered[replica] += 1
+        self.statuses[status] += 1
         if _says(answer, b"connection") == b"close":
             wire.writer.close()
         else:

@@ -34,8 +34,8 @@ from sandbox.processes import Processes, free_ports
 PORTAL = "demo"
 WEBHOOK = "sandbox-sms"
 PATIENCE = 20.0
-START_PATIENCE = 60.0
-"""Seconds for processes to start, of which a busy machine may have several to load at once."""
+STARTING = 60.0
+"""Seconds that a condition and a start are waited for; a suite that ends meanwhile is noticed at once."""
 PARTITIONS = 8
 PORTS = 10
 """Ports in a row that must be free where every service has its own process, behind the front door's."""
@@ -59,6 +59,7 @@ class World:
         processes: bool = False,
         replicas: int = 1,
         port: int | None = None,
+        city_port: int = 0,
         bus: str = "",
         store: str = "",
         settings: Mapping[str, str] = MappingProxyType({}),
@@ -80,7 +81,7 @@ class World:
             for partner, provider in (("sms", "aliyun"), ("tencent", "tencent"))
             for kind in ("reports", "replies")
         }
-        self.city = City(Options(suite=self.url, instant=True, **{**reports, **city}))
+        self.city = City(Options(suite=self.url, port=city_port, instant=True, **{**reports, **city}))
         self.answers: dict[str, list[Envelope]] = defaultdict(list)
         self.events: dict[str, list[Envelope]] = defaultdict(list)
         self._offices: dict[tuple[str, str], Office] = {}
@@ -123,7 +124,7 @@ class World:
         began = time.monotonic()
         self._opened.push_async_callback(self.suite.end)
         await self.suite.start(self.environment())
-        await self.until("the suite to be ready", self.ready, START_PATIENCE)
+        await self.until("the suite to be ready", self.ready, STARTING)
         took = time.monotonic() - began
         await self._set_clock(at)
         self.bus = self._bus()
@@ -162,7 +163,7 @@ class World:
         await self.suite.end()
         self.settings = {**self.settings, **settings}
         await self.suite.start(self.environment())
-        await self.until("the suite to be ready again", self.ready, START_PATIENCE)
+        await self.until("the suite to be ready again", self.ready, STARTING)
 
     def environment(self) -> dict[str, str]:
         """The suite's settings; nothing of this process's own ones gets through."""

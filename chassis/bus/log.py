@@ -159,7 +159,8 @@ class LogBus:
                 await self.tend()
 
     async def _append(self, records: Sequence[tuple[Record, bytes]]) -> list[Record]:
-        """Writes them in order; returns them as readers will see them."""
+        """Writes them in order; returns them as readers will see them: with their memo, so that what this process says
+        is not decoded by itself."""
         now = self.clock.system()
         if unknown := {record.topic for record, _ in records} - self._partitions.keys():
             async with self.file.write() as db:
@@ -179,7 +180,7 @@ class LogBus:
             last = await self.file.append(_insert(size), args)
             first = last - len(part) + 1
             said += [
-                Record(r.topic, r.key, r.headers, r.value, place, seq)
+                Record(r.topic, r.key, r.headers, r.value, place, seq, r.memo)
                 for seq, ((r, _), place) in enumerate(zip(part, places, strict=True), first)
             ]
         return said

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+from collections import defaultdict, deque
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,10 @@ log = logging.getLogger("tongban")
 
 DUPLICATE = 11000
 SEPARATOR = "|"
+CALM = 60.0
+"""Seconds after which a published outbox is cleared away. What is written again sooner needs no write for that."""
+CLEARED = 200
+"""Batches whose outboxes one beat clears away at most, so that none takes long."""
 
 
 def client(url: str, driver: str) -> Any:
@@ -43,6 +48,8 @@ class MongoStore:
     def __init__(self, url: str, database: str, driver: str = "motor") -> None:
         self.url, self.database, self.driver = url, database, driver
         self._client: Any = None
+        self._marks: dict[str, deque[tuple[float, int]]] = defaultdict(deque)
+        self._cleared: dict[str, int] = {}
 
     async def open(self) -> None:
         if self._client is not None:
@@ -149,10 +156,26 @@ class MongoStore:
     async def beat(self, owner: str, acked: int, now: float) -> None:
         try:
             await self._owner.replace_one({"_id": owner}, {"_id": owner, "acked": acked, "beat": now}, upsert=True)
+            await self._clear_calm(owner, acked, now)
         except DuplicateKeyError:
             return
         except PyMongoError as error:
             raise StoreDown(type(error).__name__) from None
+
+    async def _clear_calm(self, owner: str, acked: int, now: float) -> None:
+        """Clears away, some at a time, the outboxes of documents that nobody has written since a minute ago."""
+        marks = self._marks[owner]
+        marks.append((now, acked))
+        while marks[0][0] < now - CALM and marks[1][0] <= now - CALM:
+            marks.popleft()
+        done = self._cleared.setdefault(owner, 0)
+        upto = min(marks[0][1], done + CLEARED) if marks[0][0] <= now - CALM else done
+        if upto > done:
+            await self._clear({"owner": owner, "batch": {"$gt": done, "$lte": upto}})
+            self._cleared[owner] = upto
+
+    async def _clear(self, query: dict[str, Any]) -> None:
+        await self._doc.update_many({**query, "outbox": {"$exists": True}}, {"$unset": {"outbox": ""}})
 
     async def owners(self, names: Collection[str] | None = None) -> dict[str, Owner]:
         query = {} if names is None else {"_id": {"$in": list(names)}}
@@ -163,11 +186,18 @@ class MongoStore:
         return {doc["_id"]: Owner(doc["acked"], doc["beat"]) for doc in found}
 
     async def stamped(self, shards: Collection[int], owners: Collection[str], most: int) -> list[Ref]:
+        """What an owner that has nothing unpublished left to be cleared away is cleared away."""
         acked = await self.owners(owners)
         refs: list[Ref] = []
         for name in owners:
             query = {"owner": name, "batch": {"$gt": acked[name].acked if name in acked else 0}}
-            refs += await self._refs({**query, "shard": {"$in": list(shards)}}, None, most - len(refs))
+            found = await self._refs({**query, "shard": {"$in": list(shards)}}, None, most - len(refs))
+            refs += found
+            if not found and not await self._refs(query, None, 1):
+                try:
+                    await self._clear({"owner": name})
+                except PyMongoError as error:
+                    raise StoreDown(type(error).__name__) from None
             if len(refs) >= most:
                 break
         return refs
@@ -246,6 +276,8 @@ def _doc(row: Row) -> dict[str, Any]:
         "line": row.line,
         "lines": list(row.lines),
     }
+    if row.outbox:
+        doc["outbox"] = row.outbox
     if row.due is not None:
         doc["due"] = row.due
     if row.lease is not None:
@@ -267,4 +299,5 @@ def _row(doc: dict[str, Any]) -> Row:
         ix=tuple(word.partition(SEPARATOR)[2] for word in doc["ix"]),
         order=doc["ord"],
         line=doc["line"],
+        outbox=bytes(doc.get("outbox", b"")),
     )

@@ -165,6 +165,25 @@ async def test_what_is_not_written_is_compared(make_store: MakeStore, store: Sto
     assert await store.write([], {**many, b: 1, ("other", "a"): 0}) == set()
 
 
+async def test_an_outbox_is_kept_until_it_is_acknowledged_and_dropped_soon_after(store: Store) -> None:
+    async def outboxes() -> dict[str, bytes]:
+        return {id: r.outbox for (_, id), r in (await store.load([("case", id) for id in "abc"])).items()}
+
+    await store.write([row("a", batch=5, outbox=b"\x00a"), row("b", batch=6, outbox=b"b")])
+    await store.write([row("c", owner="dead", batch=1, outbox=b"c")])
+    await store.beat("me", 4, 1000.0)
+    assert await outboxes() == {"a": b"\x00a", "b": b"b", "c": b"c"}
+    for now in (1001.0, 1062.0):
+        await store.beat("me", 5, now)
+    assert await outboxes() == {"a": b"", "b": b"b", "c": b"c"}
+    assert (await store.load([("case", "a")]))["case", "a"].body == b"a1"
+    await store.write([row("b", 2, batch=7, outbox=b"b more"), row("a", 2, batch=0)])
+    assert await outboxes() == {"a": b"", "b": b"b more", "c": b"c"}
+    await store.beat("dead", 1, 1063.0)
+    assert await store.stamped(ALL, ["me", "dead"], 9) == [("case", "b")]
+    assert await outboxes() == {"a": b"", "b": b"b more", "c": b""}, "what the dead left is dropped, too"
+
+
 async def test_lines_are_durable_if_and_only_if_their_row_is(make_store: MakeStore, store: Store) -> None:
     await store.write([row(lines=("one", "two"))])
     await store.write([row(version=1, owner="other", line=0, lines=("never",))])

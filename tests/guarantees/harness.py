@@ -61,8 +61,16 @@ def free_ports(count: int) -> int:
 class Child:
     """One process of the suite on its port, which it keeps when it is started again."""
 
-    def __init__(self, name: str, arguments: Sequence[str], port: int, env: Mapping[str, str], directory: Path) -> None:
-        self.name, self.port = name, port
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        port: int,
+        env: Mapping[str, str],
+        directory: Path,
+        python: str = sys.executable,
+    ) -> None:
+        self.name, self.port, self.python = name, port, python
         self.log = directory / f"{name}.log"
         self._arguments = [*arguments, "--port", str(port)]
         self._env, self._directory = dict(env), directory
@@ -78,7 +86,7 @@ class Child:
         self.starts += 1
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, *self._arguments],
+                [self.python, *self._arguments],
                 cwd=self._directory,
                 env=self._env,
                 stdin=subprocess.DEVNULL,
@@ -113,7 +121,8 @@ class Child:
 @dataclass(frozen=True)
 class Setup:
     """What a world is made of. `bus` and `store` are addresses, empty for SQLite in `directory`. `speed` is that of
-    the city's retries (city seconds per real one); its scripts take no time. `program` replaces `-m chassis.cli`."""
+    the city's retries (city seconds per real one); its scripts take no time. `program` replaces `-m chassis.cli`;
+    `product` is the checkout whose code the children run, in its own `.venv`."""
 
     directory: Path
     mode: Mode = "each"
@@ -122,6 +131,7 @@ class Setup:
     speed: float = 60.0
     seed: int = 1
     program: tuple[str, ...] = ("-m", "chassis.cli")
+    product: Path = ROOT
     env: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -176,7 +186,7 @@ class World:
         city, kept = self.city.url, {k: v for k, v in os.environ.items() if not k.startswith("TONGBAN_")}
         return {
             **kept,
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": str(self.setup.product),
             "TONGBAN_DIR": str(self.setup.directory),
             "TONGBAN_BUS": self.setup.bus,
             "TONGBAN_STORE": self.setup.store,
@@ -204,9 +214,11 @@ class World:
         self.bus = open_bus(settings, self.clock)
         await self.bus.open()
         await self.bus.ensure(dict.fromkeys(("case", f"portal.{PORTAL}", f"answers.{PORTAL}"), settings.partitions))
+        product = self.setup.product
+        python = sys.executable if product == ROOT else str(product / ".venv" / "bin" / "python")
         for name, served, port in self._processes():
             arguments = (*self.setup.program, "serve", *served)
-            self.children[name] = Child(name, arguments, port, env, self.setup.directory)
+            self.children[name] = Child(name, arguments, port, env, self.setup.directory, python)
         for balancer in self.balancers:
             await balancer.start()
         for child in self.children.values():

@@ -43,12 +43,13 @@ class StuckError(LifeError):
 
 class Place(Protocol):
     """Where lives are led. `patience` is how long something is waited for, in seconds; `rough` says that processes are
-    killed, so that callers repeat what nobody answered."""
+    killed, so that callers repeat what nobody answered; `put_off` counts who was told to come again later."""
 
     world: World
     witness: Witness
     patience: float
     rough: bool
+    put_off: int
 
     async def token(self, role: str, department: str) -> str: ...
 
@@ -99,25 +100,28 @@ class Life:
         world = self.place.world
         url = world.url(path.split("/", 2)[1]) + path
         while True:
-            heard = await self._once("GET" if body is None else "POST", url, body, headers)
-            if not self.place.rough or 0 < heard.status < 500:
+            heard, again = await self._once("GET" if body is None else "POST", url, body, headers)
+            if again:
+                self.place.put_off += 1
+            elif not self.place.rough or 0 < heard.status < 500:
                 break
-            await world.clock.sleep(0.1)
+            await world.clock.sleep(again or 0.1)
         rule = heard.body.get("rule", "") if isinstance(heard.body, dict) else ""
         self.place.asked(what, heard.status, rule)
         if not heard.ok:
             raise RefusedError(f"{what}: {heard.status} {rule}")
         return heard
 
-    async def _once(self, method: str, url: str, body: Any, headers: Mapping[str, str]) -> Heard:
-        """Status 0 where nobody answered."""
+    async def _once(self, method: str, url: str, body: Any, headers: Mapping[str, str]) -> tuple[Heard, float]:
+        """What was answered, status 0 where nobody did; and after how many seconds to come again, if told so."""
         try:
             async with self.http.request(method, url, json=body, headers=headers) as answer:
                 raw = await answer.read()
                 shown = json.loads(raw) if raw and "json" in answer.content_type else None
-                return Heard(answer.status, shown, answer.headers.get("ETag", ""))
+                again = float(answer.headers.get("Retry-After", 0)) if answer.status == 503 else 0.0
+                return Heard(answer.status, shown, answer.headers.get("ETag", "")), again
         except (aiohttp.ClientError, TimeoutError):
-            return Heard(0, None)
+            return Heard(0, None), 0.0
 
     async def heard(self, kind: str, fits: Callable[[Said], bool] = lambda _: True) -> Said:
         """Waits until the case's event is on the bus."""

@@ -64,6 +64,7 @@ class Replicas:
         self.ended: Counter[str] = Counter()
         self.answers: Counter[tuple[str, int, str]] = Counter()
         self.killed: Counter[str] = Counter()
+        self.put_off = 0
         self._news: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._offices: dict[str, Office] = {}
         self._room = asyncio.Semaphore(WIDTH)
@@ -194,24 +195,18 @@ class Replicas:
 
     async def _judge(self) -> list[str]:
         submissions, world = [life.submission for life in self.lives], self.world
+        # Everything asked for here is lawful, and partners push what is true.
+        statuses = sum((balancer.statuses for balancer in world.balancers), Counter[int]())
+        found = [f"{n} requests were answered {status}" for status, n in statuses.items() if 400 <= status != 503]
+        if not self.rough and 503 not in statuses:
+            pushes = {f"{name}/{channel}": counts["failed"] for name, partner in world.city.counts(brief=True).items()
+                      for channel, counts in partner["pushes"].items()}  # fmt: skip
+            found += [f"{n} pushes of {name} were refused" for name, n in pushes.items() if n]
         cases = [submission.case for submission in submissions]
         journals = await world.shown("/evaluation/cases/{}/journal", cases)
         sent = await world.shown("/courier/cases/{}", [s.case for s in submissions if s.ems])
-        found = verdict(
-            submissions,
-            self.witness,
-            world.city,
-            telephones(world.city, submissions),
-            journals,
-            sent,
-            self.taken,
-            0.001,
-        )
-        if not self.rough:
-            pushes = {(name, channel): counts["failed"] for name, partner in world.city.counts(brief=True).items()
-                      for channel, counts in partner["pushes"].items()}  # fmt: skip
-            found += [f"{n} pushes of {name} on {channel} were refused" for (name, channel), n in pushes.items() if n]
-        return found
+        phones = telephones(world.city, submissions)
+        return found + verdict(submissions, self.witness, world.city, phones, journals, sent, self.taken, 0.001)
 
     def summary(self) -> str:
         """One line for the log of a run."""
@@ -221,7 +216,8 @@ class Replicas:
         shares = [sorted(balancer.answered.values()) for balancer in self.world.balancers]
         return (
             f"seed {self.seed}: {self.count} lives, {self.ended['well']} ended well, {self.ended['stuck']} stuck,"
-            f" {self.ended['refused']} refused; {lawful} lawful requests, {sum(refused.values())} refused {refused};"
+            f" {self.ended['refused']} refused; {lawful} lawful requests, {sum(refused.values())} refused {refused},"
+            f" {self.put_off} times told to come again;"
             f" {sum(map(len, self.witness.cases.values()))} events, {self.witness.repeated} said again;"
             f" {self.killed.total()} kills {dict(self.killed)}; answered {shares}"
         )

@@ -95,6 +95,7 @@ async def test_the_requests_of_a_connection_alternate(balancer: Balancer) -> Non
     async with client() as http:
         assert await by(http, balancer) != turns[0], "the next connection begins with the other one"
     assert sorted(balancer.answered.values()) == [3, 4]
+    assert balancer.statuses == {200: 7}
 
 
 async def test_bodies_of_every_form_pass_whole(balancer: Balancer) -> None:

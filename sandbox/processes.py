@@ -62,6 +62,14 @@ class Processes:
                 child.kill()
                 await child.wait()
 
+    async def gone(self) -> int:
+        """Waits until one of them has ended by itself; its exit code."""
+        waiting = [asyncio.ensure_future(child.wait()) for child in self._children]
+        done, others = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for other in others:
+            other.cancel()
+        return done.pop().result()
+
     @property
     def code(self) -> int | None:
         """None while all run; else the exit code of the first that failed, or 0."""

@@ -145,6 +145,10 @@ class World:
             self._reading.cancel()
             await asyncio.gather(self._reading, return_exceptions=True)
 
+    async def gone(self) -> int:
+        """Waits for the suite to end by itself."""
+        return await self.suite.gone()
+
     @property
     def code(self) -> int | None:
         """The suite's exit code, None while it runs."""

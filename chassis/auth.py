@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 import jwt
 
+from chassis import reach
 from chassis.clock import Clock
 from chassis.decision import Caller, Reject
 from chassis.settings import SettingsError
@@ -29,8 +30,8 @@ REMEMBERED = 2000
 class Unauthorized(Reject):
     """No valid credential: HTTP 401."""
 
-    def __init__(self, rule: str, message: str) -> None:
-        super().__init__(rule, message, "Authorization", 401)
+    def __init__(self, rule: str, message: str, header: str = "Authorization") -> None:
+        super().__init__(rule, message, header, 401)
 
 
 class Forbidden(Reject):
@@ -75,7 +76,7 @@ class Portals:
                 if scope not in scopes:
                     raise Forbidden("scope_missing", "该接入密钥没有此项权限")
                 return Caller("portal", name, scopes)
-        raise Unauthorized("api_key_invalid", "接入密钥无效")
+        raise Unauthorized("api_key_invalid", "接入密钥无效", "X-Api-Key")
 
 
 class Officers:
@@ -88,6 +89,7 @@ class Officers:
         self._fetching = asyncio.Lock()
         self._known: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()
         self._session: aiohttp.ClientSession | None = None
+        self._reached = reach.party("officers' issuer", streak=1)
 
     async def caller(self, authorization: str | None) -> Caller:
         """Raises Unauthorized."""
@@ -143,7 +145,9 @@ class Officers:
             keys = await self._get(about["jwks_uri"])
             self._keys = {k.key_id: k for k in jwt.PyJWKSet.from_dict(keys).keys if k.key_id}
         except (aiohttp.ClientError, TimeoutError, KeyError, ValueError):
+            self._reached.silent("no keys", self.clock.ticks())
             raise Reject("issuer_unreachable", "身份认证服务暂时不可用", status=503) from None
+        self._reached.answered(self.clock.ticks())
         self._fetched = self.clock.steady()
 
     async def _get(self, url: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The `tongban` command: serve, play, demo, topics, deadletters, doctor, key, env, and what services add.
+"""The `tongban` command: its arguments, exit codes, and how whatever it is told goes wrong is said in a sentence.
 
 It reads arguments and calls; this module must never hold logic of its own or import the sandbox.
 """
@@ -6,26 +6,45 @@ It reads arguments and calls; this module must never hold logic of its own or im
 from __future__ import annotations
 
 import argparse
-import asyncio
-import importlib
+import functools
 import importlib.util
-import json
-import logging
 import os
-import pkgutil
 import runpy
-import signal
 import sys
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any, Final, cast
 
-import aiohttp
-import uvloop
+from chassis import discovery
+from chassis.clock import Clock
+from chassis.settings import ChassisSettings, Section, SettingsError, environment, together, unknown
+from chassis.showing import show
 
-from chassis.auth import new_key
-from chassis.settings import ChassisSettings, Section, SettingsError, environment
+CODES: Final = """exit codes: 0 done, 1 not done (a sentence on stderr says why), 2 wrong arguments or settings,
+130 interrupted. Settings are TONGBAN_ variables or stand in the file .env; `tongban env` prints them all."""
 
-T = TypeVar("T")
+
+class Setup:
+    """The settings, read when a command first looks at them. Everything here raises SettingsError, with the problems of
+    the chassis and of all services at once."""
+
+    @functools.cached_property
+    def env(self) -> Mapping[str, str]:
+        return environment(os.environ)
+
+    @functools.cached_property
+    def sections(self) -> dict[str, Section]:
+        kinds = discovery.sections()
+        known = [name for kind in kinds.values() for name in kind.variables()]
+        steps: list[Callable[[], Section | None]] = [functools.partial(kind.read, self.env) for kind in kinds.values()]
+        steps.append(functools.partial(unknown, self.env, known))
+        read = together(steps)
+        return {name: section for name, section in zip(kinds, read, strict=False) if section is not None}
+
+    @property
+    def settings(self) -> ChassisSettings:
+        return cast(ChassisSettings, self.sections[""])
+
 
 SANDBOX = {
     "play": "keep the suite and a pretend city up, with cases in every state",
@@ -35,129 +54,89 @@ SANDBOX = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit code 0 = done, 1 = not done (said why), 2 = wrong arguments or settings."""
-    args = list(sys.argv[1:] if argv is None else argv)
-    commands = service_commands()
-    if args and args[0] in commands:
-        return commands[args[0]](args[1:])
+    """The exit code, see CODES; wrong arguments raise SystemExit(2)."""
+    try:
+        code = run(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # Whoever read our output has had enough; what Python still wants to write at its end goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def run(args: list[str]) -> int:
     if args and args[0] in SANDBOX:
         return run_sandbox(*args)
-    parser = argparse.ArgumentParser(prog="tongban", description="Government services: apply once, online.")
+    parser = argparse.ArgumentParser(
+        prog="tongban", description="Government services: apply once, online.", epilog=CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"tongban {version('tongban')}")
     sub = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_commands(sub)
-    for name, function in commands.items():
-        sub.add_parser(name, help=(function.__doc__ or "").splitlines()[0])
-    for name, text in SANDBOX.items():
-        sub.add_parser(name, help=text)
+    if not args or args[0] not in sub.choices:
+        brought = discovery.commands()
+        if args and args[0] in brought:
+            return brought[args[0]](args[1:])
+        for name, function in brought.items():
+            sub.add_parser(name, help=(function.__doc__ or "").splitlines()[0])
+        for name, text in SANDBOX.items():
+            sub.add_parser(name, help=text)
     given = parser.parse_args(args)
-    try:
-        env = environment(os.environ)
-        settings = ChassisSettings.read(env)
-        code: int = given.run(given, settings, env)
-        return code
-    except SettingsError as error:
-        print(f"settings: {error}", file=sys.stderr)
-        return 2
+    given.began = Clock().ticks()
+    code: int = given.run(given, Setup())
+    return code
 
 
 def add_commands(sub: Any) -> None:
-    def command(name: str, run: Callable[..., int], text: str) -> argparse.ArgumentParser:
-        parser: argparse.ArgumentParser = sub.add_parser(name, help=text, description=text)
+    def command(name: str, run: Callable[[argparse.Namespace, Setup], int], text: str) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = sub.add_parser(
+            name, help=text, description=text, epilog=CODES, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
         parser.add_argument("--json", action="store_true", help="print JSON")
         parser.set_defaults(run=run)
         return parser
 
-    serve = command("serve", run_serve, "run all services, or the named ones; to try them out: tongban play")
+    text = "run all services, or the named ones, until a signal; to try them out: tongban play"
+    serve = command("serve", run_serve, text)
     serve.add_argument("services", nargs="*", metavar="SERVICE")
     serve.add_argument("--processes", action="store_true", help="one process a service, behind a front door")
-    serve.add_argument("--port", type=int, help="port of this process")
+    serve.add_argument("--port", type=port, help="port of this process (default: TONGBAN_PORT, which is 8080 if unset)")
+    serve.add_argument("--child", choices=["speaks", "quiet"], help=argparse.SUPPRESS)
+    serve.add_argument("--again", action="store_true", help=argparse.SUPPRESS)
     command("topics", run_topics, "print every topic with partitions, publishers and subscribers")
     dead = command("deadletters", run_deadletters, "list, show, replay or drop dead letters; resume a halted topic")
     dead.add_argument("action", choices=["list", "show", "replay", "drop", "resume"])
     dead.add_argument("service")
     dead.add_argument("case", nargs="?", help="a case as it is listed; for resume a topic")
-    dead.add_argument("--url", default="http://127.0.0.1:8080")
+    dead.add_argument("--url", help="address of the suite (default: that of TONGBAN_HOST and TONGBAN_PORT)")
     dead.add_argument("--token", default=os.environ.get("TONGBAN_TOKEN", ""), help="operator's bearer token")
     command("doctor", run_doctor, "say what is set, reachable and missing")
     command("env", run_env, "print .env.example, the manual of all settings")
-    key = command("key", run_key, "make an API key for a portal")
-    key.add_argument("portal")
+    key = command("key", run_key, "make an API key for a portal, or keys of personal data")
+    key.add_argument("portal", nargs="?", help="name of the portal")
+    key.add_argument("--data", action="store_true", help="make what TONGBAN_KEYS and TONGBAN_TAG_SECRET need")
+    key.add_argument("--algorithm", choices=["aes-256-gcm", "sm4-gcm"], default="aes-256-gcm", help="(%(default)s)")
+    key.add_argument("--id", default="k1", help="id of the new key of personal data (%(default)s)")
 
 
-def service_commands() -> dict[str, Callable[[list[str]], int]]:
-    """Commands that services bring along, in `services/<name>/commands.py` as COMMANDS."""
-    import services
-
-    found: dict[str, Callable[[list[str]], int]] = {}
-    for module in pkgutil.iter_modules(services.__path__):
-        name = f"services.{module.name}.commands"
-        if module.ispkg and importlib.util.find_spec(name) is not None:
-            found.update(importlib.import_module(name).COMMANDS)
-    return found
+def port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no port; it must be a whole number from 1 to 65535")
+    return int(text)
 
 
-def run_serve(args: argparse.Namespace, settings: ChassisSettings, env: Mapping[str, str]) -> int:
-    from chassis.suite import Suite, chosen, discover
+def run_serve(args: argparse.Namespace, setup: Setup) -> int:
+    sections = setup.sections
+    from chassis.serving import serve
 
-    log_to_stderr(settings.log_level)
-    try:
-        builds = chosen(discover(), args.services)
-    except KeyError as error:
-        print(error.args[0], file=sys.stderr)
-        return 2
-    if args.processes:
-        return looped(serve_processes(settings, list(builds)))
-    suite = Suite(settings, env, builds, args.port)
-    return looped(until_signal(suite.run))
-
-
-async def serve_processes(settings: ChassisSettings, names: list[str]) -> int:
-    from chassis.clock import Clock
-    from chassis.processes import Processes
-    from chassis.sealing import load_keyring
-
-    settings.dir.mkdir(parents=True, exist_ok=True)
-    load_keyring(settings)  # made once here, before five processes would each make their own
-    return await until_signal(Processes(settings, names, Clock()).run)
-
-
-async def until_signal(run: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> int:
-    """Runs until SIGTERM or SIGINT; a failure of the run is said and becomes exit code 1."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
-    try:
-        await run(stop)
-    except BaseExceptionGroup as group:
-        logging.getLogger("tongban").critical("ended: %s", "; ".join(last_words(group)))
-        return 1
-    except Exception as error:  # noqa: BLE001  (the last word of the process, whatever ended it)
-        logging.getLogger("tongban").critical("ended: %s: %s", type(error).__name__, error)
-        return 1
-    return 0
-
-
-def last_words(group: BaseExceptionGroup[BaseException]) -> list[str]:
-    """Type and place of every failure in a group; no values."""
-    from chassis.document import describe
-
-    words: list[str] = []
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            words += last_words(error)
-        elif isinstance(error, Exception):
-            words.append(f"{describe(error)} {error}" if type(error).__name__ == "Stalled" else describe(error))
-    return words
-
-
-def looped(main: Coroutine[Any, Any, T]) -> T:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(main)
-
-
-def log_to_stderr(level: str) -> None:
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    return serve(args, setup.settings, setup.env, sections)
 
 
 def run_sandbox(name: str, *rest: str) -> int:
@@ -171,19 +150,17 @@ def run_sandbox(name: str, *rest: str) -> int:
         print(f"此安装不含沙箱城市, 不能运行 tongban {name} (the pretend city is not installed here)", file=sys.stderr)
         return 1
     sys.argv = [f"tongban {name}", *rest]
-    try:
-        runpy.run_module(module, run_name="__main__")
-    except KeyboardInterrupt:  # while it was still being loaded; later it ends by itself
-        return 130
+    runpy.run_module(module, run_name="__main__")
     return 0
 
 
-def run_topics(args: argparse.Namespace, settings: ChassisSettings, env: Mapping[str, str]) -> int:
+def run_topics(args: argparse.Namespace, setup: Setup) -> int:
+    settings = setup.settings
     from chassis.line import topics
     from chassis.suite import describe_services
 
     heard: dict[str, list[str]] = {}
-    for service in describe_services(settings, env):
+    for service in describe_services(settings, setup.env):
         for topic in topics(service, settings.portals):
             heard.setdefault(topic, []).append(service.name)
         heard.setdefault(f"{service.name}.dead", []).append("operators")
@@ -194,73 +171,47 @@ def run_topics(args: argparse.Namespace, settings: ChassisSettings, env: Mapping
     return 0
 
 
-def run_deadletters(args: argparse.Namespace, settings: ChassisSettings, env: Mapping[str, str]) -> int:
+def run_deadletters(args: argparse.Namespace, setup: Setup) -> int:
+    from chassis.asking import deadletters
+
     if args.action != "list" and not args.case:
         print(f"deadletters {args.action} needs a case", file=sys.stderr)
         return 2
-    room = "topics" if args.action == "resume" else "dead-letters"
-    path = f"/{args.service}/operators/{room}" + (f"/{args.case}" if args.case else "")
-    if args.action in ("replay", "drop", "resume"):
-        path += f"/{args.action}"
-    method = "GET" if args.action in ("list", "show") else "POST"
-    status, body = asyncio.run(call(method, args.url + path, args.token))
-    rows = body.get("items") or body.get("letters") or [body]
-    show(rows, args.json, lambda r: "  ".join(f"{k}={v}" for k, v in r.items() if v not in (None, "")))
-    return 0 if status == 200 else 1
+    return deadletters(args, args.url or setup.settings.url)
 
 
-async def call(method: str, url: str, token: str) -> tuple[int, dict[str, Any]]:
-    headers = {"Authorization": f"Bearer {token}"}
-    try:
-        async with (
-            aiohttp.ClientSession() as session,
-            session.request(method, url, headers=headers) as answer,
-        ):
-            return answer.status, await answer.json(content_type=None)
-    except (aiohttp.ClientError, TimeoutError) as error:
-        return 0, {"problem": f"{url}: {type(error).__name__}"}
+def run_doctor(args: argparse.Namespace, setup: Setup) -> int:
+    """Exit code 1 when something needed is missing."""
+    sections = setup.sections
+    from chassis.doctor import examined
+
+    rows = examined(setup.settings, setup.env, sections)
+    show(rows, args.json, lambda r: f"{r['state']:<8}{r['what']:<28}{r['found']}")
+    return 0 if all(row["state"] == "ok" for row in rows) else 1
 
 
-def run_doctor(args: argparse.Namespace, settings: ChassisSettings, env: Mapping[str, str]) -> int:
-    """Checks settings, bus, stores, keys, issuer and calendar; exit code 1 when something needed is missing."""
-    from chassis.doctor import examine
-
-    rows = asyncio.run(examine(settings, env))
-    show(rows, args.json, lambda r: f"{'ok  ' if r['ok'] else 'FAIL'}  {r['what']:<28}{r['found']}")
-    return 0 if all(row["ok"] for row in rows) else 1
-
-
-def run_env(args: argparse.Namespace, settings: ChassisSettings, env: Mapping[str, str]) -> int:
-    print(manual(), end="")
+def run_env(args: argparse.Namespace, setup: Setup) -> int:
+    if args.json:
+        show([row for section in discovery.sections().values() for row in section.table()], True, str)
+    else:
+        print(manual(), end="")
     return 0
 
 
 def manual() -> str:
     """`.env.example`: every setting of the chassis and of the services, with its default."""
-    import services
-
-    sections: list[type[Section]] = [ChassisSettings]
-    for module in pkgutil.iter_modules(services.__path__):
-        name = f"services.{module.name}.settings"
-        if module.ispkg and importlib.util.find_spec(name) is not None:
-            sections.append(importlib.import_module(name).Settings)
-    head = "# Settings of Tongban; copy to .env and change what you need. Generated: tongban env > .env.example\n\n"
-    return head + "\n".join(section.manual() for section in sections)
+    head = "# Settings of Tongban; copy to .env and change what you need. Generated: tongban env > .env.example\n"
+    form = "# Lines NAME=value; quotes, `export` and comments are as in a shell, and nothing is substituted.\n\n"
+    return head + form + "\n".join(section.manual() for section in discovery.sections().values())
 
 
-def run_key(args: argparse.Namespace, settings: ChassisSettings, env: Mapping[str, str]) -> int:
-    key, entry = new_key(args.portal)
-    row = {"key": key, "entry": entry}
-    show([row], args.json, lambda r: f"key (give it to the portal, it is not kept): {r['key']}\n"
-         f"add to TONGBAN_PORTAL_KEYS: {r['entry']}")  # fmt: skip
-    return 0
+def run_key(args: argparse.Namespace, setup: Setup) -> int:
+    from chassis import minting
 
-
-def show(rows: Sequence[Mapping[str, Any]], as_json: bool, line: Callable[[Any], str]) -> None:
-    if as_json:
-        print(json.dumps(rows, ensure_ascii=False, indent=2, default=str))
-    else:
-        print("\n".join(line(row) for row in rows))
+    if bool(args.portal) == args.data:
+        print("tongban key makes either an API key for a PORTAL, or with --data keys of personal data", file=sys.stderr)
+        return 2
+    return minting.data(args) if args.data else minting.portal(args)
 
 
 if __name__ == "__main__":

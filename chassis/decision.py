@@ -86,6 +86,10 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         """By default all errands of a service share one."""
         return Lane()
 
+    def partner(self) -> str:
+        """Who is asked, in the words of operators: when it no longer answers, a line of the log says so."""
+        return f"partner of {type(self).__name__}"
+
     def careful(self) -> bool:
         """Whether its partner cannot tell afterwards that it was never asked. Then a write of its own comes before the
         call, so that after a crash only what had begun is in doubt, not all that was planned."""
@@ -139,7 +143,9 @@ class Decision(Generic[S]):
 
 class Reject(Exception):
     """What never will be. Over HTTP a problem naming field and rule; on the bus a dead letter. `status` is the HTTP
-    status. The text must hold no personal data."""
+    status. The text must hold no personal data. `blames` says whether it tells against a partner."""
+
+    blames = False
 
     def __init__(self, rule: str, message: str = "", field: str | None = None, status: int = 409) -> None:
         super().__init__(rule)
@@ -155,8 +161,16 @@ class Reject(Exception):
         return reject
 
 
+class Unreached(Reject):
+    """A runner raises it when its partner did not answer, and waiting for it here is of no use."""
+
+    blames = True
+
+
 class Retry(Exception):
     """What passes: a runner raises it when the partner certainly did not act. `after` is in seconds."""
+
+    blames = True
 
     def __init__(self, reason: str, after: float = 1.0) -> None:
         super().__init__(reason)

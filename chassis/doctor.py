@@ -1,90 +1,183 @@
-"""What `tongban doctor` looks at: settings, folder, bus, stores, keys, issuer, calendar.
+"""What `tongban doctor` looks at: folder, bus, stores, keys, issuer, calendar, partners, clock.
 
-It only looks; this module must never create a topic, a document or a key.
+It only looks; this module must never create a topic, a document, a folder or a key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+import os
+import shutil
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import date
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
-import aiohttp
-
-from chassis.auth import Portals
-from chassis.backends import open_bus, open_store
 from chassis.clock import Clock
-from chassis.settings import ChassisSettings, SettingsError
-from chassis.suite import describe_services
-from chassis.workdays import Calendar
+from chassis.lacking import lacking
+from chassis.line import topics
+from chassis.probing import Knock, keys_of, knock_all
+from chassis.service import Service
+from chassis.settings import ChassisSettings, Section, SettingsError, plain
+from chassis.sqlitefile import examine
+from chassis.suite import calendar, describe_services
+
+ROOM: Final = 500_000_000
+"""Bytes that must be free where the folder is."""
+CHECKING: Final = 5.0
+"""Seconds for which a file is looked through."""
+SKEW: Final = 60.0
+"""Seconds by which a partner's clock may differ: signatures of most hold for a few minutes."""
+FIRST: Final = "made at the first start"
 
 
-async def examine(settings: ChassisSettings, env: Mapping[str, str]) -> list[dict[str, Any]]:
-    """One row per thing looked at: `what`, `ok`, `found`."""
-    rows: list[dict[str, Any]] = []
+class Wrong(Exception):
+    """What a check has found; a sentence."""
 
-    async def look(what: str, check: Callable[[], Awaitable[str]]) -> None:
+
+def examined(
+    settings: ChassisSettings, env: Mapping[str, str], sections: Mapping[str, Section]
+) -> list[dict[str, Any]]:
+    """One row per thing looked at: `what`, `state` (ok, FAIL or missing), `found` in a sentence."""
+    return asyncio.run(Doctor(settings, env, sections).rows())
+
+
+class Doctor:
+    def __init__(self, settings: ChassisSettings, env: Mapping[str, str], sections: Mapping[str, Section]) -> None:
+        self.settings, self.env, self.sections = settings, env, sections
+        self.services: list[Service] = []
+        self.clock = Clock()
+
+    async def rows(self) -> list[dict[str, Any]]:
+        self.services = describe_services(self.settings, self.env)
+        checks: dict[str, Callable[[], Awaitable[str]]] = {
+            "services": self._services,
+            "folder": self._folder,
+            "bus": self._bus,
+            "stores": self._stores,
+            "working-day calendar": self._calendar,
+        }
+        if self.settings.oidc_issuer:
+            checks["officers' issuer"] = self._issuer
+        knocking = asyncio.ensure_future(knock_all(self._doors(), self.clock))
+        rows = await asyncio.gather(*(self._look(what, check) for what, check in checks.items()))
+        knocks = await knocking
+        rows += [row(name, "ok" if knock.ok else "FAIL", knock.found) for name, knock in knocks.items()]
+        rows.append(skewed(knocks.values()))
+        return rows + [row("missing", "missing", text) for text in lacking(self.settings, self.sections.values())]
+
+    async def _look(self, what: str, check: Callable[[], Awaitable[str]]) -> dict[str, Any]:
         try:
-            rows.append({"what": what, "ok": True, "found": await check()})
+            return row(what, "ok", await check())
         except Exception as error:  # noqa: BLE001  (what is wrong is the finding)
-            rows.append({"what": what, "ok": False, "found": f"{type(error).__name__}: {error}"})
+            return row(
+                what,
+                "FAIL",
+                str(error)
+                if isinstance(error, Wrong | ConnectionError | SettingsError)
+                else f"{type(error).__name__}: {error}",
+            )
 
-    clock = Clock()
+    def _doors(self) -> dict[str, str]:
+        doors: dict[str, str] = {}
+        for section in self.sections.values():
+            doors |= section.outside()
+        doors.pop(ChassisSettings.variable("oidc_issuer"), None)  # it is asked for more than an answer
+        return doors
 
-    async def services() -> str:
-        return ", ".join(service.name for service in describe_services(settings, env))
+    async def _services(self) -> str:
+        return ", ".join(service.name for service in self.services)
 
-    async def bus() -> str:
-        port = open_bus(settings, clock)
-        await port.open()
-        await port.close()
-        return settings.bus or "SQLite"
+    async def _folder(self) -> str:
+        folder = self.settings.dir.absolute()
+        there = folder if folder.exists() else folder.parent
+        if not there.is_dir():
+            raise Wrong(f"{there} is no folder, or is not mounted")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise Wrong(f"{there} cannot be written by this user")
+        free = shutil.disk_usage(there).free
+        if free < ROOM:
+            raise Wrong(f"only {free // 1_000_000} MB are free in {there}")
+        if folder is not there:
+            return f"{folder} is {FIRST}; {free // 1_000_000} MB free"
+        loose = [path.name for path in sorted(folder.iterdir()) if not private(path)]
+        if loose:
+            raise Wrong(f"others may write, or read the keys: {', '.join(loose[:5])} in {folder}; chmod go-rwx them")
+        return f"{folder} can be written, {free // 1_000_000} MB free"
 
-    async def stores() -> str:
-        for service in describe_services(settings, env):
-            store = open_store(settings, service.name, clock)
-            await store.open()
-            await store.close()
-        return settings.store or "SQLite"
+    async def _bus(self) -> str:
+        wanted = {topic for service in self.services for topic in topics(service, self.settings.portals)}
+        wanted |= {f"answers.{portal}" for portal in self.settings.portals}
+        if not self.settings.bus:
+            path = self.settings.dir / "bus.db"
+            rows = await asyncio.to_thread(sound, path, "SELECT name, partitions FROM topic")
+            if rows is None:
+                return f"SQLite, {path} is {FIRST}"
+            there = dict(rows)
+        else:
+            from chassis.bus.kafka import KafkaBus
+            from chassis.bus.kafka_access import access
 
-    async def keys() -> str:
-        made = settings.dir / "keys"
-        if not settings.keys and not made.exists():
-            return "will be made at the first start; set TONGBAN_KEYS in a city"
-        return "set" if settings.keys else "made in the folder; set TONGBAN_KEYS in a city"
+            way_in = access(self.settings)
+            bus = KafkaBus(self.settings.bus, self.settings.partitions, 1, self.clock, access=way_in)
+            there = await bus.topics()
+        other = [topic for topic in wanted & there.keys() if there[topic] != self.settings.partitions]
+        if other:
+            raise Wrong(f"not {self.settings.partitions} partitions, as TONGBAN_PARTITIONS says: {', '.join(other)}")
+        known = len(wanted & there.keys())
+        rest = "" if known == len(wanted) else f"; the others are {FIRST}"
+        return f"{self.settings.bus or 'SQLite'} has {known} of {len(wanted)} topics{rest}"
 
-    async def portals() -> str:
-        Portals(settings.portal_keys)
-        if not settings.portal_keys:
-            raise SettingsError("no portal has an API key; see `tongban key`")
-        return ", ".join(settings.portals)
+    async def _stores(self) -> str:
+        if self.settings.store:
+            from chassis.store.mongo import access, ping
 
-    async def issuer() -> str:
-        if not settings.oidc_issuer:
-            raise SettingsError("TONGBAN_OIDC_ISSUER is not set, so no officer can log in")
-        async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3)) as session,
-            session.get(f"{settings.oidc_issuer}/.well-known/openid-configuration") as answer,
-        ):
-            answer.raise_for_status()
-        return settings.oidc_issuer
+            await ping(self.settings.store, self.settings.mongo_driver, access(self.settings))
+            return f"{plain(self.settings.store)} answers"
+        paths = [self.settings.dir / f"{service.name}.db" for service in self.services]
+        there = sum([await asyncio.to_thread(sound, path) is not None for path in paths])
+        return f"SQLite, {there} of {len(paths)} files are there and sound" if there else f"SQLite, files are {FIRST}"
 
-    async def calendar() -> str:
-        loaded = Calendar.load(settings.calendar)
-        year = clock.legal().year
-        known = [y for y in (year, year + 1) if loaded.known(y)]
-        if year not in known:
-            raise SettingsError(f"{date(year, 1, 1):%Y} is not announced in the calendar; load an override file")
-        return f"announced: {known[0]} to {known[-1]}"
+    async def _issuer(self) -> str:
+        found = await keys_of(self.settings.oidc_issuer)
+        if not found:
+            raise Wrong(f"{self.settings.oidc_issuer} publishes no key, so no token can be checked")
+        return f"{self.settings.oidc_issuer} publishes {found} keys"
 
-    for what, check in (
-        ("services", services),
-        ("bus", bus),
-        ("stores", stores),
-        ("keys of personal data", keys),
-        ("portal API keys", portals),
-        ("officers' issuer", issuer),
-        ("working-day calendar", calendar),
-    ):
-        await look(what, check)
+    async def _calendar(self) -> str:
+        loaded = calendar(self.settings)
+        year = self.clock.legal().year
+        if not loaded.known(year):
+            raise Wrong(f"{date(year, 1, 1):%Y} is not announced in it: TONGBAN_CALENDAR, an override file")
+        return f"announced up to {max(y for y in (year, year + 1) if loaded.known(y))}"
+
+
+def row(what: str, state: str, found: str) -> dict[str, Any]:
+    return {"what": what, "state": state, "found": found}
+
+
+def sound(path: Path, sql: str = "") -> list[Any] | None:
+    """The rows of a question; None without a file. Raises Wrong for a damaged one."""
+    if not path.exists():
+        return None
+    problem, rows = examine(path, CHECKING, sql)
+    if problem:
+        raise Wrong(f"{path} is damaged: {problem}")
     return rows
+
+
+def private(path: Path) -> bool:
+    """Whether nobody else may write a file, or read it where it is the keys'."""
+    forbidden = 0o077 if path.name == "keys" else 0o002
+    return path.is_symlink() or not path.stat().st_mode & forbidden
+
+
+def skewed(knocks: Collection[Knock]) -> dict[str, Any]:
+    """Whether our clock agrees with those of the partners that told theirs: with half of them at least."""
+    skews = sorted((knock.skew for knock in knocks if knock.skew is not None), key=abs)
+    if not skews:
+        return row("clock", "ok", "nobody to compare it with")
+    middle = skews[len(skews) // 2]
+    if abs(middle) > SKEW:
+        return row("clock", "FAIL", f"{abs(middle):.0f} s {'behind' if middle > 0 else 'ahead of'} the partners'")
+    return row("clock", "ok", f"within {abs(middle) + 1:.0f} s of the partners'")

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from chassis import metrics
+from chassis import metrics, reach
 from chassis.clock import Clock
 from chassis.decision import Answer, Errand, Lane, Lost, Reject, Retry, Runner, Unknown
 from chassis.document import Doc, Open
@@ -175,6 +175,7 @@ class Errands:
             left = open.lease - self.clock.steady()
         began = self.clock.ticks()
         outcome = "done"
+        against: str | None = None
         doubt = open.doubt
         try:
             async with asyncio.timeout(left * 0.8):
@@ -189,16 +190,19 @@ class Errands:
             return Answer(open.id, errand, "done", found)
         except Reject as reject:
             outcome = "failed"
+            against = reject.message if reject.blames else None
             return Answer(open.id, errand, "failed", problem=reject.rule)
         except Retry as retry:
             outcome = "retry"
+            against = str(retry) if retry.blames else None
             if open.tries >= MOST_TRIES:
                 outcome = "failed" if open.sure else "lost"
                 return Answer(open.id, errand, outcome, problem="partner_unreachable")
             # While asking for an uncertain call, "try later" says nothing about that call.
             return self._later(open, self.clock.steady() + next_try(open.tries, retry.after), open.sure, doubt)
-        except (Unknown, TimeoutError):
+        except (Unknown, TimeoutError) as error:
             outcome = "unknown"
+            against = str(error) or "no answer in time"
         except Lost:
             outcome = "lost"
             return Answer(open.id, errand, "lost", problem="cannot_be_asked")
@@ -206,8 +210,13 @@ class Errands:
             outcome = "unknown"
             log.error("runner of %s: %s", kind, type(error).__name__, extra={"service": self.service})
         finally:
-            took = self.clock.ticks() - began
+            now = self.clock.ticks()
+            took = now - began
             queue.took(took)
+            if against is not None:
+                reach.party(errand.partner(), self.service).silent(against, now)
+            elif outcome == "done":
+                reach.party(errand.partner(), self.service).answered(now)
             self._counts[kind, outcome].inc()
             self._seconds[kind].observe(took)
         if open.silent >= self.doubts:

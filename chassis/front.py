@@ -82,11 +82,15 @@ class Front:
         body, headers = welcome(request.headers.get("Accept", ""), entries)
         return web.Response(body=body, headers=headers)
 
-    async def _health(self, request: web.Request) -> web.Response:
-        found = dict(zip(self.services, await self._ask_all(request.path), strict=True))
+    async def health(self, path: str) -> dict[str, Any]:
+        """`/live` or `/ready` of all services: `ok`, and the states by name."""
+        found = dict(zip(self.services, await self._ask_all(path), strict=True))
         ok = all(status == 200 for status, _ in found.values())
-        body = {"ok": ok, "services": {name: state for name, (_, state) in found.items()}}
-        return web.json_response(body, status=200 if ok else 503)
+        return {"ok": ok, "services": {name: state for name, (_, state) in found.items()}}
+
+    async def _health(self, request: web.Request) -> web.Response:
+        body = await self.health(request.path)
+        return web.json_response(body, status=200 if body["ok"] else 503)
 
     async def _read_clock(self, request: web.Request) -> web.Response:
         found = await self._ask_all("/clock")

@@ -192,7 +192,7 @@ class Measured:
                 size += len(message.get("body", b""))
                 if size <= self.body_limit:
                     return message
-            raise HTTPException(413)
+            raise HTTPException(413, f"内容过大, 最多 {self.body_limit} 字节")
 
         async def watched(message: Message) -> None:
             nonlocal status
@@ -222,7 +222,7 @@ def application(
 
     @app.exception_handler(Reject)
     async def on_reject(request: Request, error: Reject) -> Response:
-        headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
+        headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 and error.field == "Authorization" else None
         return problem(error.status, error.problems, headers)
 
     @app.exception_handler(RequestValidationError)
@@ -239,6 +239,8 @@ def application(
     async def on_http(request: Request, error: Refused) -> Response:
         headers = dict(error.headers) if error.headers else None
         rule, text = RULES.get(error.status_code, "http"), TITLES.get(error.status_code, "处理失败")
+        if error.status_code == 413:
+            text = error.detail
         words = getattr(request.scope.get("endpoint"), "refusal", None)
         if words is not None:
             return answer({**words(text), "rule": rule}, error.status_code)

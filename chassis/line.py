@@ -6,12 +6,11 @@ It is given ports and parts; this module must never import a driver or a service
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections.abc import Awaitable, Callable, Collection
 from uuid import uuid4
 
-from chassis import metrics
+from chassis import metrics, reach
 from chassis.bus import Bus, BusDown
 from chassis.clock import Clock
 from chassis.document import describe
@@ -21,8 +20,6 @@ from chassis.pipeline import Pipeline, touch
 from chassis.service import Service
 from chassis.settings import ChassisSettings
 from chassis.store import Ref, Store, StoreDown
-
-log = logging.getLogger("tongban")
 
 SWEEP = 0.2
 """Seconds between two looks for alarms and leases."""
@@ -84,6 +81,8 @@ class Line:
         self._fetching: asyncio.Task[None] | None = None
         self._looked = clock.steady()
         self._learnt = True
+        self._reached = reach.bus(bus)
+        self._unread = False
 
     async def open(self) -> None:
         await self.store.open()
@@ -110,7 +109,8 @@ class Line:
             try:
                 await self.pipeline.fetch(self.topics)
             except BusDown as error:
-                log.error("bus down: %s", error, extra={"service": self.name})
+                self._unread = True
+                self._reached.silent(str(error), self.clock.ticks(), f"{self.name} reads")
                 await self.clock.sleep(0.5)
 
     async def drain(self) -> None:
@@ -145,7 +145,7 @@ class Line:
                         for ref in refs:
                             self.pipeline.inbox.put(*touch(ref))
                 except StoreDown as error:
-                    log.error("store down: %s", error, extra={"service": self.name})
+                    reach.store(self.store).silent(str(error), self.clock.ticks())
             took = self.clock.ticks() - began
             while self.pipeline.inbox.messages:
                 await self.clock.sleep(0.005)
@@ -174,14 +174,16 @@ class Line:
         return found
 
     async def _learn(self, learn: Callable[[Door], Awaitable[None]]) -> None:
+        source = reach.party("what all processes must know", self.name, streak=1)
         while True:
             await self.clock.sleep(LEARN)
             try:
                 await learn(self.door)
                 self._learnt = True
+                source.answered(self.clock.ticks())
             except Exception as error:  # noqa: BLE001  (what was learnt before still holds)
                 self._learnt = False
-                log.error("learning: %s", describe(error), extra={"service": self.name})
+                source.silent(describe(error), self.clock.ticks())
 
     async def lag(self) -> int:
         """Records still to be read, without those of portals' topics that are left unread."""
@@ -199,7 +201,11 @@ class Line:
             await self.clock.sleep(2.0)
             try:
                 waiting = await self.lag() > 0 or not self.pipeline.publisher.idle
-            except BusDown:
+                if not self._unread:
+                    self._reached.answered(self.clock.ticks(), f"{self.name} reads")
+                self._unread = False
+            except BusDown as error:
+                self._reached.silent(str(error), self.clock.ticks(), f"{self.name} reads")
                 waiting = True
             moved = self.pipeline.batches + self.pipeline.publisher.acked
             if not waiting or moved != before or self.pipeline.halts.all:

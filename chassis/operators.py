@@ -23,6 +23,11 @@ def router(line: Line) -> APIRouter:
     routes = APIRouter(prefix="/operators")
     door = line.door
 
+    async def unparked(case: str, *, drop: bool) -> int:
+        if not (await door.read(PARKED, case)).state.letters:
+            raise Reject("not_found", "这个办件没有搁置的消息", "case", 404)
+        return await unpark(line.pipeline, case, drop=drop)
+
     @routes.get("/dead-letters")
     async def list_them(after: str | None = None, by: Caller = officer("operator")) -> Response:
         found = await door.find(PARKED, "parked", after)
@@ -43,11 +48,11 @@ def router(line: Line) -> APIRouter:
 
     @routes.post("/dead-letters/{case}/replay")
     async def replay(case: str, by: Caller = officer("operator")) -> Response:
-        return answer({"case": case, "remaining": await unpark(line.pipeline, case, drop=False)})
+        return answer({"case": case, "remaining": await unparked(case, drop=False)})
 
     @routes.post("/dead-letters/{case}/drop")
     async def drop(case: str, by: Caller = officer("operator")) -> Response:
-        return answer({"case": case, "remaining": await unpark(line.pipeline, case, drop=True)})
+        return answer({"case": case, "remaining": await unparked(case, drop=True)})
 
     @routes.get("/documents/{kind}/{id}")
     async def document(kind: str, id: str, by: Caller = officer("operator")) -> Response:

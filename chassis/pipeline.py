@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from chassis import metrics
+from chassis import metrics, reach
 from chassis.bus import Bus, Partition, Record, Subscription
 from chassis.clock import Clock
 from chassis.deadletters import FREE, PARKED, Park
@@ -148,7 +148,7 @@ class Pipeline:
                 found = await self._settle(work, poison)
             except StoreDown as error:
                 # What was being written may be there: loading it again shows it, and carries its events over.
-                log.error("store down: %s", error, extra={"service": self.service})
+                reach.store(self.store).silent(str(error), self.clock.ticks())
                 self.documents.unsure |= work.keys()
                 self.documents.cache.clear()
                 await self.clock.sleep(0.2)

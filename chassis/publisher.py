@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from chassis import metrics
+from chassis import metrics, reach
 from chassis.bus import Bus, BusDown, Partition, Record, Refused, Subscription
 from chassis.clock import Clock
 from chassis.letters import refused
@@ -49,6 +49,7 @@ class Publisher:
         self._waiting = 0
         self._published = metrics.PUBLISHED.labels(service)
         self._age = metrics.OUTBOX_AGE.labels(service)
+        self._reached = reach.bus(bus)
 
     def publish(self, records: list[Record], batch: int) -> None:
         self._queue.append(Due(batch, records, since=self.clock.steady()))
@@ -91,9 +92,10 @@ class Publisher:
                 await self._commit(due)
             except BusDown as error:
                 metrics.PUBLISH_FAILURES.labels(self.service).inc()
-                log.error("bus down: %s", error, extra={"service": self.service})
+                self._reached.silent(str(error), self.clock.ticks(), self.service)
                 await self.clock.sleep(0.5)
                 continue
+            self._reached.answered(self.clock.ticks(), self.service)
             self.acked = max([self.acked, *(entry.batch for entry in due)])
             for _ in due:
                 self._queue.popleft()
@@ -126,11 +128,13 @@ class Publisher:
 
     async def beat(self) -> None:
         """Tells the store four times a second that this owner lives and how far it is acknowledged."""
+        store = reach.store(self.store)
         while True:
             try:
                 await self.beat_once()
+                store.answered(self.clock.ticks())
             except StoreDown as error:
-                log.error("store down: %s", error, extra={"service": self.service})
+                store.silent(str(error), self.clock.ticks())
             self._age.set(self.age)
             await self.clock.sleep(0.25)
 

@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Timer
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -29,6 +30,25 @@ PRAGMAS = (
     # 16 MB of log before it is folded into the file: a page that changes often is then copied once, not every time.
     "wal_autocheckpoint=4000",
 )
+
+
+def examine(path: Path, seconds: float, sql: str = "") -> tuple[str, list[Any]]:
+    """What SQLite finds wrong with a file, "" for nothing within so many seconds, and the rows of a question. The file
+    is opened for reading only."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1)) as db:
+            rows = db.execute(sql).fetchall() if sql else []
+            ending = Timer(seconds, db.interrupt)
+            ending.start()
+            try:
+                found = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
+            except sqlite3.OperationalError as error:
+                found = "ok" if str(error) == "interrupted" else str(error)
+            finally:
+                ending.cancel()
+            return "" if found == "ok" else found, rows
+    except sqlite3.Error as error:
+        return str(error), []
 
 
 class File:

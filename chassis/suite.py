@@ -8,11 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import importlib
-import logging
-import pkgutil
 from collections.abc import Callable, Generator, Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -22,38 +20,50 @@ from pydantic import AwareDatetime, BaseModel
 from chassis import operators
 from chassis.auth import Officers, Portals
 from chassis.backends import open_bus, open_store
+from chassis.bus import BusDown
 from chassis.clock import Clock
 from chassis.decision import Reject
+from chassis.discovery import modules
 from chassis.http import answer, application, begun_at
 from chassis.line import Line
 from chassis.pressure import Pressure
 from chassis.sealing import Keyring, load_keyring
 from chassis.service import Parts, Service
-from chassis.settings import ChassisSettings
+from chassis.settings import ChassisSettings, plain, together
+from chassis.store import StoreDown
 from chassis.welcome import entry, welcome
-from chassis.workdays import Calendar
+from chassis.workdays import Calendar, CalendarError
 from contracts.event import SHANGHAI
-
-log = logging.getLogger("tongban")
 
 Build = Callable[[Parts], Service]
 
 
 def discover() -> dict[str, Build]:
     """Every folder under `services/` that has an `app.py` with `build(parts)`. A new one needs no change here."""
-    import services
-
-    found: dict[str, Build] = {}
-    for module in pkgutil.iter_modules(services.__path__):
-        if module.ispkg and importlib.util.find_spec(f"services.{module.name}.app") is not None:
-            found[module.name] = importlib.import_module(f"services.{module.name}.app").build
-    return found
+    return {name: module.build for name, module in modules("app").items()}
 
 
 def describe_services(settings: ChassisSettings, env: Mapping[str, str]) -> list[Service]:
     """Every service's description, for tools that look without running; keys are throw-away ones."""
-    parts = Parts(Clock(), Calendar.load(settings.calendar), Keyring.generate(), env)
-    return [build(parts) for build in discover().values()]
+    parts = Parts(Clock(), calendar(settings), Keyring.generate(), env, settings.dir)
+    return described(discover(), parts)
+
+
+def described(builds: Mapping[str, Build], parts: Parts) -> list[Service]:
+    """Raises SettingsError with the problems of all."""
+    return together(partial(build, parts) for build in builds.values())
+
+
+def calendar(settings: ChassisSettings) -> Calendar:
+    """The working-day calendar with the override file of the settings. Raises SettingsError."""
+    try:
+        return Calendar.load(settings.calendar)
+    except CalendarError as error:
+        raise settings.wrong("calendar", f"a sound override file ({error})") from None
+
+
+class Unopened(Exception):
+    """A bus or store that does not answer at the start; the text is a sentence for the operator."""
 
 
 class Move(BaseModel):
@@ -82,8 +92,8 @@ class Suite:
         self.clock = Clock(settings.dir / "clock" if settings.sandbox else None)
         self.bus = open_bus(settings, self.clock)
         keyring = load_keyring(settings)
-        parts = Parts(self.clock, Calendar.load(settings.calendar), keyring, env, settings.dir)
-        services = [build(parts) for build in builds.values()]
+        parts = Parts(self.clock, calendar(settings), keyring, env, settings.dir)
+        services = described(builds, parts)
         self.lines = [
             Line(s, open_store(settings, s.name, self.clock), self.bus, self.clock, settings, keyring.tag)
             for s in services
@@ -92,6 +102,7 @@ class Suite:
         self.pressure = Pressure({line.name: line.pipeline for line in self.lines}, settings.inbox)
         self.app = self._application()
         self.started = asyncio.Event()
+        self._listening: Callable[[], bool] = lambda: False
 
     def _application(self) -> FastAPI:
         app = application(
@@ -147,16 +158,21 @@ class Suite:
 
     async def ready(self) -> dict[str, Any]:
         states = {line.name: await line.ready() for line in self.lines}
-        return {"ok": all(state["ok"] for state in states.values()), "services": states}
+        return {"ok": self._listening() and all(state["ok"] for state in states.values()), "services": states}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serves until `stop`; raises what ended a loop early."""
-        await self._open()
+        try:
+            await self._open()
+        except BaseException:
+            await self._close()
+            raise
         config = uvicorn.Config(
             self.app, host=self.settings.host, port=self.port, log_level="warning", access_log=False,
             lifespan="off", http="httptools", ws="none", timeout_graceful_shutdown=5, backlog=512,
         )  # fmt: skip
         server = Server(config)
+        self._listening = lambda: server.started
         serving = asyncio.ensure_future(server.serve())
         running = [serving, *(asyncio.ensure_future(line.run()) for line in self.lines)]
         ending = asyncio.ensure_future(stop.wait())
@@ -182,14 +198,29 @@ class Suite:
                 raise error
 
     async def _open(self) -> None:
+        """Raises Unopened naming what does not answer, and its variable."""
+        try:
+            await self._open_bus()
+        except BusDown as error:
+            where = f"TONGBAN_BUS is {self.settings.bus}" if self.settings.bus else self.bus.name
+            raise Unopened(f"{where}, but it cannot be reached: {error}.") from None
+        for line in self.lines:
+            try:
+                await line.open()
+            except StoreDown as error:
+                where = f"TONGBAN_STORE is {plain(self.settings.store)}" if self.settings.store else line.store.name
+                raise Unopened(f"{where}, but it cannot be reached: {error}.") from None
+
+    async def _open_bus(self) -> None:
         await self.bus.open()
         names = {topic for line in self.lines for topic in line.topics} | {"case"}
         names |= {f"{kind}.{portal}" for portal in self.settings.portals for kind in ("portal", "answers")}
         names |= {f"answers.{portal}" for portal in self.app.state.portals.applying}
         names |= {f"{line.name}.dead" for line in self.lines}
-        await self.bus.ensure(dict.fromkeys(sorted(names), self.settings.partitions))
-        for line in self.lines:
-            await line.open()
+        try:
+            await self.bus.ensure(dict.fromkeys(sorted(names), self.settings.partitions))
+        except ValueError as error:
+            raise self.settings.wrong("partitions", f"what the bus already has ({error})") from None
 
     async def _drain(self) -> None:
         async with asyncio.timeout(20):

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 SECRET_LEAST: Final = 24
 """Bytes of a secret, at least (the specification's recommendation)."""
+SECRETS: Final = f"entries whose secrets are whsec_ and base64 of at least {SECRET_LEAST} bytes"
 LOCAL: Final = ("127.0.0.1", "localhost")
 """Hosts that may be spoken to without TLS."""
 
@@ -48,10 +49,11 @@ def secrets_of(text: str) -> dict[str, list[bytes]]:
 def endpoints_of(text: str) -> dict[str, Endpoint]:
     """`name=https://…|whsec_<base64>+whsec_<base64>,…`: endpoints by name. Raises ValueError, which repeats nothing."""
     found = {}
-    for name, rest in _entries(text, "name=https://…|whsec_…+whsec_…"):
+    form = "name=https://…|whsec_…+whsec_…"
+    for name, rest in _entries(text, form):
         url, _, secrets = rest.rpartition("|")
         if not _reachable(url):
-            raise ValueError("an endpoint is an https address")
+            raise ValueError(f"{form}, with an https address")
         found[name] = Endpoint(url, tuple(_secrets(secrets)))
     return found
 
@@ -70,7 +72,7 @@ def _entries(text: str, form: str) -> Iterator[tuple[str, str]]:
     for entry in filter(None, (part.strip() for part in text.split(","))):
         name, equals, rest = entry.partition("=")
         if not equals or not name.replace("-", "").isalnum() or not rest:
-            raise ValueError(f"expected {form}")
+            raise ValueError(form)
         yield name, rest
 
 
@@ -78,7 +80,7 @@ def _secrets(text: str) -> list[bytes]:
     try:
         keys = [base64.b64decode(one.removeprefix("whsec_"), validate=True) for one in text.split("+whsec_")]
     except (binascii.Error, ValueError):
-        raise ValueError("a secret is not base64") from None
+        raise ValueError(SECRETS) from None
     if any(len(key) < SECRET_LEAST for key in keys):
-        raise ValueError("a secret has at least 24 bytes")
+        raise ValueError(SECRETS)
     return keys

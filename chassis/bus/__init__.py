@@ -78,6 +78,9 @@ class Subscription(Protocol):
 
 
 class Bus(Protocol):
+    name: str
+    """What operators call it, without credentials."""
+
     async def open(self) -> None: ...
 
     async def publish(self, records: Sequence[Record]) -> None:

@@ -88,6 +88,7 @@ class KafkaBus:
         access: Mapping[str, Any] | None = None,
     ) -> None:
         self.servers = url.removeprefix("kafka://").rstrip("/")
+        self.name = f"Kafka {self.servers}"
         self.partitions, self.replication, self.clock, self.limit = partitions, replication, clock, limit
         self._access = {"bootstrap_servers": self.servers, **(access or {})}
         self._producer: Any = None
@@ -230,6 +231,17 @@ class KafkaBus:
             if all(t["partitions"] and all(p["leader"] >= 0 for p in t["partitions"]) for t in found):
                 return
             await self.clock.sleep(0.05)
+
+    async def topics(self) -> dict[str, int]:
+        """What there is, with the number of partitions. Raises BusDown."""
+        admin = AIOKafkaAdminClient(**self._access, request_timeout_ms=5000)
+        try:
+            await admin.start()
+            return {found["topic"]: len(found["partitions"]) for found in await admin.describe_topics()}
+        except (KafkaError, OSError) as error:
+            raise BusDown(f"{type(error).__name__}") from None
+        finally:
+            await quietly(admin.close())
 
     def _topic(self, name: str, count: int) -> NewTopic:
         least = max(1, self.replication - 1)

@@ -31,16 +31,16 @@ def access(settings: ChassisSettings) -> dict[str, Any]:
     if settings.kafka_tls:
         options["ssl_context"] = _tls(settings)
     elif settings.kafka_ca or settings.kafka_cert:
-        raise SettingsError("TONGBAN_KAFKA_TLS: needed where certificates are given")
+        raise SettingsError("TONGBAN_KAFKA_TLS is not set; it must be true where certificates are given.")
     if settings.kafka_login == "none":
         return options
     options["sasl_mechanism"] = settings.kafka_login
     if settings.kafka_login == "OAUTHBEARER":
         if settings.kafka_token is None:
-            raise SettingsError("TONGBAN_KAFKA_TOKEN: needed for OAUTHBEARER")
+            raise SettingsError("TONGBAN_KAFKA_TOKEN is not set; OAUTHBEARER needs the file with the token.")
         return {**options, "sasl_oauth_token_provider": FileToken(settings.kafka_token)}
     if not (settings.kafka_user and settings.kafka_password):
-        raise SettingsError("TONGBAN_KAFKA_USER, TONGBAN_KAFKA_PASSWORD: needed for a login")
+        raise SettingsError("TONGBAN_KAFKA_USER and TONGBAN_KAFKA_PASSWORD are not both set; a login needs them.")
     return {
         **options,
         "sasl_plain_username": settings.kafka_user,
@@ -52,12 +52,17 @@ def _tls(settings: ChassisSettings) -> ssl.SSLContext:
     """Certificates and names are always checked."""
     try:
         context = ssl.create_default_context(cafile=settings.kafka_ca)
-    except (OSError, ssl.SSLError) as error:
-        raise SettingsError(f"TONGBAN_KAFKA_CA: {type(error).__name__}") from None
+    except (OSError, ssl.SSLError):
+        raise SettingsError(
+            f"TONGBAN_KAFKA_CA is {settings.kafka_ca}; it must hold certificates in PEM form."
+        ) from None
     if settings.kafka_cert is not None:
         try:
             # A password is given even where there is none, as it would be asked for at the terminal.
             context.load_cert_chain(settings.kafka_cert, settings.kafka_key, settings.kafka_key_password)
-        except (OSError, ssl.SSLError) as error:
-            raise SettingsError(f"TONGBAN_KAFKA_CERT, TONGBAN_KAFKA_KEY: {type(error).__name__}") from None
+        except (OSError, ssl.SSLError):
+            raise SettingsError(
+                "TONGBAN_KAFKA_CERT and TONGBAN_KAFKA_KEY must be a certificate and its key in PEM form, and "
+                "TONGBAN_KAFKA_KEY_PASSWORD the password of the key, where it has one."
+            ) from None
     return context

@@ -49,6 +49,7 @@ class LogBus:
     its subscriptions share, so that an event is read, and decoded, once."""
 
     def __init__(self, path: Path, partitions: int, clock: Clock, limit: int = RECORD_LIMIT) -> None:
+        self.name = f"bus {path}"
         self.path, self.partitions, self.clock, self.limit = path, partitions, clock, limit
         self.news = asyncio.Event()
         self._file: File | None = None

@@ -49,6 +49,11 @@ class StoreDown(Exception):
 
 
 class Store(Protocol):
+    name: str
+    """What operators call it, without credentials."""
+    shared: bool
+    """Whether other services' documents lie behind the same name."""
+
     async def open(self) -> None: ...
 
     async def close(self) -> None: ...

@@ -14,7 +14,7 @@ from typing import Any
 from pymongo import ASCENDING, InsertOne, ReplaceOne, WriteConcern
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
-from chassis.settings import ChassisSettings, SettingsError
+from chassis.settings import ChassisSettings, SettingsError, plain
 from chassis.store import Owner, Ref, Row, StoreDown
 
 log = logging.getLogger("tongban")
@@ -40,7 +40,7 @@ def access(settings: ChassisSettings) -> dict[str, Any]:
         if settings.mongo_key_password:
             options["tlsCertificateKeyFilePassword"] = settings.mongo_key_password
     elif settings.mongo_ca or settings.mongo_cert:
-        raise SettingsError("TONGBAN_MONGO_TLS: needed where certificates are given")
+        raise SettingsError("TONGBAN_MONGO_TLS is not set; it must be true where certificates are given.")
     return options
 
 
@@ -58,12 +58,28 @@ def client(url: str, driver: str, access: Mapping[str, Any]) -> Any:
     raise SettingsError("TONGBAN_MONGO_DRIVER: expected motor or pymongo")
 
 
+async def ping(url: str, driver: str, access: Mapping[str, Any]) -> None:
+    """Returns when a server answers. Raises StoreDown."""
+    asking = client(url, driver, access)
+    try:
+        await asking.admin.command("ping")
+    except PyMongoError as error:
+        raise StoreDown(type(error).__name__) from None
+    finally:
+        ended = asking.close()
+        if inspect.isawaitable(ended):
+            await ended
+
+
 class MongoStore:
     """One database per service. Appended lines ride in their document until they stand in the `line` collection, since
     two collections cannot be written in one go: whoever loads the document puts them there before it writes again."""
 
+    shared = True
+
     def __init__(self, url: str, database: str, driver: str = "motor", access: Mapping[str, Any] | None = None) -> None:
         self.url, self.database, self.driver, self.access = url, database, driver, access or {}
+        self.name = f"MongoDB {plain(url)}"
         self._client: Any = None
         self._marks: dict[str, deque[tuple[float, int]]] = defaultdict(deque)
         self._cleared: dict[str, int] = {}

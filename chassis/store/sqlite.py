@@ -33,10 +33,10 @@ CREATE UNIQUE INDEX IF NOT EXISTS entry_place ON entry (doc, n);
 CREATE TABLE IF NOT EXISTS owner (key INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, acked INTEGER, beat REAL);
 """
 FIELDS = "kind, id, version, shard, due, lease, owner, batch, ord, ix, body"
-INSERT = f"INSERT OR IGNORE INTO doc ({FIELDS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"  # noqa: S608
+INSERT = f"INSERT OR IGNORE INTO doc ({FIELDS}) VALUES ({','.join('?' * 11)})"  # noqa: S608
 UPDATE = (
-    "UPDATE doc SET version=?3, due=?5, lease=?6, owner=?7, batch=?8, ord=?9, ix=?10, body=?11"
-    " WHERE id=?2 AND kind=?1 AND version=?12"
+    "UPDATE doc SET version=?, due=?, lease=?, owner=?, batch=?, ord=?, ix=?, body=?"
+    " WHERE id=? AND kind=? AND version=?"
 )
 LOAD = (
     "SELECT kind, id, version, shard, due, lease, doc.owner, doc.batch, ord, ix, body, outbox"
@@ -54,8 +54,11 @@ class SqliteStore:
     """Look-ups are touched only when they changed. A row's stamp is settled by its owner's mark, never cleared; the
     outbox stands beside the row, in a table of what nobody may have published yet, and goes when the mark moves."""
 
+    shared = False
+
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.name = f"store {path}"
         self._file: File | None = None
         self._owners: dict[str, int] = {}
         self._names: dict[int, str] = {}
@@ -153,7 +156,7 @@ class SqliteStore:
     def _put_all(self, db: sqlite3.Connection, rows: Sequence[Row]) -> bool:
         """All rows in two statements; False, and nothing written, when one of them lost."""
         fresh = [self._values(db, row) for row in rows if row.version == 1]
-        later = [(*self._values(db, row), row.version - 1) for row in rows if row.version != 1]
+        later = [self._later(db, row) for row in rows if row.version != 1]
         before = db.total_changes
         db.executemany(INSERT, fresh)
         db.executemany(UPDATE, later)
@@ -182,8 +185,8 @@ class SqliteStore:
         return None if found is None else (found[0], _words(found[1]))
 
     def _put(self, db: sqlite3.Connection, row: Row) -> bool:
-        values = self._values(db, row)
-        done = db.execute(INSERT, values) if row.version == 1 else db.execute(UPDATE, (*values, row.version - 1))
+        new = row.version == 1
+        done = db.execute(INSERT, self._values(db, row)) if new else db.execute(UPDATE, self._later(db, row))
         return done.rowcount == 1
 
     def _values(self, db: sqlite3.Connection, row: Row) -> tuple[object, ...]:
@@ -192,6 +195,10 @@ class SqliteStore:
         return (
             *(row.kind, row.id, row.version, row.shard, row.due, row.lease, owner, row.batch, row.order, ix, row.body),
         )
+
+    def _later(self, db: sqlite3.Connection, row: Row) -> tuple[object, ...]:
+        """The values of UPDATE, in its order: numbered marks with a sequence are an error from Python 3.14 on."""
+        return row.version, *self._values(db, row)[4:], row.id, row.kind, row.version - 1
 
     def _put_looks(self, db: sqlite3.Connection, row: Row, order: str, words: Sequence[str]) -> None:
         old = {(f"{row.kind}/{word}", order, row.id) for word in words}

@@ -5,10 +5,12 @@ It must never read anything but what it is given.
 
 from __future__ import annotations
 
+import base64
 from typing import ClassVar
 
 from pydantic import Field, field_validator
 
+from chassis.kinds import Address
 from chassis.settings import Section
 from chassis.webhooks import secrets_of
 from services.courier.domain.slots import hours_of
@@ -19,7 +21,7 @@ class Settings(Section):
 
     prefix: ClassVar[str] = "TONGBAN_COURIER_"
 
-    ems_url: str = Field(
+    ems_url: Address = Field(
         "http://127.0.0.1:9090/amp-prod-api/f/amp/api/open", description="Address of the EMS open platform."
     )
     ems_sender: str = Field("1100000000000", description="EMS agreement customer number (senderNo).")
@@ -38,6 +40,7 @@ class Settings(Section):
     push_seconds: float = Field(
         15.0,
         gt=0,
+        le=60,
         description="Seconds after which a push that could not be stored is answered as failed (快递100: 20).",
     )
     sender_name: str = Field(
@@ -45,10 +48,10 @@ class Settings(Section):
     )
     sender_phone: str = Field("05580000000", description="The window's telephone.")
     sender_address: str = Field("安徽省亳州市谯城区希夷大道", description="The window's address.")
-    same_city_hours: int = Field(24, ge=1, description="Hours promised from the first scan, same city.")
-    elsewhere_hours: int = Field(48, ge=1, description="Hours promised from the first scan, elsewhere.")
+    same_city_hours: int = Field(24, ge=1, le=1000, description="Hours promised from the first scan, same city.")
+    elsewhere_hours: int = Field(48, ge=1, le=1000, description="Hours promised from the first scan, elsewhere.")
     patience_minutes: int = Field(
-        120, ge=1, description="Minutes to wait for a missing first scan (收寄) that later scans prove."
+        120, ge=1, le=10_000, description="Minutes to wait for a missing first scan (收寄) that later scans prove."
     )
 
     cutoff_hour: int = Field(
@@ -57,19 +60,39 @@ class Settings(Section):
         le=23,
         description="Hour of the daily hand-over to EMS; what is ordered later joins the next working day.",
     )
-    price_same_city: int = Field(1200, ge=0, description="Fen per parcel within the city (demonstration value).")
-    price_elsewhere: int = Field(2000, ge=0, description="Fen per parcel to elsewhere (demonstration value).")
-    price_return: int = Field(1200, ge=0, description="Fen per original sent back (demonstration value).")
+    price_same_city: int = Field(
+        1200, ge=0, le=1_000_000, description="Fen per parcel within the city (demonstration value)."
+    )
+    price_elsewhere: int = Field(
+        2000, ge=0, le=1_000_000, description="Fen per parcel to elsewhere (demonstration value)."
+    )
+    price_return: int = Field(1200, ge=0, le=1_000_000, description="Fen per original sent back (demonstration value).")
     pickup_slots: str = Field(
         "09:00-12:00,14:00-17:00", description="Pick-up slots of every working day (HH:MM-HH:MM,…)."
     )
-    pickup_lead_minutes: int = Field(60, ge=0, description="Minutes that a pick-up slot is named before it begins.")
+    pickup_lead_minutes: int = Field(
+        60, ge=0, le=10_000, description="Minutes that a pick-up slot is named before it begins."
+    )
     pickup_grace_minutes: int = Field(
-        60, ge=0, description="Minutes after a slot without any scan until EMS is asked, and it counts as missed."
+        60,
+        ge=0,
+        le=10_000,
+        description="Minutes after a slot without any scan until EMS is asked, and it counts as missed.",
     )
     pull_hour: int = Field(
         23, ge=0, le=23, description="Hour within which EMS is asked every day for scans that it never pushed."
     )
+
+    @field_validator("ems_secret")
+    @classmethod
+    def _sm4(cls, value: str) -> str:
+        try:
+            fits = len(base64.b64decode(value, validate=True)) == 16
+        except ValueError:
+            fits = False
+        if not fits:
+            raise ValueError("Base64 of 16 bytes")
+        return value
 
     @field_validator("pickup_slots")
     @classmethod

@@ -17,7 +17,7 @@ class Settings(Section):
 
     prefix: ClassVar[str] = "TONGBAN_EVALUATION_"
 
-    invitation_days: int = Field(30, ge=1, description="Days that an invitation to rate stays open.")
-    verify_days: int = Field(1, ge=1, description="Working days for the call-back of a bad rating (clock V).")
-    rectify_days: int = Field(5, ge=1, description="Working days for rectification (clock R).")
+    invitation_days: int = Field(30, ge=1, le=3650, description="Days that an invitation to rate stays open.")
+    verify_days: int = Field(1, ge=1, le=100, description="Working days for the call-back of a bad rating (clock V).")
+    rectify_days: int = Field(5, ge=1, le=100, description="Working days for rectification (clock R).")
     timely_attempt: bool = Field(True, description="A first timely delivery attempt satisfies the courier's promise.")

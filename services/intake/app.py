@@ -47,9 +47,12 @@ def objects(settings: Settings, parts: Parts) -> Objects:
 
 
 def build(parts: Parts) -> Service:
-    """Raises CatalogError or SettingsError, naming everything that is wrong."""
+    """Raises SettingsError, naming everything that is wrong."""
     settings = Settings.read(parts.env)
-    found, city = catalog.load(settings.catalog)
+    try:
+        found, city = catalog.load(settings.catalog)
+    except catalog.CatalogError as error:
+        raise settings.wrong("catalog", f"a sound catalogue; `tongban items check` says more:\n{error}") from None
     items = Living(found)
     founding = Founding(items, parts.calendar, parts.keyring, files_required=settings.files_required)
     applications = cases(founding, settings.centre)

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from pydantic import Field, field_validator
 
+from chassis.kinds import NAME, Address, Folder, HostPort
 from chassis.settings import Section
 
 
@@ -18,29 +19,40 @@ class Settings(Section):
 
     prefix: ClassVar[str] = "TONGBAN_INTAKE_"
 
-    catalog: Path | None = Field(None, description="Folder of the item catalogue (YAML); empty = the demonstration's.")
+    catalog: Folder | None = Field(
+        None, description="Folder of the item catalogue (YAML); empty = the demonstration's."
+    )
     centre: str = Field(
         "政务服务中心", description="Department whose window officers take applications for all others (一窗受理)."
     )
     files: str = Field(
         "", description="Material store: a folder, or s3://bucket[/prefix]; empty = `materials` in TONGBAN_DIR."
     )
-    files_endpoint: str = Field("", description="Address of the S3-compatible service; empty = AWS's own.")
+    files_endpoint: Address = Field("", description="Address of the S3-compatible service; empty = AWS's own.")
     files_region: str = Field("us-east-1", description="Region of the bucket.")
     files_key: str = Field("", description="Access key of the bucket.")
     files_secret: str = Field("", repr=False, description="Secret key of the bucket.")
     files_limit: int = Field(20_000_000, ge=1, le=100_000_000, description="Largest file of the material store, bytes.")
-    files_days: int = Field(3650, ge=1, description="Days that a file stays after the last case has named it.")
+    files_days: int = Field(
+        3650, ge=1, le=36_500, description="Days that a file stays after the last case has named it."
+    )
     files_required: bool = Field(False, description="Whether every material must lie in the material store.")
-    scanner: str = Field("", description="Virus scanner (clamd over TCP) as host:port; empty = files are not scanned.")
+    scanner: HostPort = Field(
+        "", description="Virus scanner (clamd over TCP) as host:port; empty = files are not scanned."
+    )
 
-    @field_validator("scanner")
+    @field_validator("files")
     @classmethod
-    def _address(cls, value: str) -> str:
-        host, colon, port = value.rpartition(":")
-        if value and not (host and colon and port.isdecimal()):
-            raise ValueError("expected host:port")
+    def _files(cls, value: str) -> str:
+        bucket = value.removeprefix("s3://").partition("/")[0]
+        if (value.startswith("s3://") and not NAME.fullmatch(bucket)) or "://" in value.removeprefix("s3://"):
+            raise ValueError("a folder, or s3://bucket[/prefix]")
+        if value and not value.startswith("s3://") and Path(value).exists() and not Path(value).is_dir():
+            raise ValueError("a folder, or s3://bucket[/prefix]; a file is there")
         return value
+
+    def outside(self) -> dict[str, str]:
+        return {**super().outside(), **({self.variable("scanner"): self.scanner} if self.scanner else {})}
 
     @property
     def clamd(self) -> tuple[str, int] | None:

@@ -13,7 +13,7 @@ from chassis.sealing import Keyring
 from chassis.service import Parts, Service
 from services.notify import api
 from services.notify.domain.balance import Balance
-from services.notify.domain.duty import duties
+from services.notify.domain.duty import PhoneBookError, duties
 from services.notify.domain.errands import PostHook, SendMail, SendSms, SendWechat
 from services.notify.domain.hooks import hooks
 from services.notify.domain.limits import Manners
@@ -35,6 +35,10 @@ ADAPTERS: dict[str, Callable[[Settings, Keyring, Clock], Provider]] = {"aliyun":
 def build(parts: Parts) -> Service:
     settings = Settings.read(parts.env)
     book = load(settings.providers)
+    try:
+        phones = phone_book(settings.officers)
+    except PhoneBookError as error:
+        raise settings.wrong("officers", f"a sound phone book ({error})") from None
     balance = Balance(settings.providers, parts.clock.system, settings.mature_seconds, settings.rate)
     boxes = mailboxes(
         book,
@@ -58,7 +62,7 @@ def build(parts: Parts) -> Service:
         about="短信、电子邮件、微信、门户回调 · text messages, e-mail, WeChat, webhooks of portals",
         deciders=(
             boxes,
-            duties(book, phone_book(settings.officers), parts.keyring),
+            duties(book, phones, parts.keyring),
             hooks(book, settings.hooked),
         ),
         errands={SendSms: sms, SendMail: mail, SendWechat: wechat, PostHook: posts},

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
-from typing import Any, ClassVar, Final, Literal, NamedTuple
+from typing import Annotated, ClassVar, Final, Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
+from chassis.kinds import Address, YamlFile, split
 from chassis.settings import Section
 from chassis.webhooks import Endpoint, endpoints_of
 from services.notify.domain.limits import DAY, Limit
 
 PORTS: Final = {"smtp": 25, "smtps": 465}
 """Schemes of a mail server, and the port where none is given."""
+RELAY: Final = "smtp://[user:password@]host:port or smtps://…, user and password percent-encoded"
 
 
 class Relay(NamedTuple):
@@ -39,47 +40,61 @@ class Settings(Section):
 
     prefix: ClassVar[str] = "TONGBAN_NOTIFY_"
 
-    sms_url: str = Field("http://127.0.0.1:9090/sms", description="Address of the SMS provider's API (Aliyun RPC).")
+    sms_url: Address = Field("http://127.0.0.1:9090/sms", description="Address of the SMS provider's API (Aliyun RPC).")
     sms_key: str = Field("sandbox", description="AccessKeyId at the SMS provider.")
     sms_secret: str = Field("sandbox", repr=False, description="AccessKeySecret at the SMS provider.")
     sms_sign: str = Field("亳州政务", description="Signature (签名) approved by the provider.")
-    providers: tuple[Literal["aliyun", "tencent"], ...] = Field(
+    providers: Annotated[tuple[Literal["aliyun", "tencent"], ...], BeforeValidator(split)] = Field(
         ("aliyun",), min_length=1, description="SMS providers that share the messages: aliyun, tencent, or both."
     )
-    tencent_url: str = Field("http://127.0.0.1:9090/tencent", description="Address of Tencent Cloud SMS (API v3).")
+    tencent_url: Address = Field("http://127.0.0.1:9090/tencent", description="Address of Tencent Cloud SMS (API v3).")
     tencent_key: str = Field("sandbox", description="SecretId at Tencent Cloud.")
     tencent_secret: str = Field("sandbox", repr=False, description="SecretKey at Tencent Cloud.")
     tencent_app: str = Field("1400000000", description="SmsSdkAppId at Tencent Cloud.")
     tencent_sign: str = Field("亳州政务", description="Signature (签名) approved by Tencent Cloud.")
     cap: int = Field(
-        40, ge=1, description="Notices to one number in 24 hours, beyond which what can wait is held back."
+        40, ge=1, le=10_000, description="Notices to one number in 24 hours, beyond which what can wait is held back."
     )
     rates: str = Field(
         "aliyun=1000,tencent=3000",
         description="Messages a second to each provider, of each process: name=number,…; 0 = any.",
     )
-    tencent_daily: int = Field(10, ge=1, description="Messages to one number in 24 hours at Tencent (its console).")
-    tencent_same_seconds: int = Field(30, ge=1, description="Seconds between two of the same template at Tencent.")
-    aliyun_daily: int = Field(50, ge=1, description="Messages of one template to one number in 24 hours at Aliyun.")
-    account_seconds: float = Field(300, gt=0, description="Seconds between two looks at the providers' accounts.")
-    officers: Path | None = Field(None, description="Phone book of officers (YAML), who are told of 提醒, 预警, 超时.")
+    tencent_daily: int = Field(
+        10, ge=1, le=10_000, description="Messages to one number in 24 hours at Tencent (its console)."
+    )
+    tencent_same_seconds: int = Field(
+        30, ge=1, le=86_400, description="Seconds between two of the same template at Tencent."
+    )
+    aliyun_daily: int = Field(
+        50, ge=1, le=10_000, description="Messages of one template to one number in 24 hours at Aliyun."
+    )
+    account_seconds: float = Field(
+        300, gt=0, le=86_400, description="Seconds between two looks at the providers' accounts."
+    )
+    officers: YamlFile | None = Field(
+        None, description="Phone book of officers (YAML), who are told of 提醒, 预警, 超时."
+    )
     mature_seconds: int = Field(
-        600, ge=1, description="Seconds after which a provider without receipts counts as silent."
+        600, ge=1, le=86_400, description="Seconds after which a provider without receipts counts as silent."
     )
     webhook_secret: str = Field("sandbox-sms", repr=False, description="Secret path segment of the provider's pushes.")
     quiet_from: int = Field(22, ge=0, le=23, description="Hour from which notices that can wait are held back.")
     quiet_to: int = Field(8, ge=0, le=23, description="Hour at which they are released.")
-    receipt_hours: int = Field(72, ge=1, description="Hours without a receipt after which a notice has expired.")
-    aliyun_account_url: str = Field(
+    receipt_hours: int = Field(
+        72, ge=1, le=1000, description="Hours without a receipt after which a notice has expired."
+    )
+    aliyun_account_url: Address = Field(
         "", description="Address of Aliyun's billing API (BSS, QueryAccountBalance); empty = the balance is not known."
     )
-    aliyun_price: Decimal = Field(Decimal("4.5"), gt=0, description="Price of one message at Aliyun, in fen.")
+    aliyun_price: Decimal = Field(Decimal("4.5"), gt=0, le=1000, description="Price of one message at Aliyun, in fen.")
     smtp: str = Field(
         "", repr=False, description="Mail server: smtp://[user:password@]host:port or smtps://…; empty = no e-mail."
     )
     mail_from: str = Field("notice@tongban.example", description="Sender's address of e-mails.")
     mail_name: str = Field("亳州政务", description="Sender's name of e-mails.")
-    wechat_url: str = Field("https://api.weixin.qq.com", description="Address of WeChat's API for official accounts.")
+    wechat_url: Address = Field(
+        "https://api.weixin.qq.com", description="Address of WeChat's API for official accounts."
+    )
     wechat_app: str = Field("", description="AppID of the city's official account (公众号); empty = no WeChat.")
     wechat_secret: str = Field("", repr=False, description="AppSecret of the official account.")
     wechat_token: str = Field(
@@ -97,11 +112,6 @@ class Settings(Section):
         rates_of(value)
         return value
 
-    @field_validator("providers", mode="before")
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
     @field_validator("smtp")
     @classmethod
     def _smtp(cls, value: str) -> str:
@@ -113,7 +123,9 @@ class Settings(Section):
     def _whole_account(cls, value: str, info: ValidationInfo) -> str:
         """Without its token every receipt would be refused, and every message expire."""
         if len({bool(part) for part in (info.data.get("wechat_app"), info.data.get("wechat_secret"), value)}) > 1:
-            raise ValueError("wechat_app, wechat_secret and wechat_token belong together")
+            raise ValueError(
+                "set together with TONGBAN_NOTIFY_WECHAT_APP and TONGBAN_NOTIFY_WECHAT_SECRET, or none of them"
+            )
         return value
 
     @field_validator("mail_from")
@@ -121,7 +133,7 @@ class Settings(Section):
     def _mail_from(cls, value: str) -> str:
         local, _, domain = value.partition("@")
         if not (value.isascii() and value.isprintable() and local and "." in domain) or "@" in domain or " " in value:
-            raise ValueError("expected an address")
+            raise ValueError("an e-mail address")
         return value
 
     @field_validator("webhooks")
@@ -144,6 +156,17 @@ class Settings(Section):
         """Channels that are set up beside text messages."""
         set_up = {"email": self.smtp, "wechat": self.wechat_app}
         return tuple(name for name, value in set_up.items() if value)
+
+    def outside(self) -> dict[str, str]:
+        """As every section; of SMS providers only those that are used, WeChat if it is, and servers named otherwise."""
+        unused = {name for name in ("wechat_url",) if not self.wechat_app}
+        unused |= {
+            f"{url}_url" for url, name in (("sms", "aliyun"), ("tencent", "tencent")) if name not in self.providers
+        }
+        found = {name: value for name, value in super().outside().items() if name not in map(self.variable, unused)}
+        if relay := self.relay:
+            found[self.variable("smtp")] = f"{relay.host}:{relay.port}"
+        return found | {f"webhook of portal {name}": endpoint.url for name, endpoint in self.hooked.items()}
 
     @property
     def rate(self) -> dict[str, float]:
@@ -170,9 +193,9 @@ def relay_of(url: str) -> Relay | None:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise ValueError("not an address of a mail server") from None
+        raise ValueError(RELAY) from None
     if parts.scheme not in PORTS or not parts.hostname or (parts.username is None) != (parts.password is None):
-        raise ValueError("expected smtp://[user:password@]host:port")
+        raise ValueError(RELAY)
     user, password = (None if text is None else unquote(text) for text in (parts.username, parts.password))
     return Relay(parts.hostname, port or PORTS[parts.scheme], parts.scheme == "smtps", user, password)
 
@@ -180,7 +203,10 @@ def relay_of(url: str) -> Relay | None:
 def rates_of(text: str) -> dict[str, float]:
     """`name=number,…`, of providers that there are. Raises ValueError."""
     pairs = [part.partition("=") for part in text.split(",") if part.strip()]
-    found = {name.strip(): float(number) for name, _, number in pairs}
+    try:
+        found = {name.strip(): float(number) for name, _, number in pairs}
+    except ValueError:
+        found = {"": 0.0}
     if found.keys() - {"aliyun", "tencent"} or not all(0 <= rate < 1e6 for rate in found.values()):
-        raise ValueError("expected aliyun=number,tencent=number")
+        raise ValueError("aliyun=number,tencent=number, with numbers from 0 to 1000000")
     return found

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from chassis.decision import Reject, Retry
+from chassis.decision import Reject, Retry, Unreached
 from chassis.sealing import Keyring, SealError
 from services.review.domain.case import AskRegister
 from services.review.settings import Settings
@@ -65,7 +65,7 @@ class Registers:
         self._silent[id] = self._silent.get(id, 0) + 1
         if self._silent[id] >= self.settings.register_tries:
             del self._silent[id]
-            raise Reject("register_silent", "部门数据接口无应答")
+            raise Unreached("register_silent", "no answer")
         raise Retry("register silent", 0.2)
 
     async def ask(self, id: str, errand: AskRegister) -> Mapping[str, Any] | None:

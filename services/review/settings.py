@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from chassis.kinds import Address
 from chassis.settings import Section
 
 
@@ -17,6 +18,6 @@ class Settings(Section):
 
     prefix: ClassVar[str] = "TONGBAN_REVIEW_"
 
-    register_url: str = Field("http://127.0.0.1:9090", description="Base address of the departmental registers.")
-    register_timeout: float = Field(3.0, gt=0, description="Seconds a register has to answer.")
-    register_tries: int = Field(3, ge=1, description="Tries after which a silent register is left to a person.")
+    register_url: Address = Field("http://127.0.0.1:9090", description="Base address of the departmental registers.")
+    register_timeout: float = Field(3.0, gt=0, le=60, description="Seconds a register has to answer.")
+    register_tries: int = Field(3, ge=1, le=100, description="Tries after which a silent register is left to a person.")

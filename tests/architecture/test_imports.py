@@ -16,8 +16,7 @@ Rule = Callable[[Source], list[str]]
 OURS = ("contracts", "chassis", "services", "sandbox", "tests")
 
 DISCOVERY = {
-    "chassis/suite.py": "discovers services by the path of the package",
-    "chassis/cli.py": "discovers the commands and settings of services by the path of the package",
+    "chassis/discovery.py": "discovers apps, commands and settings of services by the path of the package",
 }
 """Modules that may import the bare package `services`, and why."""
 
@@ -44,7 +43,7 @@ DRIVERS = {
     "bson": ("chassis/store/mongo.py",),
     "sqlite3": ("chassis/sqlitefile.py", "chassis/bus/log.py", "chassis/bus/members.py", "chassis/store/sqlite.py"),
     "uvicorn": ("chassis/suite.py", "chassis/front.py"),
-    "uvloop": ("chassis/cli.py",),
+    "uvloop": ("chassis/serving.py",),
     "prometheus_client": ("chassis/metrics.py", "chassis/http.py"),
     "jwt": ("chassis/auth.py",),
     "chinese_calendar": ("chassis/workdays.py",),
@@ -155,7 +154,7 @@ def test_each_arrow_finds_a_wrong_import(folder: str, rule: Rule, bad: str) -> N
 def test_allowed_imports_are_allowed() -> None:
     good = "from __future__ import annotations\nimport json\nfrom contracts.event import Event\nimport pydantic"
     assert contracts_alone(source("contracts/x.py", good)) == []
-    assert chassis_below_services(source("chassis/cli.py", "import services")) == []
+    assert chassis_below_services(source("chassis/discovery.py", "import services")) == []
     assert services_apart(source("services/notify/x.py", "from services.notify.domain import Mailbox")) == []
     assert sandbox_outside(source("sandbox/x.py", "import aiohttp\nfrom chassis.bus.log import LogBus")) == []
 

@@ -226,7 +226,7 @@ def test_settings_win_over_the_folder(tmp_path: Path) -> None:
 
 def test_wrong_keys_stop_the_start(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="TONGBAN_KEYS"):
-        load_keyring(ChassisSettings(dir=tmp_path, keys="a1:aes-256-gcm:AAAA", tag_secret=SECRET))
+        ChassisSettings.read({"TONGBAN_KEYS": "a1:aes-256-gcm:AAAA", "TONGBAN_TAG_SECRET": SECRET})
     (tmp_path / "keys").write_text("half a file\nand\nmore")
     with pytest.raises(SettingsError, match="one line"):
         load_keyring(ChassisSettings(dir=tmp_path))

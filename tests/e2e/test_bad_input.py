@@ -143,6 +143,14 @@ async def test_bad_records_bounce_or_become_dead_letters_and_the_line_goes_on(wo
     )  # fmt: skip
     rows = json.loads(listed.stdout)
     assert [(row["case"], row["rule"], row["topic"]) for row in rows] == [("f" * 8, "undecodable", "case")]
+    replay = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "chassis.cli", "deadletters", "replay", "review", "nobody",
+         "--url", world.url, "--token", token],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert replay.returncode == 1
+    assert "404" in replay.stderr, "a case of which nothing is parked"
     office = world.office("operator")
     for service in ("intake", "review", "notify", "courier", "evaluation"):
         heard = await office.call("POST", f"/{service}/operators/dead-letters/{'f' * 8}/drop")

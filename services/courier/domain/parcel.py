@@ -24,6 +24,7 @@ EMS = "ems"
 RENEW, TO_WINDOW, DROP = "renew", "window", "drop"
 """What takes the place of an order that is being taken back: another order, the window, nothing."""
 ASKING = Lane("ems-asking", 10)
+EMS = "EMS"
 """Of everything but orders, so that a nightly round of questions never delays one."""
 Waybill = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{6,40}$")]
 
@@ -168,6 +169,9 @@ class OrderEms(Errand, frozen=True, kw_only=True):
     slot: Slot | None = None
     reference: str = ""
 
+    def partner(self) -> str:
+        return EMS
+
 
 class TraceEms(Errand, frozen=True, kw_only=True):
     """轨迹查询: every scan of a waybill, whether or not it was pushed. Harmless to repeat."""
@@ -177,6 +181,9 @@ class TraceEms(Errand, frozen=True, kw_only=True):
 
     def lane(self) -> Lane:
         return ASKING
+
+    def partner(self) -> str:
+        return EMS
 
 
 class CancelEms(Errand, frozen=True, kw_only=True):
@@ -189,6 +196,9 @@ class CancelEms(Errand, frozen=True, kw_only=True):
     def lane(self) -> Lane:
         return ASKING
 
+    def partner(self) -> str:
+        return EMS
+
 
 class InterceptEms(Errand, frozen=True, kw_only=True):
     """拦截退回 of what is under way. Harmless to repeat: what is to come back comes back once."""
@@ -199,6 +209,9 @@ class InterceptEms(Errand, frozen=True, kw_only=True):
 
     def lane(self) -> Lane:
         return ASKING
+
+    def partner(self) -> str:
+        return EMS
 
 
 class Cancel(Command):

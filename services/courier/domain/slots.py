@@ -77,8 +77,8 @@ def hours_of(text: str) -> tuple[Hours, ...]:
     found = [FORM.fullmatch(part.strip()) for part in text.split(",")]
     hours = tuple((time(int(m[1]), int(m[2])), time(int(m[3]), int(m[4]))) for m in found if m)
     if len(hours) != len(found):
-        raise ValueError("expected HH:MM-HH:MM,…")
+        raise ValueError("HH:MM-HH:MM,… in order and without overlap")
     edges = [edge for slot in hours for edge in slot]
     if any(one >= other for one, other in pairwise(edges)):
-        raise ValueError("slots must be in order and must not overlap")
+        raise ValueError("HH:MM-HH:MM,… in order and without overlap")
     return hours

@@ -81,11 +81,17 @@ class InspectFile(Errand, frozen=True, kw_only=True):
     sha256: str
     media: str
 
+    def partner(self) -> str:
+        return "material store with its virus scanner"
+
 
 class RemoveFile(Errand, frozen=True, kw_only=True):
     """Deletes a file; once more does no harm."""
 
     upload: str
+
+    def partner(self) -> str:
+        return "material store"
 
 
 class Claimed(Event):

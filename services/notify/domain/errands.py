@@ -36,6 +36,9 @@ class SendSms(Errand, frozen=True, kw_only=True):
     def lane(self) -> Lane:
         return Lane() if self.urgent else BULK
 
+    def partner(self) -> str:
+        return f"SMS provider {self.provider}"
+
     def careful(self) -> bool:
         return self.provider in UNLISTED
 
@@ -51,6 +54,9 @@ class SendMail(Errand, frozen=True, kw_only=True):
 
     def lane(self) -> Lane:
         return Lane("email", 10)
+
+    def partner(self) -> str:
+        return "mail server"
 
     def careful(self) -> bool:
         """A mail server tells nothing of earlier mails."""
@@ -71,6 +77,9 @@ class SendWechat(Errand, frozen=True, kw_only=True):
     def lane(self) -> Lane:
         return Lane("wechat", 20)
 
+    def partner(self) -> str:
+        return "WeChat"
+
 
 class PostHook(Errand, frozen=True, kw_only=True):
     """One notice for the webhook of the case's portal. `case`, `notice`, `at` (ISO 8601) and `key` make the webhook-id,
@@ -87,3 +96,6 @@ class PostHook(Errand, frozen=True, kw_only=True):
 
     def lane(self) -> Lane:
         return Lane(f"webhook:{self.portal}", 4)
+
+    def partner(self) -> str:
+        return f"webhook of portal {self.portal}"

@@ -35,6 +35,8 @@ class Provider(Protocol):
 class Throttled(Retry):
     """Not sent, and no fault of the provider: the number is over a limit."""
 
+    blames = False
+
 
 class Empty(Retry):
     """Not sent: the account is empty or suspended, and nothing goes this way until somebody has paid."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from chassis import metrics
 from chassis.clock import Clock
-from chassis.decision import Reject, Retry, Unknown
+from chassis.decision import Reject, Retry, Unknown, Unreached
 from services.notify.domain.balance import Balance
 from services.notify.domain.errands import DOWN, SendSms
 from services.notify.providers.line import Empty, Provider, Throttled
@@ -43,15 +43,15 @@ class Several:
             result = await self.providers[name].make(id, errand)
         except Throttled:
             raise
-        except Empty:
+        except Empty as empty:
             self.balance.account(name, 0)
             if self.balance.other(name):
-                raise Reject(DOWN) from None
+                raise Unreached(DOWN, f"account empty: {empty}") from None
             raise
-        except Retry:
+        except Retry as retry:
             self.balance.failed(name)
             if self.balance.other(name):
-                raise Reject(DOWN) from None
+                raise Unreached(DOWN, str(retry)) from None
             raise
         except (Unknown, asyncio.CancelledError):
             self.balance.failed(name)

@@ -13,7 +13,7 @@ import msgspec
 
 from chassis import metrics
 from chassis.clock import Clock
-from chassis.decision import Reject
+from chassis.decision import Reject, Unreached
 from chassis.document import derived
 from chassis.webhooks import Endpoint, headers
 from services.notify.domain.errands import PostHook
@@ -85,11 +85,11 @@ class Hooks:
             status = await self._post(endpoint, body, headers(endpoint.secrets, message_id(errand), self._now(), body))
         except (aiohttp.ClientError, TimeoutError, OSError):
             self._failed(errand.portal)
-            raise Reject("endpoint_down") from None
+            raise Unreached("endpoint_down", "no answer") from None
         refused = 400 <= status < 500 and status not in AGAIN
         if not (200 <= status < 300 or refused):
             self._failed(errand.portal)
-            raise Reject("endpoint_down")
+            raise Unreached("endpoint_down", f"HTTP {status}")
         breaker.answered()
         self._rests[errand.portal].set(0)
         if refused:

@@ -90,6 +90,9 @@ class AskRegister(Errand, frozen=True, kw_only=True):
     register: str
     identity: str
 
+    def partner(self) -> str:
+        return f"register {self.register}"
+
 
 class Claim(Command):
     """领办: take the step the case is in."""

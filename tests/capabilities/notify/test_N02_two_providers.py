@@ -147,6 +147,9 @@ async def test_one_provider_dead_and_back(tmp_path: Path, citizens: Citizens) ->
             assert CLOCK.ticks() - back < 60, "it never came back"
         returned = CLOCK.ticks() - back
         await world.quiet()
+        log = (world.directory / "suite.log").read_text("utf-8")
+        told = [line for line in log.splitlines() if "SMS provider aliyun" in line]
+        assert ["does not serve" in told[0], "answers again" in told[-1], len(told)] == [True, True, 2], told
         never_twice(world, (60 + n - 201) * TEXTS)
         print(f"\ndead: {40 * TEXTS} messages by the other in {switched:.2f} s, back after {returned:.1f} s, doubled 0")
     finally:

@@ -63,8 +63,11 @@ def test_a_line_of_another_shape_is_found(line: str) -> None:
     assert verify_chain([line], None) != []
 
 
-def saved(path: Path, lines: list[str], head: str) -> str:
-    path.write_text(json.dumps({"case": "x", "head": head, "lines": [json.loads(line) for line in lines]}))
+CASE, OTHER = "0191d5a4-7b1c-7cc2-8f6e-3c1f4a5b6c7d", "0191d5a4-7b1c-7cc2-8f6e-000000000000"
+
+
+def saved(path: Path, lines: list[str], head: str, case: str = CASE) -> str:
+    path.write_text(json.dumps({"case": case, "head": head, "lines": [json.loads(line) for line in lines]}))
     return str(path)
 
 
@@ -74,7 +77,30 @@ def test_the_command_checks_files(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert verify([good]) == 0
     assert verify([good, cut, "--json"]) == 1
     said: dict[str, Any] = json.loads(capsys.readouterr().out.split("\n", 1)[1])
-    assert said == {good: [], cut: ["the journal does not end where the case says"]}
+    assert said[good] == {"case": CASE, "head": HEAD, "lines": len(LINES), "problems": []}
+    assert said[cut]["problems"] == ["the journal does not end where the case says"]
+
+
+def test_a_journal_without_lines_is_not_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify([saved(tmp_path / "empty.json", [], GENESIS)]) == 1
+    assert "no lines" in capsys.readouterr().out
+
+
+def test_a_journal_under_another_case_is_refused_where_anything_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine, swapped = saved(tmp_path / "a.json", LINES, HEAD), saved(tmp_path / "b.json", LINES, HEAD, OTHER)
+    assert verify([mine, "--case", CASE]) == 0
+    told = capsys.readouterr()
+    assert f"whole, {len(LINES)} lines of case {CASE}" in told.out
+    assert "no line holds it" in told.err, "what could not be checked is said"
+    assert verify([swapped, "--case", CASE]) == 1
+    assert f"--case says {CASE}" in capsys.readouterr().out
+    assert verify([mine, swapped]) == 1
+    assert "more than one case" in capsys.readouterr().out
+    assert verify([saved(tmp_path / f"{CASE}.json", LINES, HEAD, OTHER)]) == 1
+    assert "the file's name" in capsys.readouterr().out
+    assert verify([saved(tmp_path / "c.json", LINES, HEAD, "x")]) == 1
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"3", b'{"lines": 3, "head": ""}', b'{"lines": []}', b"\xff"])

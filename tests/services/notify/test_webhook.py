@@ -253,5 +253,6 @@ async def test_it_is_never_asked_about(runner: Hooks) -> None:
 def test_settings_with_a_wrong_endpoint_are_refused_without_repeating_it(text: str) -> None:
     with pytest.raises(SettingsError) as wrong:
         Settings.read({"TONGBAN_NOTIFY_WEBHOOKS": text})
-    assert str(wrong.value) == "TONGBAN_NOTIFY_WEBHOOKS: value_error"
+    assert str(wrong.value).startswith("TONGBAN_NOTIFY_WEBHOOKS must be ")
+    assert not any(part in str(wrong.value) for part in (whsec(NEW), "portal.example"))
     assert whsec(NEW) not in repr(Settings(webhooks=f"demo=https://portal.example/|{whsec(NEW)}"))

@@ -1,0 +1,36 @@
+"""What the folders under `services/` bring along, by the names of their modules: an app, settings, commands.
+
+It finds and imports; with it no other module needs to know the package, and it must never name a service.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+from collections.abc import Callable
+from types import ModuleType
+
+from chassis.settings import ChassisSettings, Section
+
+
+def modules(part: str) -> dict[str, ModuleType]:
+    """`services/<name>/<part>.py` of every service that has one, imported."""
+    import services
+
+    found: dict[str, ModuleType] = {}
+    for module in pkgutil.iter_modules(services.__path__):
+        name = f"services.{module.name}.{part}"
+        if module.ispkg and importlib.util.find_spec(name) is not None:
+            found[module.name] = importlib.import_module(name)
+    return found
+
+
+def sections() -> dict[str, type[Section]]:
+    """The settings of the chassis, under "", and of every service."""
+    return {"": ChassisSettings, **{name: module.Settings for name, module in modules("settings").items()}}
+
+
+def commands() -> dict[str, Callable[[list[str]], int]]:
+    """Commands that services bring along, in `services/<name>/commands.py` as COMMANDS."""
+    return {name: run for module in modules("commands").values() for name, run in module.COMMANDS.items()}

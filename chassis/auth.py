@@ -30,8 +30,8 @@ REMEMBERED = 2000
 class Unauthorized(Reject):
     """No valid credential: HTTP 401."""
 
-    def __init__(self, rule: str, message: str, header: str = "Authorization") -> None:
-        super().__init__(rule, message, header, 401)
+    def __init__(self, rule: str, message: str, field: str = "Authorization") -> None:
+        super().__init__(rule, message, field, 401)
 
 
 class Forbidden(Reject):

@@ -153,10 +153,11 @@ class Reject(Exception):
         self.problems: tuple[Problem, ...] = brief((Problem(rule=rule, field=field, message=self.message),))
 
     @classmethod
-    def of(cls, problems: tuple[Problem, ...], status: int = 422) -> Reject:
-        """One refusal that names every problem at once, as far as an answer can hold them."""
+    def of(cls, problems: tuple[Problem, ...], status: int = 422, rule: str = "") -> Reject:
+        """One refusal that names every problem at once, as far as an answer can hold them; `rule` is that of the whole,
+        else the first problem's."""
         problems = brief(problems)
-        reject = cls(problems[0].rule, problems[0].message, problems[0].field, status)
+        reject = cls(rule or problems[0].rule, problems[0].message, problems[0].field, status)
         reject.problems = problems
         return reject
 

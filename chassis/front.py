@@ -15,8 +15,13 @@ import aiohttp
 from aiohttp import web
 
 from chassis import merging
+from chassis.english import ENGLISH
+from chassis.language import English
+from chassis.problems import PROBLEM, details
 from chassis.welcome import missing, welcome
+from contracts.event import Problem
 
+WORDS = English(ENGLISH)
 HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "host", "content-length", "upgrade", "te", "trailer"})
 
 
@@ -64,7 +69,7 @@ class Front:
                 kept = {k: v for k, v in reply.headers.items() if k.lower() not in HOP}
                 return web.Response(body=await reply.read(), status=reply.status, headers=kept)
         except (aiohttp.ClientError, TimeoutError):
-            return unavailable(name)
+            return unavailable(request)
 
     async def _ask_all(self, path: str) -> list[tuple[int, dict[str, Any]]]:
         return [(status, json.loads(body)) for status, body in await self._hear_all(path)]
@@ -86,9 +91,8 @@ class Front:
     async def _describe(self, request: web.Request) -> web.Response:
         """One description of all services; none while a service cannot say what it has, rather than a part of it."""
         found = await self._ask_all("/openapi.json")
-        absent = [name for name, (status, _) in zip(self.services, found, strict=True) if status != 200]
-        if absent:
-            return unavailable(", ".join(absent))
+        if any(status != 200 for status, _ in found):
+            return unavailable(request)
         return web.json_response(merging.descriptions(document for _, document in found))
 
     async def _measure(self, request: web.Request) -> web.Response:
@@ -124,17 +128,8 @@ class Front:
         return web.json_response(merged)
 
 
-def unavailable(name: str) -> web.Response:
-    """A problem as services tell theirs: who cannot be reached now."""
-    told = {"rule": "service_unavailable", "message": f"暂时不可用: {name}", "field": None}
-    body = {
-        "type": "urn:tongban:problem:service_unavailable",
-        "title": "暂时不可用",
-        "status": 503,
-        "detail": told["message"],
-        "rule": told["rule"],
-        "field": None,
-        "errors": [told],
-    }
-    text = json.dumps(body, ensure_ascii=False)
-    return web.Response(text=text, status=503, content_type="application/problem+json", headers={"Retry-After": "1"})
+def unavailable(request: web.Request) -> web.Response:
+    """A problem as services tell theirs, in the language that is asked for."""
+    gone = (Problem(rule="service_unavailable", message="该服务暂时不可用, 请稍后再试"),)
+    text, own = details(503, gone, request.headers.get("Accept-Language"), WORDS)
+    return web.Response(body=text, status=503, content_type=PROBLEM, headers={"Retry-After": "1", **own})

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import islice
 from typing import Annotated, Any, TypeVar
 
-import msgspec
 from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse
@@ -29,37 +29,54 @@ from chassis.clock import Clock
 from chassis.decision import Caller, Reject
 from chassis.document import Bug
 from chassis.door import Asked
+from chassis.language import English
 from chassis.pressure import AGAIN
+from chassis.problems import PROBLEM, Say, details, spoken, titled
+from chassis.reading import halves
 from contracts.event import Problem, brief
 from contracts.wire import MESSAGES, MOST_ERRORS, problems_of
 
 log = logging.getLogger("tongban")
 F = TypeVar("F", bound=Callable[..., Any])
 
-PROBLEM = "application/problem+json"
 KEY = re.compile(r"[\x21-\x7e]{1,128}")
-TITLES = {400: "请求有误", 401: "未登录", 403: "没有权限", 404: "没有找到", 405: "方法不允许", 409: "与当前状态冲突"}
-TITLES |= {412: "内容已有变化", 413: "内容过大", 415: "内容类型不支持", 422: "内容不符合规定"}
-TITLES |= {428: "须注明所见版本", 503: "暂时不可用"}
 RULES = {400: "body_unreadable", 404: "no_such_path", 405: "method_not_allowed", 413: "body_too_large"}
 
 
-def problem(status: int, problems: tuple[Problem, ...], headers: dict[str, str] | None = None) -> Response:
-    """RFC 9457 problem details; `errors` names every field and rule."""
-    body = {
-        "type": f"urn:tongban:problem:{problems[0].rule}",
-        "title": TITLES.get(status, "处理失败"),
-        "status": status,
-        "detail": problems[0].message,
-        "rule": problems[0].rule,
-        "field": problems[0].field,
-        "errors": [p.model_dump() for p in problems],
-    }
-    return Response(msgspec.json.encode(body), status, headers, PROBLEM)
+def problem(
+    request: Request,
+    status: int,
+    problems: Sequence[Problem],
+    headers: Mapping[str, str] | None = None,
+    rule: str = "",
+) -> Response:
+    """RFC 9457 problem details in the language that the caller prefers."""
+    body, own = details(status, problems, request.headers.get("accept-language"), request.app.state.english, rule)
+    return Response(body, status, {**(headers or {}), **own}, PROBLEM)
 
 
-BUSY: ASGIApp = problem(503, (Problem(rule="overloaded", message="业务繁忙, 请稍后再试"),), {"Retry-After": str(AGAIN)})
-"""Answers whoever is to come again later."""
+def saying(request: Request) -> Say:
+    """How sentences are said to this caller."""
+    return spoken(request.headers.get("accept-language"), request.app.state.english)[0]
+
+
+async def _whole(request: Request) -> None:
+    """Dependency of every route: a JSON body with half a character is refused before anybody keeps or digests it."""
+    if getattr(request.scope["route"], "body_field", None) is None:
+        return
+    body = await request.body()
+    try:
+        found = tuple(islice(halves(body, await request.json()), MOST_ERRORS)) if body else ()
+    except (ValueError, RecursionError):  # no JSON: the route itself says what it expects
+        return
+    if found:
+        raise Reject.of(found)
+
+
+async def busy(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers whoever is to come again later."""
+    again = (Problem(rule="overloaded", message="业务繁忙, 请稍后再试"),)
+    await problem(Request(scope), 503, again, {"Retry-After": str(AGAIN)})(scope, receive, send)
 
 
 async def _asked(
@@ -197,7 +214,7 @@ class Measured:
                 size += len(message.get("body", b""))
                 if size <= self.body_limit:
                     return message
-            raise HTTPException(413, f"内容过大, 最多 {self.body_limit} 字节")
+            raise HTTPException(413)
 
         async def watched(message: Message) -> None:
             nonlocal status
@@ -205,7 +222,7 @@ class Measured:
                 status = message["status"]
             await send(message)
 
-        app = BUSY if self.refuses(service, scope["method"], scope["path"]) else self.app
+        app: ASGIApp = busy if self.refuses(service, scope["method"], scope["path"]) else self.app
         try:
             await app(scope, limited, watched)
         finally:
@@ -220,6 +237,7 @@ def application(
     body_limit: int,
     live: Callable[[], Awaitable[Live]],
     ready: Callable[[], Awaitable[Ready]],
+    english: English,
     refuses: Callable[[str, str, str], bool],
 ) -> FastAPI:
     """The empty application: error words, limits, health and metrics; services' routers are included by the suite."""
@@ -236,44 +254,45 @@ def application(
         ],
         generate_unique_id_function=described.operation,
         separate_input_output_schemas=False,
+        dependencies=[Depends(_whole)],
     )
     app.router.route_class = Route
+    app.state.english = english
 
     @app.exception_handler(Reject)
     async def on_reject(request: Request, error: Reject) -> Response:
         headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 and error.field == "Authorization" else None
-        return problem(error.status, error.problems, headers)
+        return problem(request, error.status, error.problems, headers, error.rule)
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> Response:
         found = brief(tuple(_problem(e) for e in error.errors()[:MOST_ERRORS]))
         malformed = any(p.rule == "json_invalid" for p in found)
-        return problem(400 if malformed else 422, found)
+        return problem(request, 400 if malformed else 422, found)
 
     @app.exception_handler(ValidationError)
     async def on_unreadable(request: Request, error: ValidationError) -> Response:
-        return problem(422, problems_of(error))
+        return problem(request, 422, problems_of(error))
 
     @app.exception_handler(Refused)
     async def on_http(request: Request, error: Refused) -> Response:
-        headers = dict(error.headers) if error.headers else None
-        rule, text = RULES.get(error.status_code, "http"), TITLES.get(error.status_code, "处理失败")
+        rule, text = RULES.get(error.status_code, "http"), titled(error.status_code)
         if error.status_code == 413:
-            text = error.detail
+            text = f"请求内容不得超过 {body_limit} 字节"
         words = getattr(request.scope.get("endpoint"), "refusal", None)
         if words is not None:
             return answer({**words(text), "rule": rule}, error.status_code)
-        return problem(error.status_code, (Problem(rule=rule, message=text),), headers)
+        return problem(request, error.status_code, (Problem(rule=rule, message=text),), error.headers)
 
     @app.exception_handler(ClientDisconnect)
     async def on_gone(request: Request, error: ClientDisconnect) -> Response:
         """Who hung up in the middle of a body hears nothing; what counts is that it is no failure of ours."""
-        return problem(400, (Problem(rule="body_cut_off", message=TITLES[400]),))
+        return problem(request, 400, (Problem(rule="body_cut_off", message=titled(400)),))
 
     @app.exception_handler(Exception)
     async def on_bug(request: Request, error: Exception) -> Response:
         log.error("request failed: %s", error if isinstance(error, Bug) else type(error).__name__)
-        return problem(500, (Problem(rule="internal_error", message="系统内部错误, 已记录"),))
+        return problem(request, 500, (Problem(rule="internal_error", message="系统内部错误, 已记录"),))
 
     @app.get("/live", name="live", tags=["suite"], responses=described.unhealthy(Live))
     async def is_live() -> Answer[Live]:

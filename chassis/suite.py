@@ -27,7 +27,9 @@ from chassis.clock import Clock
 from chassis.decision import Reject
 from chassis.described import refusals
 from chassis.discovery import modules
+from chassis.english import ENGLISH
 from chassis.http import Live, Ready, application, begun_at
+from chassis.language import English
 from chassis.line import Line
 from chassis.pressure import Pressure
 from chassis.sealing import Keyring, load_keyring
@@ -37,6 +39,7 @@ from chassis.shapes import Moment
 from chassis.store import StoreDown
 from chassis.welcome import entry, welcome
 from chassis.workdays import Calendar, CalendarError
+from contracts import english as contracts_english
 from contracts.event import SHANGHAI
 
 Build = Callable[[Parts], Service]
@@ -130,6 +133,7 @@ class Suite:
             body_limit=self.settings.body_limit,
             live=self.live,
             ready=self.ready,
+            english=English(contracts_english.ENGLISH, ENGLISH, *(line.service.english for line in self.lines)),
             refuses=self.pressure.refuses,
         )
         app.state.officers = self.officers

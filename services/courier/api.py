@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request, Response
 from chassis.answers import Kept, Route, answer, reply
 from chassis.decision import Caller, Command, Decider
 from chassis.door import Asked, Door
-from chassis.http import ASKED, officer, refuses, speaker
+from chassis.http import ASKED, officer, refuses, saying, speaker
 from chassis.sealing import Keyring
 from contracts.event import CaseId
 from contracts.words import Direction
@@ -66,7 +66,8 @@ def routes(
 
     async def taken(partner: Partner, request: Request, secret: str = "") -> Response:
         """Verified before it is parsed, durable before it is answered."""
-        status, words = await pushes.take(partner, Push(await request.body(), request.headers, secret))
+        push = Push(await request.body(), request.headers, secret)
+        status, words = await pushes.take(partner, push, saying(request))
         return answer(words, status)
 
     @router.post("/webhooks/ems/traces", **described(ems))

@@ -64,8 +64,8 @@ class Up(msgspec.Struct):
     extend: Annotated[str, msgspec.Meta(examples=[""])] = ""
 
 
-REPORTS = msgspec.json.Decoder(list[Report])
-UPS = msgspec.json.Decoder(list[Up])
+REPORT = msgspec.json.Decoder(Report)
+UP = msgspec.json.Decoder(Up)
 
 
 class TencentSms:

@@ -129,7 +129,7 @@ class Front:
 
 
 def unavailable(request: web.Request) -> web.Response:
-    """A problem as services tell theirs, in the language that is asked for."""
+    """A problem as services tell theirs: who is asked for cannot be reached now."""
     gone = (Problem(rule="service_unavailable", message="该服务暂时不可用, 请稍后再试"),)
     text, own = details(503, gone, request.headers.get("Accept-Language"), WORDS)
     return web.Response(body=text, status=503, content_type=PROBLEM, headers={"Retry-After": "1", **own})

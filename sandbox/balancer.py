@@ -46,6 +46,7 @@ class Balancer:
         self.statuses: Counter[int] = Counter()
         self._resting: dict[int, deque[Wire]] = {replica: deque() for replica in replicas}
         self._connections: set[asyncio.Task[None]] = set()
+        self._clients: set[asyncio.StreamWriter] = set()
         self._first = itertools.count()
         self._server: asyncio.Server | None = None
 
@@ -58,16 +59,22 @@ class Balancer:
         """Cuts short what is under way. May be called twice."""
         if self._server is None:
             return
-        self._server.close()
+        server, self._server = self._server, None
+        server.close()
         for task in self._connections:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
-        for wire in itertools.chain(*self._resting.values()):
-            wire.writer.close()
-        await self._server.wait_closed()
-        self._server = None
+        open = [*self._clients, *(wire.writer for wire in itertools.chain(*self._resting.values()))]
+        for writer in open:
+            writer.close()
+        await asyncio.gather(*(writer.wait_closed() for writer in open), return_exceptions=True)
+        await server.wait_closed()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._server is None:
+            writer.close()
+            return
+        self._clients.add(writer)
         task = asyncio.ensure_future(self._serve(Wire(reader, writer)))
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
@@ -81,6 +88,8 @@ class Balancer:
                     turn += 1
         finally:
             client.writer.close()
+            if self._server is not None:  # else it is waited for that all have closed
+                self._clients.discard(client.writer)
 
     async def _pass(self, client: Wire, turn: int) -> bool:
         """One request and its answer; says whether the connection may be used again."""

@@ -37,12 +37,13 @@ class Standing:
     url: str
 
     async def heard(self, cls: type[Event], count: int = 1) -> list[Any]:
-        """Everything on topic `case`, once there are so many of a kind."""
+        """Everything on topic `case`, once there are so many of a kind; what was said again counts once."""
         found: list[Any] = []
 
         async def enough() -> bool:
             records = await read_all(self.suite.bus, "case", group=f"look-{self.suite.clock.ticks()}")
-            found[:] = [decode(r.headers, r.value).event for r in records]
+            said = {envelope.id: envelope.event for envelope in (decode(r.headers, r.value) for r in records)}
+            found[:] = said.values()
             return sum(isinstance(event, cls) for event in found) >= count
 
         await until(enough)

@@ -67,9 +67,10 @@ class Town(Standing):
         await self.suite.bus.publish([Record(topic, key, headers, value) for topic, key in event.routes()])
 
     async def answers(self, name: str = "demo") -> list[Any]:
-        """Everything said to a portal so far."""
+        """Everything said to a portal so far; what was said again counts once."""
         records = await read_all(self.suite.bus, f"answers.{name}", group=f"look-{self.suite.clock.ticks()}")
-        return [decode(r.headers, r.value).event for r in records]
+        said = {envelope.id: envelope.event for envelope in (decode(r.headers, r.value) for r in records)}
+        return list(said.values())
 
     async def answered(self, cls: type[Event], count: int = 1) -> list[Any]:
         found: list[Any] = []

@@ -116,8 +116,9 @@ class Doctor:
             there = dict(rows)
         else:
             from chassis.bus.kafka import KafkaBus
+            from chassis.bus.kafka_access import access
 
-            bus = KafkaBus(self.settings.bus, self.settings.partitions, self.settings.replication, self.clock)
+            bus = KafkaBus(self.settings.bus, 1, 1, self.clock, access=access(self.settings))
             there = await bus.topics()
         other = [topic for topic in wanted & there.keys() if there[topic] != self.settings.partitions]
         if other:
@@ -128,9 +129,9 @@ class Doctor:
 
     async def _stores(self) -> str:
         if self.settings.store:
-            from chassis.store.mongo import ping
+            from chassis.store.mongo import access, ping
 
-            await ping(self.settings.store, self.settings.mongo_driver)
+            await ping(self.settings.store, self.settings.mongo_driver, access(self.settings))
             return f"{plain(self.settings.store)} answers"
         paths = [self.settings.dir / f"{service.name}.db" for service in self.services]
         there = sum([await asyncio.to_thread(sound, path) is not None for path in paths])

@@ -1,4 +1,5 @@
 # `make help` lists the targets. Every target builds what it needs in .venv from the hash-pinned lock files.
+# ARGS are passed on to play and demo: make play ARGS="--port 8081 --city-port 9091"
 
 SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -8,15 +9,18 @@ FAST := not real and not soak and not bench
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test test-real soak bench check format lock clean
+.PHONY: help play demo serve test test-real soak bench check format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 
 demo: .venv/.ready ## plays cases through all five services on this machine and prints their timelines
-	$(BIN)/tongban demo
+	$(BIN)/tongban demo $(ARGS)
 
-serve: .venv/.ready ## the whole suite on port 8080, with pages and /docs
+play: .venv/.ready ## suite and pretend city stay up, with cases in every state, keys and tokens; Ctrl-C ends it (ARGS="--port …")
+	$(BIN)/tongban play $(ARGS)
+
+serve: .venv/.ready ## the suite alone on port 8080, with the keys and the issuer of TONGBAN_… (to try it out: make play)
 	$(BIN)/tongban serve
 
 test: .venv/.ready-dev ## every test that needs only Python

@@ -79,7 +79,7 @@ class Officers:
     def __init__(self, issuer: str, audience: str, clock: Clock) -> None:
         self.issuer, self.audience, self.clock = issuer, audience, clock
         self._keys: dict[str, jwt.PyJWK] = {}
-        self._fetched = 0.0
+        self._fetched = float("-inf")
         self._fetching = asyncio.Lock()
         self._known: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()
         self._session: aiohttp.ClientSession | None = None
@@ -124,7 +124,7 @@ class Officers:
 
     async def _key(self, kid: str) -> jwt.PyJWK:
         async with self._fetching:  # who comes during the first look waits for it, rather than being turned away
-            if kid not in self._keys and self.clock.system() - self._fetched > REFETCH and self.issuer:
+            if kid not in self._keys and self.clock.steady() - self._fetched > REFETCH and self.issuer:
                 await self._fetch()
         if kid not in self._keys:
             raise Unauthorized("token_invalid", "登录凭证无效或已过期")
@@ -139,7 +139,7 @@ class Officers:
             self._keys = {k.key_id: k for k in jwt.PyJWKSet.from_dict(keys).keys if k.key_id}
         except (aiohttp.ClientError, TimeoutError, KeyError, ValueError):
             raise Reject("issuer_unreachable", "身份认证服务暂时不可用", status=503) from None
-        self._fetched = self.clock.system()
+        self._fetched = self.clock.steady()
 
     async def _get(self, url: str) -> dict[str, Any]:
         assert self._session is not None

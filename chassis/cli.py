@@ -1,4 +1,4 @@
-"""The `tongban` command: serve, demo, topics, deadletters, doctor, key, env, and what services add.
+"""The `tongban` command: serve, play, demo, topics, deadletters, doctor, key, env, and what services add.
 
 It reads arguments and calls; this module must never hold logic of its own or import the sandbox.
 """
@@ -27,6 +27,12 @@ from chassis.settings import ChassisSettings, Section, SettingsError, environmen
 
 T = TypeVar("T")
 
+SANDBOX = {
+    "play": "keep the suite and a pretend city up, with cases in every state",
+    "demo": "play cases through all five services, and judge how they ended",
+}
+"""Commands of the pretend city, each a module of it that is run."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0 = done, 1 = not done (said why), 2 = wrong arguments or settings."""
@@ -34,11 +40,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = service_commands()
     if args and args[0] in commands:
         return commands[args[0]](args[1:])
+    if args and args[0] in SANDBOX:
+        return run_sandbox(*args)
     parser = argparse.ArgumentParser(prog="tongban", description="Government services: apply once, online.")
     sub = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_commands(sub)
     for name, function in commands.items():
         sub.add_parser(name, help=(function.__doc__ or "").splitlines()[0])
+    for name, text in SANDBOX.items():
+        sub.add_parser(name, help=text)
     given = parser.parse_args(args)
     try:
         env = environment(os.environ)
@@ -57,12 +67,10 @@ def add_commands(sub: Any) -> None:
         parser.set_defaults(run=run)
         return parser
 
-    serve = command("serve", run_serve, "run all services, or the named ones")
+    serve = command("serve", run_serve, "run all services, or the named ones; to try them out: tongban play")
     serve.add_argument("services", nargs="*", metavar="SERVICE")
     serve.add_argument("--processes", action="store_true", help="one process a service, behind a front door")
     serve.add_argument("--port", type=int, help="port of this process")
-    demo = command("demo", run_demo, "play the demonstration city")
-    demo.add_argument("rest", nargs=argparse.REMAINDER)
     command("topics", run_topics, "print every topic with partitions, publishers and subscribers")
     dead = command("deadletters", run_deadletters, "list, show, replay or drop dead letters")
     dead.add_argument("action", choices=["list", "show", "replay", "drop"])
@@ -152,9 +160,21 @@ def log_to_stderr(level: str) -> None:
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
 
 
-def run_demo(args: argparse.Namespace, settings: ChassisSettings, env: Mapping[str, str]) -> int:
-    sys.argv = ["sandbox.demo", *args.rest, *(["--json"] if args.json else [])]
-    runpy.run_module("sandbox.demo", run_name="__main__")
+def run_sandbox(name: str, *rest: str) -> int:
+    """A command of the pretend city, with options of its own; an image for a city does not hold it."""
+    module = f"sandbox.{name}"
+    try:
+        found = importlib.util.find_spec(module)
+    except ModuleNotFoundError:
+        found = None
+    if found is None:
+        print(f"此安装不含沙箱城市, 不能运行 tongban {name} (the pretend city is not installed here)", file=sys.stderr)
+        return 1
+    sys.argv = [f"tongban {name}", *rest]
+    try:
+        runpy.run_module(module, run_name="__main__")
+    except KeyboardInterrupt:  # while it was still being loaded; later it ends by itself
+        return 130
     return 0
 
 

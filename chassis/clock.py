@@ -1,4 +1,4 @@
-"""The only place where time is read or waited for: a clock with a legal hand and a system hand.
+"""The only place where time is read or waited for: a clock with a legal hand, a system hand and a steady one.
 
 Everything else is given a Clock; this module must never import anything of ours but the legal time zone.
 """
@@ -18,14 +18,16 @@ OFFSET = struct.Struct("<d")
 
 
 class Clock:
-    """`legal()` decides deadlines, `system()` leases, tokens, webhook timestamps and retention.
+    """`legal()` decides deadlines, `system()` tokens, webhook timestamps and retention, `steady()` leases and back-off.
 
     With an `offset_file` (sandbox mode) the legal hand can be moved: the offset in seconds lives in eight bytes that
-    all processes map, so one step moves them all at once. The system hand is never moved.
+    all processes map, so one step moves them all at once. The system hand is never moved by us, but whoever sets the
+    machine's wall clock moves both; the steady hand stays as it is.
     """
 
     def __init__(self, offset_file: Path | None = None) -> None:
         self.movable = offset_file is not None
+        self._began = time.time() - time.monotonic()
         self._map: mmap.mmap | None = None
         if offset_file is not None:
             offset_file.parent.mkdir(parents=True, exist_ok=True)
@@ -43,6 +45,15 @@ class Clock:
         """Legal time, aware, in Asia/Shanghai."""
         offset = OFFSET.unpack_from(self._map)[0] if self._map is not None else 0.0
         return datetime.fromtimestamp(time.time() + offset, SHANGHAI)
+
+    def steady(self) -> float:
+        """Seconds since the epoch by the wall clock of this process's start, counted steadily from there: two processes
+        may stand apart (`chassis.owners`)."""
+        return self._began + time.monotonic()
+
+    def machine(self) -> float:
+        """Steady seconds, the same for all processes of this machine, until it is started anew."""
+        return time.monotonic()
 
     def ticks(self) -> float:
         """Monotonic seconds, for measuring how long something took."""

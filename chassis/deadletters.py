@@ -11,7 +11,10 @@ from datetime import datetime
 import msgspec
 
 from chassis.bus import Record
-from chassis.decision import Command, Decider, Decision, State
+from chassis.decision import Command, Decider, Decision, Reject, State
+
+FREE = "case_is_free"
+"""What is to wait behind a letter finds none: the case was freed, perhaps by another process."""
 
 
 class Letter(msgspec.Struct, frozen=True):
@@ -71,8 +74,12 @@ PARKED: Decider[Parked] = Decider("parked", Parked)
 
 @PARKED.on(Park, key=lambda park: park.record.key)
 def park(state: Parked, message: Park, now: datetime) -> Decision[Parked]:
-    """Appends to the end, so that order is kept; a poisonous one is also said on `<service>.dead` for operators."""
+    """Appends to the end, so that order is kept; a poisonous one is also said on `<service>.dead` for operators.
+
+    Raises Reject (`case_is_free`) for what has nothing to wait for."""
     record = message.record
+    if not message.rule and not state.letters:
+        raise Reject(FREE)
     letter = Letter(
         id=message.id,
         topic=record.topic,

@@ -40,8 +40,9 @@ class Outgoing(msgspec.Struct, array_like=True):
 
 class Open(msgspec.Struct, array_like=True, frozen=True):
     """One errand under way. `tries` counts claims; `sure` = certainly not made so far, so that making it needs no
-    asking first (kept of a careful errand until it has begun); `lease` is system time, `doubt` until when an unanswered
-    attempt may have been under way at most, `silent` how many attempts nobody has answered."""
+    asking first (kept of a careful errand until it has begun); `lease` is steady time of whoever wrote the document, so
+    is `doubt`, until when an unanswered attempt may have been under way at most; `silent` counts attempts that nobody
+    has answered."""
 
     id: str
     tries: int

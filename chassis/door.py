@@ -113,11 +113,11 @@ class Door:
         return await self._pipeline.store.lines(decider.kind, id, first, most)
 
     async def _until(self, look: Callable[[], Awaitable[T | None]], wait: float) -> T | None:
-        deadline = self.clock.system() + min(wait, MOST_WAIT)
+        deadline = self.clock.steady() + min(wait, MOST_WAIT)
         while True:
             changed = self._pipeline.changed
             found = await look()
-            left = deadline - self.clock.system()
+            left = deadline - self.clock.steady()
             if found is not None or left <= 0:
                 return found
             await self.clock.wait(changed, min(left, 0.25))

@@ -142,7 +142,7 @@ class Errands:
 
     async def _carefully(self, queue: Queue, ref: Ref, open: Open, errand: Errand) -> Answer | Defer | None:
         if self._ending:
-            return self._later(open, self.clock.system(), open.sure, open.doubt)
+            return self._later(open, self.clock.steady(), open.sure, open.doubt)
         self._doubtful += 1
         try:
             return await self._go(queue, ref, open, errand)
@@ -152,7 +152,7 @@ class Errands:
     async def _begin(self, ref: Ref, open: Open) -> Open | None:
         """Returns once it is durable that this errand may have been made; None when another process has claimed it. Its
         caller makes it without waiting for anything else."""
-        lease = self.clock.system() + self.lease
+        lease = self.clock.steady() + self.lease
         begin = Message(f"{open.id}:{open.tries}:begin", Begin(open.id, open.tries, lease))
         _, ours = await self.tell(ref, begin)
         return msgspec.structs.replace(open, lease=lease) if ours else None
@@ -162,17 +162,17 @@ class Errands:
         has waited too long comes back when the lane is likely to be free. None when it is no longer ours to make."""
         kind = type(errand).__name__
         runner = self.runners[type(errand)]
-        left = open.lease - self.clock.system()
+        left = open.lease - self.clock.steady()
         if left < self.lease / 3:
             # By then, whatever waits here now has been taken up or has waited too long as well.
             wait = min(queue.wait, self.lease)
-            return self._later(open, self.clock.system() + wait, open.sure, open.doubt)
+            return self._later(open, self.clock.steady() + wait, open.sure, open.doubt)
         if open.sure and errand.careful():
             begun = await self._begin(ref, open)
             if begun is None:
                 return None
             open = begun
-            left = open.lease - self.clock.system()
+            left = open.lease - self.clock.steady()
         began = self.clock.ticks()
         outcome = "done"
         doubt = open.doubt
@@ -181,7 +181,7 @@ class Errands:
                 found = None if open.sure else await runner.ask(open.id, errand)
                 if found is None:
                     settled = doubt + self.settle
-                    if not open.sure and runner.patient and self.clock.system() < settled:
+                    if not open.sure and runner.patient and self.clock.steady() < settled:
                         outcome = "unknown"
                         return self._later(open, settled, False, doubt)
                     doubt = 0.0
@@ -196,7 +196,7 @@ class Errands:
                 outcome = "failed" if open.sure else "lost"
                 return Answer(open.id, errand, outcome, problem="partner_unreachable")
             # While asking for an uncertain call, "try later" says nothing about that call.
-            return self._later(open, self.clock.system() + next_try(open.tries, retry.after), open.sure, doubt)
+            return self._later(open, self.clock.steady() + next_try(open.tries, retry.after), open.sure, doubt)
         except (Unknown, TimeoutError):
             outcome = "unknown"
         except Lost:
@@ -213,7 +213,7 @@ class Errands:
         if open.silent >= self.doubts:
             self._counts[kind, "lost"].inc()
             return Answer(open.id, errand, "lost", problem="no_answer")
-        now = self.clock.system()
+        now = self.clock.steady()
         unanswered = msgspec.structs.replace(open, silent=open.silent + 1)
         return self._later(unanswered, now + next_try(open.silent), False, doubt or now)
 

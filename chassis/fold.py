@@ -32,7 +32,7 @@ class Touch:
 
 @dataclass(frozen=True, slots=True)
 class Defer:
-    """An errand is to be tried again at `at` (system time); see `Open` for the rest. `tries` names the claim that says
+    """An errand is to be tried again at `at` (steady time); see `Open` for the rest. `tries` names the claim that says
     so: what an older claim says no longer counts."""
 
     errand: str
@@ -108,14 +108,16 @@ class Folder(Generic[S]):
     def blank(self, id: str) -> Doc[S]:
         return Doc(id, 0, self.decider.state(id=id), {}, 0, 0, [], [], None, None)
 
-    def load(self, row: Row, acked: int) -> Doc[S]:
-        """The document of a row; `acked` is the mark of the row's owner."""
+    def load(self, row: Row, acked: int, shift: float = 0.0) -> Doc[S]:
+        """The document of a row; `acked` is the mark of the row's owner, `shift` what its steady time lacks to ours."""
         body = self._decoder.decode(row.body)
+        errands = [shifted(open, shift) for open in body.errands] if shift else body.errands
+        lease = row.lease + shift if row.lease is not None else None
         kept = self._outbox.decode(row.outbox) if row.outbox else body.outbox
         outbox = [out for out in kept if out.batch > acked] if row.batch > acked else []
         return Doc(
-            row.id, row.version, body.state, body.known(), body.said, body.lines, outbox, body.errands,
-            row.due, row.lease, carry=row.batch > acked,
+            row.id, row.version, body.state, body.known(), body.said, body.lines, outbox, errands,
+            row.due, lease, carry=row.batch > acked,
         )  # fmt: skip
 
     def row(self, folded: Folded[S], owner: str, batch: int, acked: int = 0) -> Row:
@@ -146,12 +148,12 @@ class Folder(Generic[S]):
         )
 
     def fold(
-        self, doc: Doc[S], messages: Sequence[Message], now: datetime, system: float, ripe: bool = True
+        self, doc: Doc[S], messages: Sequence[Message], now: datetime, steady: float, ripe: bool = True
     ) -> Folded[S]:
         """Applies messages in order. Before each of them rings what was due when it happened, and at the end what is
         due now, unless the service is still catching up (not `ripe`): then what ended a clock in time may be waiting
         on the bus. A message that is rejected changes nothing; the others still count."""
-        work = _Work(self, doc, now, system)
+        work = _Work(self, doc, now, steady)
         for message in messages:
             work.ring(_edge(message, now, ripe))
             work.apply(message)
@@ -174,6 +176,12 @@ class Folder(Generic[S]):
         return [Outgoing(0, topic, key, headers, value, envelope) for topic, key in event.routes()]
 
 
+def shifted(open: Open, shift: float) -> Open:
+    """The same errand, its moments on another hand of time."""
+    doubt = open.doubt + shift if open.doubt else 0.0
+    return msgspec.structs.replace(open, lease=open.lease + shift, doubt=doubt)
+
+
 def _edge(message: Message, now: datetime, ripe: bool) -> datetime | None:
     """Up to when alarms ring before this message: what a service has said happened when it says so, even if it is heard
     late; everything else, a portal's word too, happens when it arrives."""
@@ -185,8 +193,8 @@ def _edge(message: Message, now: datetime, ripe: bool) -> datetime | None:
 class _Work(Generic[S]):
     """One fold under way."""
 
-    def __init__(self, folder: Folder[S], doc: Doc[S], now: datetime, system: float) -> None:
-        self.folder, self.doc, self.now, self.system = folder, doc, now, system
+    def __init__(self, folder: Folder[S], doc: Doc[S], now: datetime, steady: float) -> None:
+        self.folder, self.doc, self.now, self.steady = folder, doc, now, steady
         self.state = doc.state
         self.seen: dict[str, int] | None = None
         self.said = doc.said
@@ -287,7 +295,7 @@ class _Work(Generic[S]):
         if repeatable and (decided or self.doc.version or self.changed):
             if self.seen is None:
                 self.seen = dict(self.doc.seen)
-            self.seen[mark] = int(self.system) if self.folder.decider.forgets else 0
+            self.seen[mark] = int(self.steady) if self.folder.decider.forgets else 0
             self.changed = True
         return True
 
@@ -312,7 +320,7 @@ class _Work(Generic[S]):
             self.say += self.folder.outgoing(event, event_id, self.said, cause, span(trace, event_id))
         for ordinal, errand in enumerate(decision.do):
             errand_id = derived(service, kind, id, cause, "do", str(ordinal))
-            lease = self.system + self.folder.lease
+            lease = self.steady + self.folder.lease
             # Whoever finds it after a crash cannot know whether it was made; only this process may skip asking, and
             # anybody where making it is said apart.
             self.errands = [*self.errands, Open(errand_id, 0, errand.careful(), lease, errand)]
@@ -344,14 +352,14 @@ class _Work(Generic[S]):
 
     def claim(self) -> None:
         """Takes over errands whose lease has ended: a deferred one whose time has come, or one of a dead process."""
-        if all(open.lease > self.system for open in self.errands):
+        if all(open.lease > self.steady for open in self.errands):
             return
         taken = []
         for open in self.errands:
-            if open.lease <= self.system:
+            if open.lease <= self.steady:
                 # A dead process was at work until its lease ended, at most.
                 doubt = open.doubt or (0.0 if open.sure else open.lease)
-                lease = self.system + self.folder.lease
+                lease = self.steady + self.folder.lease
                 ours = msgspec.structs.replace(open, tries=open.tries + 1, lease=lease, doubt=doubt)
                 self.run.append(ours)
                 sure = open.sure and self.folder.errand(open).careful()
@@ -383,5 +391,5 @@ class _Work(Generic[S]):
         forgets = self.folder.decider.forgets
         if forgets is None or len(seen) < 64:
             return seen
-        edge = self.system - forgets.total_seconds() - timedelta(days=1).total_seconds()
+        edge = self.steady - forgets.total_seconds() - timedelta(days=1).total_seconds()
         return {id: at for id, at in seen.items() if at > edge}

@@ -1,6 +1,6 @@
 """The front door of `--processes`: one port whose paths lead to the process of each service.
 
-It passes bytes on and merges health and clock; this module must never know what a path means.
+It passes bytes on and merges health, clock and what stands at `/`; this module must never know what a path means.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
+
+from chassis.welcome import missing, welcome
 
 HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "host", "content-length", "upgrade", "te", "trailer"})
 
@@ -28,6 +30,7 @@ class Front:
             connector=aiohttp.TCPConnector(limit=0), auto_decompress=False, timeout=aiohttp.ClientTimeout(total=60)
         )
         app = web.Application(client_max_size=self.body_limit)
+        app.router.add_get("/", self._home)
         app.router.add_get("/live", self._health)
         app.router.add_get("/ready", self._health)
         app.router.add_get("/clock", self._read_clock)
@@ -71,6 +74,13 @@ class Front:
                 return 503, {"ok": False}
 
         return await asyncio.gather(*(one(port) for port in self.services.values()))
+
+    async def _home(self, request: web.Request) -> web.Response:
+        """What each process says of its own services, in one answer."""
+        found = zip(self.services, await self._ask_all("/"), strict=True)
+        entries = [one for name, (_, said) in found for one in said.get("services") or [missing(name)]]
+        body, headers = welcome(request.headers.get("Accept", ""), entries)
+        return web.Response(body=body, headers=headers)
 
     async def _health(self, request: web.Request) -> web.Response:
         found = dict(zip(self.services, await self._ask_all(request.path), strict=True))

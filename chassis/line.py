@@ -17,7 +17,6 @@ from chassis.clock import Clock
 from chassis.document import describe
 from chassis.door import Door
 from chassis.errands import Errands
-from chassis.parking import recall
 from chassis.pipeline import Pipeline, touch
 from chassis.service import Service
 from chassis.settings import ChassisSettings
@@ -27,8 +26,6 @@ log = logging.getLogger("tongban")
 
 SWEEP = 0.2
 """Seconds between two looks for alarms and leases."""
-SILENT = 3.0
-"""Seconds without a beat after which an owner is taken for dead and its unpublished events are said again."""
 PAGE = 300
 LAST_CALLS = 9.0
 """Seconds that a process which ends waits for calls that nobody could ask about: more than any of them takes."""
@@ -72,7 +69,7 @@ class Line:
             service.name,
             service.errands,
             self.pipeline.folders,
-            self.pipeline.put,
+            self.pipeline.inbox.put,
             self.pipeline.tell,
             clock,
             limit=settings.errands,
@@ -85,12 +82,13 @@ class Line:
         self.door = Door(self.pipeline, clock, tag)
         self.topics = topics(service, settings.portals)
         self._fetching: asyncio.Task[None] | None = None
-        self._looked = clock.system()
+        self._looked = clock.steady()
         self._learnt = True
 
     async def open(self) -> None:
         await self.store.open()
-        await recall(self.pipeline)
+        await self.pipeline.publisher.beat_once()
+        await self.pipeline.recall()
         if self.service.learn is not None:
             await self.service.learn(self.door)
 
@@ -136,7 +134,7 @@ class Line:
         takes one page and goes on at once while pages are full."""
         looks: tuple[Callable[[Collection[int]], Awaitable[list[Ref]]], ...] = (self._ripe, self._leased, self._stamped)
         while True:
-            self._looked = self.clock.system()
+            self._looked = self.clock.steady()
             began = self.clock.ticks()
             full = False
             if shards := self.pipeline.shards:
@@ -145,11 +143,11 @@ class Line:
                         refs = await look(shards)
                         full = full or len(refs) == PAGE
                         for ref in refs:
-                            self.pipeline.put(*touch(ref))
+                            self.pipeline.inbox.put(*touch(ref))
                 except StoreDown as error:
                     log.error("store down: %s", error, extra={"service": self.name})
             took = self.clock.ticks() - began
-            while self.pipeline.pending_inside:
+            while self.pipeline.inbox.messages:
                 await self.clock.sleep(0.005)
             if not full:
                 # Where a look is dear (a store that scans), it is taken less often.
@@ -163,10 +161,17 @@ class Line:
         return await self.store.due(shards, self.clock.legal().timestamp(), PAGE)
 
     async def _leased(self, shards: Collection[int]) -> list[Ref]:
-        return await self.store.leased(shards, self.clock.system(), PAGE)
+        """Whoever's hand is ahead of ours has written leases that end later than they seem to."""
+        return await self.store.leased(shards, self.clock.steady() + self.pipeline.owners.ahead, PAGE)
 
     async def _stamped(self, shards: Collection[int]) -> list[Ref]:
-        return await self.store.stamped(shards, self.clock.system() - SILENT, PAGE)
+        owners = self.pipeline.owners
+        await owners.look()
+        silent = owners.silent()
+        found = await self.store.stamped(shards, silent, PAGE) if silent else []
+        if not found:
+            owners.quiet(silent)
+        return found
 
     async def _learn(self, learn: Callable[[Door], Awaitable[None]]) -> None:
         while True:
@@ -187,7 +192,7 @@ class Line:
     async def _watch(self) -> None:
         """Raises Stalled when records wait and no batch was written for too long (a client that left its group and
         cannot tell, a producer that is stuck: a fresh process is the cure known to work)."""
-        before, since = -1, self.clock.system()
+        before, since = -1, self.clock.steady()
         while True:
             await self.clock.sleep(2.0)
             try:
@@ -196,16 +201,16 @@ class Line:
                 waiting = True
             moved = self.pipeline.batches + self.pipeline.publisher.acked
             if not waiting or moved != before or self.pipeline.stopped:
-                before, since = moved, self.clock.system()
-            elif self.clock.system() - since > self.settings.stall:
+                before, since = moved, self.clock.steady()
+            elif self.clock.steady() - since > self.settings.stall:
                 raise Stalled(f"{self.name}: records wait and nothing moved for {self.settings.stall:.0f} s")
 
     async def idle(self) -> bool:
         """Nothing to read, fold, say, run or ring."""
-        quiet = self.pipeline.backlog == 0 and self.pipeline.publisher.idle and self.errands.open == 0
+        quiet = self.pipeline.inbox.backlog == 0 and self.pipeline.publisher.idle and self.errands.open == 0
         if not quiet or not self.pipeline.shards or await self.lag():
             return False
-        soon = self.clock.system() + 3600
+        soon = self.clock.steady() + 3600
         shards = self.pipeline.shards
         return not await self._due(shards) and not await self.store.leased(shards, soon, 1)
 
@@ -224,7 +229,7 @@ class Line:
 
     def live(self) -> bool:
         """The loop moved."""
-        return self.clock.system() - self._looked < 30
+        return self.clock.steady() - self._looked < 30
 
 
 def topics(service: Service, portals: Collection[str]) -> list[str]:

@@ -1,11 +1,10 @@
-"""The way back for parked cases: which they are, and replaying or dropping their letters in order.
+"""The way back for parked cases: replaying or dropping their letters in order.
 
 It works through the pipeline like any caller; this module must never write a document itself.
 """
 
 from __future__ import annotations
 
-from chassis import metrics
 from chassis.bus import Record
 from chassis.deadletters import PARKED, Unpark
 from chassis.decision import Reject
@@ -14,15 +13,6 @@ from chassis.fold import Message
 from chassis.pipeline import Pipeline
 from chassis.routing import Poison
 from chassis.store import Ref
-
-
-async def recall(pipeline: Pipeline, most: int = 500) -> None:
-    """At start: which cases are parked."""
-    after: tuple[str, str] | None = None
-    while rows := await pipeline.store.find(PARKED.kind, "parked", after, most):
-        pipeline.parked.update(row.id for row in rows)
-        after = (rows[-1].order, rows[-1].id)
-    metrics.PARKED.labels(pipeline.service).set(len(pipeline.parked))
 
 
 async def unpark(pipeline: Pipeline, key: str, *, drop: bool) -> int:

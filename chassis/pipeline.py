@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from chassis import metrics
 from chassis.bus import Bus, Partition, Record, Subscription
 from chassis.clock import Clock
-from chassis.deadletters import PARKED, Park
+from chassis.deadletters import FREE, PARKED, Park
 from chassis.decision import Decider, Errand, Reject
 from chassis.document import Bug, Doc, Open
 from chassis.documents import Documents
 from chassis.fold import TOO_OLD, TOUCH, Begin, Folded, Folder, Message
+from chassis.inbox import Ask, Batch, Inbox
+from chassis.owners import Owners
 from chassis.publisher import Publisher
 from chassis.routing import Poison, Router
 from chassis.store import Ref, Store, StoreDown
@@ -28,25 +29,6 @@ log = logging.getLogger("tongban")
 
 SLICE = 0.010
 """Seconds of folding after which other tasks of the process get a turn."""
-
-
-@dataclass(slots=True)
-class Ask:
-    """A command that somebody waits for. Until `deadline` (system time) it waits for a document that is not there."""
-
-    ref: Ref
-    message: Message
-    future: asyncio.Future[tuple[Doc[Any], bool]]
-    deadline: float
-
-
-@dataclass(slots=True)
-class Batch:
-    """What is folded together."""
-
-    records: list[Record] = field(default_factory=list)
-    asks: list[Ask] = field(default_factory=list)
-    messages: list[tuple[Ref, Message]] = field(default_factory=list)
 
 
 class Pipeline:
@@ -70,59 +52,28 @@ class Pipeline:
         self.dead_limit = dead_limit
         self.service, self.store, self.bus, self.clock = service, store, bus, clock
         self.owner, self.most = owner, batch
+        self.inbox = Inbox(clock, batch)
         every = (*deciders, PARKED)
         self.folders: dict[str, Folder[Any]] = {d.kind: Folder(service, d, errands, partitions, lease) for d in every}
         self.router = Router(service, deciders)
         self.publisher = Publisher(service, bus, store, clock, owner)
-        self.documents = Documents(store, self.folders, owner, self.publisher)
+        self.owners = Owners(store, clock, owner)
+        self.documents = Documents(store, self.folders, self.owners, self.publisher)
         self.run: Callable[[Ref, Open], None] = lambda ref, open: None
         self.batches = 0
         self.dead_in_a_row = 0
         self.parked: set[str] = set()
+        self._recalled = False
         self.shards: frozenset[int] = frozenset()
         self.caught_up = False
         self._behind: int | None = None
+        self._pressed: float | None = None
         self.changed = asyncio.Event()
-        self._asks: deque[Ask] = deque()
-        self._messages: deque[tuple[Ref, Message]] = deque()
-        self._fetched: list[Record] = []
-        self._waiting: dict[Ref, list[Ask]] = defaultdict(list)
-        self._wake = asyncio.Event()
-        self._taken = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._closing = False
         self._applied = {o: metrics.APPLIED.labels(service, o) for o in ("applied", "known", "rejected", "bug")}
         self._batches = metrics.BATCHES.labels(service)
         self._seconds = metrics.BATCH_SECONDS.labels(service)
         self._progress = metrics.LAST_PROGRESS.labels(service)
         self.subscription: Subscription | None = None
-
-    # -- what others hand in -------------------------------------------------------------------------------------
-
-    def ask(self, ask: Ask) -> None:
-        self._asks.append(ask)
-        self._wake.set()
-
-    def put(self, ref: Ref, message: Message) -> None:
-        """A message from inside the process: an answer, a deferral, a touch."""
-        self._messages.append((ref, message))
-        self._wake.set()
-
-    @property
-    def backlog(self) -> int:
-        """Messages taken in and not yet written."""
-        return len(self._asks) + len(self._messages) + len(self._fetched) + (0 if self._idle.is_set() else 1)
-
-    @property
-    def waiting(self) -> int:
-        """Commands that wait for their document."""
-        return sum(len(asks) for asks in self._waiting.values())
-
-    @property
-    def pending_inside(self) -> int:
-        """Messages from inside the process that are not taken up yet."""
-        return len(self._messages)
 
     # -- the line ------------------------------------------------------------------------------------------------
 
@@ -131,16 +82,28 @@ class Pipeline:
         self.subscription = await self.bus.subscribe(self.service, topics, self._assigned, self._revoked)
         while True:
             records = await self.subscription.fetch(self.most, 0.5)
+            self.press(records)
             self._shard()
             if not self.caught_up:
                 await self._catch_up(len(records))
             while self.stopped:
                 await self.clock.sleep(0.5)
             if records:
-                self._fetched = records
-                self._taken.clear()
-                self._wake.set()
-                await self._taken.wait()
+                await self.inbox.offer(records)
+
+    def press(self, records: Sequence[Record]) -> None:
+        """Notes since when every fetch has been full of what services say. Portals may send as much as they like: what
+        they send waits its turn, and nobody else is refused for it; so does what came while nobody read."""
+        full = len(records) == self.most and self.caught_up
+        if not full or sum(r.topic.startswith("portal.") for r in records) * 2 > len(records):
+            self._pressed = None
+        elif self._pressed is None:
+            self._pressed = self.clock.ticks()
+
+    @property
+    def pressed(self) -> float:
+        """Seconds for which reading has been at its limit."""
+        return self.clock.ticks() - self._pressed if self._pressed is not None else 0.0
 
     async def _catch_up(self, fetched: int) -> None:
         """Counts off what waited when the partitions were taken; more may come all the time."""
@@ -153,40 +116,25 @@ class Pipeline:
     async def work(self) -> None:
         """Folds batches until cancelled."""
         while True:
-            if not (self._fetched or self._asks or self._messages):
-                self._wake.clear()
-                self._idle.set()
-                await self.clock.wait(self._wake, 0.25)
-                self._expire()
-                continue
-            self._idle.clear()
-            batch = self._take()
+            batch = await self.inbox.take()
             started = self.clock.ticks()
             await self._cycle(batch)
             self._batches.inc()
             self._seconds.observe(self.clock.ticks() - started)
             self._progress.set(self.clock.system())
-            self._expire()
             await self.publisher.room()
-
-    def _take(self) -> Batch:
-        records, self._fetched = self._fetched, []
-        self._taken.set()
-        batch = Batch(records)
-        while self._asks and len(batch.asks) < self.most:
-            batch.asks.append(self._asks.popleft())
-        while self._messages and len(batch.messages) < self.most:
-            batch.messages.append(self._messages.popleft())
-        return batch
 
     async def _cycle(self, batch: Batch) -> None:
         """One batch, until everything of it is durable. A poisonous record makes the batch start over without it."""
         poison: dict[int, Poison] = {}
+        work: dict[Ref, list[Message]] = {}
         while True:
-            work = self._sort(batch, poison)
-            for ref in self.documents.unsure - work.keys():
-                work[ref].append(touch(ref)[1])
             try:
+                if batch.records and not self._recalled:
+                    await self.recall()
+                work = self._sort(batch, poison)
+                for ref in self.documents.unsure - work.keys():
+                    work[ref].append(touch(ref)[1])
                 found = await self._settle(work, poison)
             except StoreDown as error:
                 # What was being written may be there: loading it again shows it, and carries its events over.
@@ -200,6 +148,16 @@ class Pipeline:
                 break
         self._count_dead(batch, poison)
         self.publisher.commit({(r.topic, r.partition): r.offset + 1 for r in batch.records}, self.subscription)
+
+    async def recall(self) -> None:
+        """Which cases are parked, whoever parked them. Raises StoreDown."""
+        found: set[str] = set()
+        after: tuple[str, str] | None = None
+        while rows := await self.store.find(PARKED.kind, "parked", after, self.most):
+            found.update(row.id for row in rows)
+            after = (rows[-1].order, rows[-1].id)
+        self.parked, self._recalled = found, True
+        metrics.PARKED.labels(self.service).set(len(found))
 
     def _sort(self, batch: Batch, poison: dict[int, Poison]) -> dict[Ref, list[Message]]:
         """Messages by document. Records behind a dead letter of the same case go to the parking document instead."""
@@ -229,39 +187,50 @@ class Pipeline:
     async def _settle(self, work: dict[Ref, list[Message]], poison: dict[int, Poison]) -> bool:
         """Folds and writes all documents, losers again; says whether a record proved poisonous, so that the batch must
         start over (what was written by then is known when it comes again)."""
-        now, system = self.clock.legal(), self.clock.system()
+        now, steady = self.clock.legal(), self.clock.steady()
         pending = dict(work)
         while pending:
-            await self.documents.fill(pending)
+            fresh = await self.documents.fill(pending)
             folded: dict[Ref, Folded[Any]] = {}
+            refused: dict[int, Poison] = {}
+            free: set[str] = set()
             began = self.clock.ticks()
-            found = False
             for ref, messages in pending.items():
-                result = self.folders[ref[0]].fold(self.documents.cache[ref], messages, now, system, self.caught_up)
+                result = self.folders[ref[0]].fold(self.documents.cache[ref], messages, now, steady, self.caught_up)
                 folded[ref] = result
                 for message, error in zip(messages, result.results, strict=True):
                     if isinstance(message.context, int) and is_poison(error):
                         assert error is not None
-                        known = poison.setdefault(message.context, Poison.of(error))
-                        found = True
-                        log.warning("poison: %s", known.text, extra={"service": self.service})
+                        refused.setdefault(message.context, Poison.of(error))
+                    elif ref[0] == PARKED.kind and isinstance(error, Reject) and error.rule == FREE:
+                        free.add(ref[1])
                 if self.clock.ticks() - began > SLICE:
                     await self.clock.sleep(0)
                     began = self.clock.ticks()
-            if found:
-                return True
             self.batches += 1
             number = self.batches
-            changed = {ref: f for ref, f in folded.items() if f.doc is not None}
+            again = bool(refused or free)
+            changed = {} if again else {ref: f for ref, f in folded.items() if f.doc is not None}
             acked = self.publisher.acked
             rows = [self.folders[ref[0]].row(f, self.owner, number, acked) for ref, f in changed.items()]
-            lost = await self.store.write(rows) if rows else set()
+            # Whatever is concluded without a write (a refusal, nothing to do) was concluded from what others may have
+            # changed since it was read.
+            compare = {ref: self.documents.cache[ref].version for ref in folded.keys() - changed.keys() - fresh}
+            lost = await self.store.write(rows, compare) if rows or compare else set()
             if lost:
                 metrics.CONFLICTS.labels(self.service).inc(len(lost))
-            for _ in range(2 if self._begun(pending, folded, lost) else 0):
-                await self.clock.sleep(0)  # a request that has a connection needs two turns to be on its way
-            self._keep(pending, folded, lost, number)
-            pending = {ref: work[ref] for ref in lost}
+            if again:
+                if not lost:
+                    self.parked -= free
+                    for index, known in refused.items():
+                        poison.setdefault(index, known)
+                        log.warning("poison: %s", known.text, extra={"service": self.service})
+                    return True
+            else:
+                for _ in range(2 if self._begun(pending, folded, lost) else 0):
+                    await self.clock.sleep(0)  # a request that has a connection needs two turns to be on its way
+                self._keep(pending, folded, lost, number)
+                pending = {ref: work[ref] for ref in lost}
             for ref in lost:
                 self.documents.cache.pop(ref, None)
             if lost:
@@ -295,9 +264,8 @@ class Pipeline:
                     self.run(ref, open)
                 if ref[0] == PARKED.kind:
                     self._park(ref[1], doc)
-                elif ref in self._waiting:
-                    self._asks.extend(self._waiting.pop(ref))
-                    self._wake.set()
+                else:
+                    self.inbox.came(ref)
             self._answer(ref, work[ref], result, counts)
         for outcome, count in counts.items():
             self._applied[outcome].inc(count)
@@ -314,8 +282,8 @@ class Pipeline:
             ask = message.context
             if isinstance(ask, Ask) and not ask.future.done():
                 missing = isinstance(error, Reject) and error.rule == "not_found" and result.view.version == 0
-                if missing and ask.deadline > self.clock.system():
-                    self._waiting[ref].append(ask)
+                if missing and ask.deadline > self.clock.steady():
+                    self.inbox.wait(ask)
                 elif error is None:
                     ask.future.set_result((result.view, fresh))
                 else:
@@ -345,26 +313,14 @@ class Pipeline:
         """Too many dead letters in a row: something is wrong with more than one message, so reading has stopped."""
         return self.dead_in_a_row >= self.dead_limit
 
-    def _expire(self) -> None:
-        """Askers whose document did not come in time get their refusal."""
-        if not self._waiting:
-            return
-        now = self.clock.system()
-        for ref in list(self._waiting):
-            late = [ask for ask in self._waiting[ref] if ask.deadline <= now]
-            if late:
-                self._waiting[ref] = [ask for ask in self._waiting[ref] if ask.deadline > now]
-                for ask in late:
-                    if not ask.future.done():
-                        ask.future.set_exception(Reject("not_found", "没有这个办件", status=404))
-            if not self._waiting[ref]:
-                del self._waiting[ref]
-
     # -- partitions ----------------------------------------------------------------------------------------------
 
     async def _assigned(self, partitions: frozenset[Partition]) -> None:
         """What waits on partitions that are new to this process may have ended a clock in time: alarms wait for it."""
         self.caught_up, self._behind = False, None
+        self.documents.forget()
+        self.owners.moved()
+        self._recalled = False
         self._shard()
 
     async def _revoked(self, partitions: frozenset[Partition]) -> None:
@@ -378,15 +334,13 @@ class Pipeline:
 
     async def settle(self) -> None:
         """Waits until everything taken in is written and published."""
-        while self.backlog:
-            await self.clock.wait(self._idle, 0.05)
-            await self.clock.sleep(0)
+        await self.inbox.emptied()
         await self.publisher.flush()
 
     async def tell(self, ref: Ref, message: Message, wait: float = 0.0) -> tuple[Doc[Any], bool]:
         """Hands a message to its document and waits until the outcome is durable. Raises Reject or Bug."""
         future: asyncio.Future[tuple[Doc[Any], bool]] = asyncio.get_running_loop().create_future()
-        self.ask(Ask(ref, message, future, self.clock.system() + wait))
+        self.inbox.ask(Ask(ref, message, future, self.clock.steady() + wait))
         return await future
 
 

@@ -48,7 +48,7 @@ class Processes:
     async def _keep(self, name: str, port: int) -> None:
         failures = 0
         while not self._stopping.is_set():
-            began = self.clock.system()
+            began = self.clock.steady()
             child = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "chassis.cli", "serve", name, "--port", str(port)
             )
@@ -56,6 +56,6 @@ class Processes:
             code = await child.wait()
             if self._stopping.is_set():
                 return
-            failures = 0 if self.clock.system() - began > 60 else failures + 1
+            failures = 0 if self.clock.steady() - began > 60 else failures + 1
             log.error("service %s ended with %s; starting it again", name, code)
             await self.clock.sleep(AGAIN[min(failures, len(AGAIN) - 1)])

@@ -49,7 +49,7 @@ class Publisher:
         self._age = metrics.OUTBOX_AGE.labels(service)
 
     def publish(self, records: list[Record], batch: int) -> None:
-        self._queue.append(Due(batch, records, since=self.clock.system()))
+        self._queue.append(Due(batch, records, since=self.clock.steady()))
         self._waiting += len(records)
         if self._waiting > MOST_WAITING:
             self._free.clear()
@@ -59,7 +59,7 @@ class Publisher:
         """These offsets may be committed once everything published before them is acknowledged."""
         if offsets and subscription is not None:
             self._subscription = subscription
-            self._queue.append(Due(0, [], offsets, self.clock.system()))
+            self._queue.append(Due(0, [], offsets, self.clock.steady()))
             self._wake.set()
 
     async def room(self) -> None:
@@ -68,7 +68,7 @@ class Publisher:
     @property
     def age(self) -> float:
         """Seconds that the oldest waiting entry is old."""
-        return self.clock.system() - self._queue[0].since if self._queue else 0.0
+        return self.clock.steady() - self._queue[0].since if self._queue else 0.0
 
     @property
     def idle(self) -> bool:
@@ -110,14 +110,18 @@ class Publisher:
         """Tells the store four times a second that this owner lives and how far it is acknowledged."""
         while True:
             try:
-                await self.store.beat(self.owner, self.acked, self.clock.system())
+                await self.beat_once()
             except StoreDown as error:
                 log.error("store down: %s", error, extra={"service": self.service})
             self._age.set(self.age)
             await self.clock.sleep(0.25)
 
+    async def beat_once(self) -> None:
+        """The first one comes before anything is written: others read our moments by it. Raises StoreDown."""
+        await self.store.beat(self.owner, self.acked, self.clock.steady())
+
     async def flush(self) -> None:
         """Waits until nothing is owed."""
         while self._queue:
             await self.clock.sleep(0.005)
-        await self.store.beat(self.owner, self.acked, self.clock.system())
+        await self.beat_once()

@@ -22,11 +22,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Link:
+    """Where somebody may go on: a path on the suite, what is there in Chinese and in English, and the labels of the
+    query's parameters where it needs some."""
+
+    path: str
+    title: str
+    about: str
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Service:
     """What the chassis plugs into bus, store and clock. `routes` gets the door and returns the service's own router,
     mounted under `/<name>`; `learn` fetches what every process must know although only one writes it: awaited
     before the first message (a failure ends the start) and about every second after (a failure makes it unready);
-    `close` are awaited at shutdown (HTTP sessions of runners)."""
+    `close` are awaited at shutdown (HTTP sessions of runners); at `/` stand its `title`, what it is
+    `about` (in Chinese, and behind ` · ` in English), and as `links` what is worth a look without being an officer."""
 
     name: str
     deciders: tuple[Decider[Any], ...]
@@ -34,6 +46,9 @@ class Service:
     routes: Callable[[Door], APIRouter] | None = None
     learn: Callable[[Door], Awaitable[None]] | None = None
     close: tuple[Callable[[], Any], ...] = ()
+    title: str = ""
+    about: str = ""
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,9 @@ class ChassisSettings(Section):
         description="Most calls under way at once, per lane, of which the partner could never say that it did not get "
         "them (Tencent SMS, e-mail): so many can be lost when a process dies.",
     )
+    inbox: int = Field(
+        500, ge=1, description="Commands waiting per service beyond which others are answered 503 at once."
+    )
     errands: int = Field(50, ge=1, description="Most errands under way at once, per service.")
     body_limit: int = Field(1_000_000, description="Largest HTTP request body in bytes.")
     stall: float = Field(60.0, gt=0, description="Seconds of lag without progress after which a process ends itself.")

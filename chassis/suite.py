@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from pydantic import AwareDatetime, BaseModel
 
 from chassis import operators
@@ -24,11 +24,13 @@ from chassis.auth import Officers, Portals
 from chassis.backends import open_bus, open_store
 from chassis.clock import Clock
 from chassis.decision import Reject
-from chassis.http import answer, application
+from chassis.http import answer, application, begun_at
 from chassis.line import Line
+from chassis.pressure import Pressure
 from chassis.sealing import Keyring, load_keyring
 from chassis.service import Parts, Service
 from chassis.settings import ChassisSettings
+from chassis.welcome import entry, welcome
 from chassis.workdays import Calendar
 from contracts.event import SHANGHAI
 
@@ -87,6 +89,7 @@ class Suite:
             for s in services
         ]
         self.officers = Officers(settings.oidc_issuer, settings.oidc_audience, self.clock)
+        self.pressure = Pressure({line.name: line.pipeline for line in self.lines}, settings.inbox)
         self.app = self._application()
         self.started = asyncio.Event()
 
@@ -97,6 +100,7 @@ class Suite:
             body_limit=self.settings.body_limit,
             live=self.live,
             ready=self.ready,
+            refuses=self.pressure.refuses,
         )
         app.state.officers = self.officers
         app.state.portals = Portals(self.settings.portal_keys)
@@ -104,7 +108,15 @@ class Suite:
             if line.service.routes is not None:
                 app.include_router(line.service.routes(line.door), prefix=f"/{line.name}", tags=[line.name])
             app.include_router(operators.router(line), prefix=f"/{line.name}", tags=["operators"])
+        self.pressure.begins = begun_at(app)
         self._clock_routes(app)
+        entries = [entry(line.service) for line in self.lines]
+
+        async def home(request: Request) -> Response:
+            body, headers = welcome(request.headers.get("Accept", ""), entries)
+            return Response(body, headers=headers)
+
+        app.add_route("/", home, ["GET"], include_in_schema=False)
         return app
 
     def _clock_routes(self, app: FastAPI) -> None:

@@ -26,6 +26,7 @@ from sandbox.faults import PARTNERS, Act, Fault, Faults
 from sandbox.identity import Issuer
 from sandbox.kuaidi100 import Kuaidi100
 from sandbox.mail import Mail
+from sandbox.messages import Messages
 from sandbox.officers import OFFICERS, SECRET
 from sandbox.portal import PortalHooks
 from sandbox.push import Pusher
@@ -97,6 +98,7 @@ class City:
         self.carriers: tuple[Carrier, ...] = (self.kuaidi100, self.sf, self.standard)
         self.mailbox = Mail(self.faults)
         self.wechat = WeChat(self.time, self._http, self.faults)
+        self.messages = Messages(self.time, self.sms, self.tencent, self.mailbox, self.wechat)
         self.portal = PortalHooks("portal", "/portal/hooks", self.faults)
         self.portal_other = PortalHooks("portal_other", "/portal/hooks/other", self.faults)
         self.partners: tuple[Partner, ...] = (
@@ -143,6 +145,7 @@ class City:
         paths = Paths()
         for partner in self.partners:
             partner.paths(paths)
+        self.messages.paths(paths)
         paths.add("GET", "/health", self._health)
         paths.add("GET", "/counts", self._counts)
         paths.add("GET", "/faults", self._faults)

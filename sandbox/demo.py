@@ -6,26 +6,24 @@ It starts, tells and prints; the judgement stands in `sandbox.story_judge`, and 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import signal
 import sys
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
+import aiohttp
+
+from sandbox import command
 from sandbox.stories import Stories
 from sandbox.story import at
 from sandbox.story_judge import Verdict, judge, printed, table, timelines
-from sandbox.world import World, WorldError
+from sandbox.world import PORTS, World, WorldError
 
 START = at(2, 12, 8, 30)
 """Legal time at the beginning: a Thursday, five days before Spring Festival."""
 
-STAY, STAY_CITY = 8080, 9090
-"""Ports where suite and city stay up."""
+INTERRUPTED = "演示中断, 各进程已结束 (interrupted; every process has ended)"
 
 
 async def tell(world: World, stories: Stories, say: Callable[[str], None]) -> Verdict:
@@ -43,7 +41,7 @@ async def tell(world: World, stories: Stories, say: Callable[[str], None]) -> Ve
     return await judge(world, stories)
 
 
-async def play(options: argparse.Namespace, directory: Path) -> int:
+async def demonstrate(options: argparse.Namespace, directory: Path) -> int:
     """The exit code: 0 only if all ended as they should, the suite's own process included."""
     began = time.monotonic()
 
@@ -51,23 +49,19 @@ async def play(options: argparse.Namespace, directory: Path) -> int:
         if not options.json:
             print(f"[{time.monotonic() - began:5.1f}s] {text}", flush=True)
 
+    world = World(directory, port=options.port, processes=options.processes, bus=options.bus, store=options.store)
+    stories = Stories(world, options.seed, say)
     try:
-        stay: dict[str, Any] = {"port": options.port or STAY, "city_port": STAY_CITY} if options.stay else {}
-        extra = {"processes": options.processes, "bus": options.bus, "store": options.store}
-        world = World(directory, **{"port": options.port, **extra, **stay})
-        stories = Stories(world, options.seed, say)
         verdict = await tell(world, stories, say)
     except WorldError as error:
         print(f"演示失败: {error}", file=sys.stderr)
         return 1
+    except aiohttp.ClientError as error:
+        print(f"演示失败: {type(error).__name__}\n{world.last_words()}", file=sys.stderr)
+        return 1
+    finally:
+        code = await world.stop()
     seconds = time.monotonic() - began
-    if not options.json:
-        print(timelines(stories))
-        print(f"\n{printed(table(stories, verdict))}\n")
-    if options.stay:
-        say(f"继续运行: {world.url} (Ctrl-C 结束)")
-        await ended()
-    code = await world.stop()
     verdict.expect(code == 0, f"套件退出码 {code}")
     traces = [line for line in world.last_words().splitlines() if "Traceback" in line]
     verdict.expect(not traces, "套件日志中有未处理的异常")
@@ -75,6 +69,8 @@ async def play(options: argparse.Namespace, directory: Path) -> int:
         found = {"seconds": round(seconds, 1), "rows": table(stories, verdict), "wrong": verdict.wrong}
         print(json.dumps(found, ensure_ascii=False))
         return 1 if verdict.wrong else 0
+    print(timelines(stories))
+    print(f"\n{printed(table(stories, verdict))}\n")
     for what, holds in stories.notes:
         print(f"  {'✓' if holds else '✗'} {what}")
     for text in verdict.wrong:
@@ -83,29 +79,22 @@ async def play(options: argparse.Namespace, directory: Path) -> int:
     return 1 if verdict.wrong else 0
 
 
-async def ended() -> None:
-    """Until SIGINT or SIGTERM."""
-    over = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, over.set)
-    await over.wait()
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="tongban demo", description="Plays cases through all five services.")
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = command.parser("demo", "Plays cases through all five services, and judges how they ended.")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the citizens")
-    parser.add_argument("--keep", type=Path, help="keep everything in this folder, which must be new or empty")
-    parser.add_argument("--port", type=int, help="port of the suite")
-    parser.add_argument("--processes", action="store_true", help="one process a service")
-    parser.add_argument("--bus", default="", help="kafka://… instead of the embedded bus")
-    parser.add_argument("--store", default="", help="mongodb://… instead of the embedded store")
-    parser.add_argument("--stay", action="store_true", help="keep running after the stories")
-    options = parser.parse_args()
-    if options.keep:
-        return asyncio.run(play(options, options.keep))
-    with tempfile.TemporaryDirectory(prefix="tongban-demo-") as folder:
-        return asyncio.run(play(options, Path(folder)))
+    parser.add_argument("--port", type=command.port, help="port of the suite (default: a free one)")
+    options = parser.parse_args(arguments)
+    try:
+        if options.port:
+            command.free(options.port, PORTS if options.processes else 1, "--port")
+        with command.folder(options.keep, "demo") as directory:
+            code = command.ended_by(demonstrate(options, directory))
+    except command.Refused as error:
+        print(error, file=sys.stderr)
+        return 1
+    if code > 128:
+        print(f"\n{INTERRUPTED}", file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":

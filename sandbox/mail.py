@@ -42,7 +42,7 @@ class Letter(msgspec.Struct):
 
 class Mail(Partner):
     """Faults strike the operations `RCPT` and `DATA`. `address` is host:port once it listens; `keep` bounds the letters
-    that it remembers."""
+    that it remembers; `arrived` is told every one."""
 
     def __init__(self, faults: Faults, *, keep: int = 50_000) -> None:
         super().__init__("mail", faults, Ledger(("sent",)))
@@ -50,6 +50,7 @@ class Mail(Partner):
         self.keep = keep
         self._letters: deque[Letter] = deque(maxlen=keep)
         self._server: asyncio.Server | None = None
+        self.arrived: Callable[[Letter], None] = lambda _: None
 
     async def listen(self, host: str, port: int) -> None:
         """Raises OSError when the port is taken."""
@@ -94,7 +95,9 @@ class Mail(Partner):
             if not lying:
                 id = str(HEADERS.parsebytes(content).get("Message-ID", "")).strip()
                 self.ledger.effects["sent"].add(id)
-                self._letters.append(Letter(id, envelope.mail_from or "", tuple(envelope.rcpt_tos), content))
+                letter = Letter(id, envelope.mail_from or "", tuple(envelope.rcpt_tos), content)
+                self._letters.append(letter)
+                self.arrived(letter)
             return OK
 
         return await self._answer(server, "DATA", take)

@@ -66,7 +66,7 @@ class Reply(msgspec.Struct):
 class SmsProvider(Partner):
     """`keep` bounds the messages it remembers (the counts go on); `daily` how many of one signature and template a
     number may get in 24 hours of real time (Aliyun: 50), 0 for no bound; `name` and `failed` are those of a provider
-    that speaks another format, `price` what a message costs at it (see Account)."""
+    that speaks another format, `price` what a message costs at it (see Account). `arrived` is told every message."""
 
     def __init__(
         self,
@@ -91,6 +91,7 @@ class SmsProvider(Partner):
         self._today: dict[tuple[str, str, str], tuple[float, int]] = {}
         self._serial = 0
         self._replies = 0
+        self.arrived: Callable[[Message], None] = lambda _: None
         self.reports: Pusher[Message] = Pusher(
             name, "reports", time=time, session=session, faults=faults, ledger=self.ledger,
             pack=self._pack_reports, failed=failed,
@@ -160,6 +161,7 @@ class SmsProvider(Partner):
         message = Message(phone, sign, template, param, out_id, biz_id, time.legal(), due, ok)
         self.ledger.effects["sent"].add(out_id or biz_id)
         self._messages.append(message)
+        self.arrived(message)
         self._by_out.setdefault(out_id, []).append(message)
         self._by_phone.setdefault(phone, []).append(message)
         if len(self._messages) > self.keep:

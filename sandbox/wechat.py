@@ -63,7 +63,7 @@ class Sent(msgspec.Struct):
 
 class WeChat(Partner):
     """`templates` are those approved, none for any; `tokens` those given out, until a moment of real time; `keep`
-    bounds the messages it remembers."""
+    bounds the messages it remembers, `arrived` is told every one."""
 
     def __init__(
         self,
@@ -82,6 +82,7 @@ class WeChat(Partner):
         self._messages: deque[Sent] = deque(maxlen=keep)
         self._latest: dict[tuple[str, str], Sent] = {}
         self._serial = 200_163_835
+        self.arrived: Callable[[Sent], None] = lambda _: None
         self.events: Pusher[Sent] = Pusher(
             "wechat", "events", time=time, session=session, faults=faults, ledger=self.ledger,
             pack=self._pack, failed=taken, bends=("duplicate",), retries=(5.0, 5.0), most=1, lanes=4, timeout=5.0,
@@ -153,6 +154,7 @@ class WeChat(Partner):
     def _keep(self, sent: Sent) -> None:
         self.ledger.effects["sent"].add(sent.client or str(sent.msgid))
         self._messages.append(sent)
+        self.arrived(sent)
         if sent.client:
             self._latest[sent.openid, sent.client] = sent
             if len(self._latest) > self.keep:

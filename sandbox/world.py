@@ -36,6 +36,8 @@ from sandbox.officers import Office, officer_of, phone_book
 PORTAL = "demo"
 WEBHOOK = "sandbox-sms"
 PATIENCE = 20.0
+STARTING = 60.0
+"""Seconds that a condition and a start are waited for; a suite that ends meanwhile is noticed at once."""
 PARTITIONS = 8
 PORTS = 10
 """Ports in a row that must be free where every service has its own process, behind the front door's."""
@@ -69,6 +71,7 @@ class World:
         *,
         processes: bool = False,
         port: int | None = None,
+        city_port: int = 0,
         bus: str = "",
         store: str = "",
         settings: Mapping[str, str] = MappingProxyType({}),
@@ -85,7 +88,7 @@ class World:
             for partner, provider in (("sms", "aliyun"), ("tencent", "tencent"))
             for kind in ("reports", "replies")
         }
-        self.city = City(Options(suite=self.url, instant=True, **{**reports, **city}))
+        self.city = City(Options(suite=self.url, port=city_port, instant=True, **{**reports, **city}))
         self.answers: dict[str, list[Envelope]] = defaultdict(list)
         self.events: dict[str, list[Envelope]] = defaultdict(list)
         self._offices: dict[tuple[str, str], Office] = {}
@@ -126,7 +129,7 @@ class World:
         began = time.monotonic()
         self._opened.push_async_callback(self._end)
         await self.launch()
-        await self.until("the suite to be ready", self.ready)
+        await self.until("the suite to be ready", self.ready, STARTING)
         took = time.monotonic() - began
         await self._set_clock(at)
         self.bus = self._bus()

@@ -63,7 +63,7 @@ class LogBus:
         self._fresh = True
         self._bells: list[int] = []
         self._bell: asyncio.DatagramTransport | None = None
-        self._tended = 0.0
+        self._tended = float("-inf")
 
     # -- life ----------------------------------------------------------------------------------------------------
 
@@ -264,20 +264,20 @@ class LogBus:
 
     async def tend(self) -> None:
         """About once a second, by whoever reads: this process's bell, the others' bells, and what is too old."""
-        now = self.clock.system()
+        now = self.clock.machine()
         if now - self._tended < 1.0 or self._bell is None:
             return
-        self._tended = now
+        self._tended, wall = now, self.clock.system()
         port: int = self._bell.get_extra_info("sockname")[1]
         try:
             async with self.members.write() as db:
                 db.execute("INSERT OR REPLACE INTO bell VALUES (?, ?)", (port, now))
-                db.execute("DELETE FROM bell WHERE beat < ?", (now - BELL_LIVES,))
+                db.execute("DELETE FROM bell WHERE beat NOT BETWEEN ? AND ?", (now - BELL_LIVES, now + BELL_LIVES))
                 self._bells = [p for (p,) in db.execute("SELECT port FROM bell WHERE port <> ?", (port,))]
             oldest = self.read("SELECT at FROM log ORDER BY seq LIMIT 1")
-            if oldest and oldest[0][0] < now - min(KEEP_DAYS.values()) * 86_400:
+            if oldest and oldest[0][0] < wall - min(KEEP_DAYS.values()) * 86_400:
                 async with self.file.write() as db:
-                    self._forget(db, now)
+                    self._forget(db, wall)
         except sqlite3.Error as error:
             raise BusDown(str(error)) from None
         swept: dict[int, int] = dict(self.read("SELECT days, seq FROM swept"))  # type: ignore[arg-type]

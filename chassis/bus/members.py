@@ -62,7 +62,7 @@ class Subscription:
 
     async def fetch(self, most: int, wait: float) -> list[Record]:
         clock = self._bus.clock
-        deadline = clock.system() + wait
+        deadline = clock.steady() + wait
         while True:
             await self._bus.tend()
             await self._tend()
@@ -71,7 +71,7 @@ class Subscription:
                 if records := self._scan_on(most):
                     return records
                 await self._save_soon()
-            left = deadline - clock.system()
+            left = deadline - clock.steady()
             if left <= 0:
                 return []
             await (clock.sleep(0) if self._behind else clock.wait(news, min(left, 0.2)))
@@ -157,7 +157,7 @@ class Subscription:
     # -- membership ----------------------------------------------------------------------------------------------
 
     async def _tend(self) -> None:
-        now = self._bus.clock.system()
+        now = self._bus.clock.machine()
         if now - self._beaten < BEAT:
             return
         self._beaten = now
@@ -196,7 +196,8 @@ class Subscription:
             async with self._bus.members.write() as db:
                 self._lost = bool(holds) and not self._known(db)
                 self._write_member(db, now, frozenset() if self._lost else holds)
-                db.execute("DELETE FROM member WHERE beat < ?", (now - LEASE,))
+                # A beat that lies ahead is of before the machine was started anew.
+                db.execute("DELETE FROM member WHERE beat NOT BETWEEN ? AND ?", (now - LEASE, now + LEASE))
                 sql = "SELECT id, holds FROM member WHERE grp = ? ORDER BY id"
                 members = {id: _partitions(text) for id, text in db.execute(sql, (self._group,))}
         except sqlite3.Error as error:

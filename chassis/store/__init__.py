@@ -6,7 +6,7 @@ It declares shapes only; this module must never import a driver (they live in `c
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -17,9 +17,9 @@ Ref = tuple[str, str]
 class Row(msgspec.Struct):
     """One document as stored. `version` counts from 1; a write of version n succeeds only over n-1 (or over nothing,
     for 1). `owner` and `batch` are the stamp: events of this write are published once `batch` <= that owner's
-    acknowledged mark. `due` is legal and `lease` system time, both in epoch seconds. `lines` are appended with it,
-    numbered from `line` on: durable if and only if the row is. `outbox` is what that write has still to say: it is
-    kept with the row until the owner's mark has reached `batch`, and dropped soon after."""
+    acknowledged mark. `due` is legal time, `lease` the owner's steady time, both in epoch seconds. `lines` are appended
+    with it, numbered from `line` on: durable if and only if the row is. `outbox` is what that write has still to say:
+    it is kept with the row until the owner's mark has reached `batch`, and dropped soon after."""
 
     kind: str
     id: str
@@ -37,6 +37,13 @@ class Row(msgspec.Struct):
     outbox: bytes = b""
 
 
+class Owner(NamedTuple):
+    """The last beat of a process: its newest batch that the bus has acknowledged, its steady hand at that moment."""
+
+    acked: int
+    beat: float
+
+
 class StoreDown(Exception):
     """The store cannot be reached; what was being written may or may not be there, and is read back."""
 
@@ -49,18 +56,19 @@ class Store(Protocol):
     async def load(self, refs: Collection[Ref]) -> dict[Ref, Row]:
         """The documents that exist among `refs` (their `lines` left empty)."""
 
-    async def write(self, rows: Sequence[Row]) -> set[Ref]:
-        """Writes all rows, durably; returns the losers, whose version was not the next one. A conflict on one never
-        fails the others."""
+    async def write(self, rows: Sequence[Row], compare: Mapping[Ref, int] = {}) -> set[Ref]:
+        """Writes all rows, durably, and compares other documents with the versions given (0 = there is none); returns
+        the losers: rows whose version was not the next one, documents that stand at another version. A conflict on one
+        never fails the others."""
 
     async def beat(self, owner: str, acked: int, now: float) -> None:
         """This owner lives, and the bus has acknowledged its batches up to `acked`: their outboxes may go."""
 
-    async def marks(self, owners: Collection[str]) -> dict[str, int]:
-        """The acknowledged mark of each of these owners; unknown ones are left out."""
+    async def owners(self, names: Collection[str] | None = None) -> dict[str, Owner]:
+        """The last beat of each of these owners, or of all; unknown ones are left out."""
 
-    async def stamped(self, shards: Collection[int], silent_since: float, most: int) -> list[Ref]:
-        """Documents whose events may be unpublished and whose owner has not beaten since then."""
+    async def stamped(self, shards: Collection[int], owners: Collection[str], most: int) -> list[Ref]:
+        """Documents that one of these owners wrote last and whose events it may have left unpublished."""
 
     async def due(self, shards: Collection[int], now: float, most: int) -> list[Ref]:
         """Documents with an alarm at or before `now`, earliest first."""

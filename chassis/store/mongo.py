@@ -15,7 +15,7 @@ from pymongo import ASCENDING, InsertOne, ReplaceOne, WriteConcern
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from chassis.settings import SettingsError
-from chassis.store import Ref, Row, StoreDown
+from chassis.store import Owner, Ref, Row, StoreDown
 
 log = logging.getLogger("tongban")
 
@@ -48,7 +48,6 @@ class MongoStore:
     def __init__(self, url: str, database: str, driver: str = "motor") -> None:
         self.url, self.database, self.driver = url, database, driver
         self._client: Any = None
-        self._quiet: set[tuple[str, float]] = set()
         self._marks: dict[str, deque[tuple[float, int]]] = defaultdict(deque)
         self._cleared: dict[str, int] = {}
 
@@ -86,7 +85,21 @@ class MongoStore:
             await self._settle(left)
         return {(doc["kind"], doc["id"]): _row(doc) for doc in found}
 
-    async def write(self, rows: Sequence[Row]) -> set[Ref]:
+    async def write(self, rows: Sequence[Row], compare: Mapping[Ref, int] = {}) -> set[Ref]:
+        losers: set[Ref] = await self._put_rows(rows) if rows else set()
+        return losers | await self._moved(compare) if compare else losers
+
+    async def _moved(self, compare: Mapping[Ref, int]) -> set[Ref]:
+        """Which of these documents stand at another version."""
+        ids = [_id(kind, id) for kind, id in compare]
+        try:
+            found = await self._doc.find({"_id": {"$in": ids}}, {"v": 1}).to_list(len(ids))
+        except PyMongoError as error:
+            raise StoreDown(type(error).__name__) from None
+        versions = {doc["_id"]: doc["v"] for doc in found}
+        return {ref for ref, version in compare.items() if versions.get(_id(*ref), 0) != version}
+
+    async def _put_rows(self, rows: Sequence[Row]) -> set[Ref]:
         docs = [_doc(row) for row in rows]
         new = [InsertOne(doc) for doc in docs if doc["v"] == 1]
         old = [ReplaceOne({"_id": doc["_id"], "v": doc["v"] - 1}, doc) for doc in docs if doc["v"] > 1]
@@ -164,31 +177,27 @@ class MongoStore:
     async def _clear(self, query: dict[str, Any]) -> None:
         await self._doc.update_many({**query, "outbox": {"$exists": True}}, {"$unset": {"outbox": ""}})
 
-    async def marks(self, owners: Collection[str]) -> dict[str, int]:
+    async def owners(self, names: Collection[str] | None = None) -> dict[str, Owner]:
+        query = {} if names is None else {"_id": {"$in": list(names)}}
         try:
-            found = await self._owner.find({"_id": {"$in": list(owners)}}).to_list(len(owners))
+            found = await self._owner.find(query).to_list(10_000)
         except PyMongoError as error:
             raise StoreDown(type(error).__name__) from None
-        return {doc["_id"]: doc["acked"] for doc in found}
+        return {doc["_id"]: Owner(doc["acked"], doc["beat"]) for doc in found}
 
-    async def stamped(self, shards: Collection[int], silent_since: float, most: int) -> list[Ref]:
-        """A silent owner that has nothing unpublished is not asked about again until it beats again; what it left to be
-        cleared away is."""
-        try:
-            silent = await self._owner.find({"beat": {"$lt": silent_since}}).to_list(10_000)
-        except PyMongoError as error:
-            raise StoreDown(type(error).__name__) from None
+    async def stamped(self, shards: Collection[int], owners: Collection[str], most: int) -> list[Ref]:
+        """What an owner that has nothing unpublished left to be cleared away is cleared away."""
+        acked = await self.owners(owners)
         refs: list[Ref] = []
-        for owner in silent:
-            mark = (owner["_id"], owner["beat"])
-            if mark in self._quiet:
-                continue
-            query = {"owner": owner["_id"], "batch": {"$gt": owner["acked"]}}
+        for name in owners:
+            query = {"owner": name, "batch": {"$gt": acked[name].acked if name in acked else 0}}
             found = await self._refs({**query, "shard": {"$in": list(shards)}}, None, most - len(refs))
             refs += found
             if not found and not await self._refs(query, None, 1):
-                await self._clear({"owner": owner["_id"]})
-                self._quiet.add(mark)
+                try:
+                    await self._clear({"owner": name})
+                except PyMongoError as error:
+                    raise StoreDown(type(error).__name__) from None
             if len(refs) >= most:
                 break
         return refs

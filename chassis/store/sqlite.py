@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chassis.sqlitefile import File
-from chassis.store import Ref, Row, StoreDown
+from chassis.store import Owner, Ref, Row, StoreDown
 from chassis.store.sqlite_before import bring_up_to_date
 
 SCHEMA = """
@@ -117,7 +117,21 @@ class SqliteStore:
             self._names.update(self._read("SELECT key, id FROM owner"))
         return self._names[owner]
 
-    async def write(self, rows: Sequence[Row]) -> set[Ref]:
+    async def write(self, rows: Sequence[Row], compare: Mapping[Ref, int] = {}) -> set[Ref]:
+        losers: set[Ref] = await self._put_rows(rows) if rows else set()
+        return losers | self._moved(compare) if compare else losers
+
+    def _moved(self, compare: Mapping[Ref, int]) -> set[Ref]:
+        """Which of these documents stand at another version."""
+        found: dict[Ref, int] = {}
+        ids = list({id for _, id in compare})
+        for start in range(0, len(ids), CHUNK):
+            part = ids[start : start + CHUNK]
+            sql = f"SELECT kind, id, version FROM doc WHERE id IN ({','.join('?' * len(part))})"  # noqa: S608
+            found.update(((kind, id), version) for kind, id, version in self._read(sql, part))
+        return {ref for ref, version in compare.items() if found.get(ref, 0) != version}
+
+    async def _put_rows(self, rows: Sequence[Row]) -> set[Ref]:
         losers: set[Ref] = set()
         # Read before the rows are overwritten, as it tells which look-ups go.
         try:
@@ -202,17 +216,26 @@ class SqliteStore:
             raise StoreDown(str(error)) from None
         self._owners[owner] = key
 
-    async def marks(self, owners: Collection[str]) -> dict[str, int]:
-        marks = ",".join("?" * len(owners))
-        return dict(self._read(f"SELECT id, acked FROM owner WHERE id IN ({marks})", list(owners)))  # noqa: S608
+    async def owners(self, names: Collection[str] | None = None) -> dict[str, Owner]:
+        if names is None:
+            rows = self._read("SELECT id, acked, beat FROM owner")
+        else:
+            marks = ",".join("?" * len(names))
+            rows = self._read(f"SELECT id, acked, beat FROM owner WHERE id IN ({marks})", list(names))  # noqa: S608
+        return {id: Owner(acked, beat) for id, acked, beat in rows}
 
-    async def stamped(self, shards: Collection[int], silent_since: float, most: int) -> list[Ref]:
-        """One index search per silent owner. CROSS JOIN keeps that order of the tables."""
-        sql = (
-            "SELECT kind, doc.id FROM owner CROSS JOIN said ON said.owner = owner.key AND said.batch > owner.acked"  # noqa: S608
-            f" CROSS JOIN doc ON doc.key = said.doc WHERE beat < ? AND shard IN ({_numbers(shards)}) LIMIT ?"
-        )
-        return self._read(sql, (silent_since, most))
+    async def stamped(self, shards: Collection[int], owners: Collection[str], most: int) -> list[Ref]:
+        """One index search per owner. CROSS JOIN keeps that order of the tables."""
+        names, found = list(owners), list[Ref]()
+        for start in range(0, len(names), CHUNK):
+            part = names[start : start + CHUNK]
+            sql = (
+                "SELECT kind, doc.id FROM owner CROSS JOIN said ON said.owner = owner.key AND said.batch > owner.acked"  # noqa: S608
+                " CROSS JOIN doc ON doc.key = said.doc"
+                f" WHERE owner.id IN ({','.join('?' * len(part))}) AND shard IN ({_numbers(shards)}) LIMIT ?"
+            )
+            found += self._read(sql, (*part, most - len(found)))
+        return found
 
     async def due(self, shards: Collection[int], now: float, most: int) -> list[Ref]:
         sql = f"SELECT kind, id FROM doc WHERE due <= ? AND shard IN ({_numbers(shards)}) ORDER BY due LIMIT ?"  # noqa: S608

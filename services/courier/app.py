@@ -43,6 +43,8 @@ def build(parts: Parts) -> Service:
     papers = partial(Papers, sent, unknown, listed, settled, EmsLabels(ems), parts.keyring)
     return Service(
         "courier",
+        title="寄递",
+        about="结果与原件的双向寄送 · results and originals, out and home again",
         deciders=(sent, unknown, listed, settled),
         errands={
             OrderEms: ems,

@@ -15,4 +15,10 @@ from services.evaluation.settings import Settings
 
 def build(parts: Parts) -> Service:
     decider = cases(parts.calendar, parts.keyring, Policy(**Settings.read(parts.env).model_dump()))
-    return Service("evaluation", deciders=(decider,), routes=partial(api.routes, decider))
+    return Service(
+        "evaluation",
+        deciders=(decider,),
+        routes=partial(api.routes, decider),
+        title="好差评",
+        about="评价、回访整改与电子监察 · ratings, what follows bad ones, legal clocks, journals",
+    )

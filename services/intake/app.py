@@ -11,7 +11,7 @@ from pathlib import Path
 from fastapi import APIRouter
 
 from chassis.door import Door
-from chassis.service import Parts, Service
+from chassis.service import Link, Parts, Service
 from services.intake import api, catalog, publishing, uploading
 from services.intake.domain.cases import cases
 from services.intake.domain.city import Judge
@@ -73,4 +73,10 @@ def build(parts: Parts) -> Service:
         errands={InspectFile: inspector, RemoveFile: Remover(files)},
         routes=routes,
         learn=Learning(published, items),
+        title="收件",
+        about="申请、受理、补正、进度、事项库 · applications, acceptance, corrections, progress, catalogue",
+        links=(
+            Link("/intake/progress", "办件进度", "how far a case is", {"number": "办件编号", "phone": "手机号码"}),
+            Link("/intake/items", "事项目录", "everything that can be applied for"),
+        ),
     )

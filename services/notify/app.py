@@ -54,6 +54,8 @@ def build(parts: Parts) -> Service:
     posts = Hooks(settings, parts.clock)
     return Service(
         "notify",
+        title="通知",
+        about="短信、电子邮件、微信、门户回调 · text messages, e-mail, WeChat, webhooks of portals",
         deciders=(
             boxes,
             duties(book, phone_book(settings.officers), parts.keyring),

@@ -16,9 +16,9 @@ class Looking:
 
     def __init__(self, look: Callable[[], Awaitable[None]], clock: Clock, period: float) -> None:
         self.look, self.clock, self.period = look, clock, period
-        self._next = clock.system()
+        self._next = clock.steady()
 
     async def __call__(self, door: Door) -> None:
-        if self.clock.system() >= self._next:
-            self._next = self.clock.system() + self.period
+        if self.clock.steady() >= self._next:
+            self._next = self.clock.steady() + self.period
             await self.look()

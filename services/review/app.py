@@ -21,6 +21,8 @@ def build(parts: Parts) -> Service:
     registers = Registers(settings, parts.keyring)
     return Service(
         "review",
+        title="审批",
+        about="承办、审核、批准 · worklists, steps and decisions",
         deciders=(decider,),
         errands={AskRegister: registers},
         routes=partial(api.routes, decider),

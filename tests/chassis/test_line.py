@@ -92,7 +92,7 @@ async def test_a_command_waits_for_its_document(world: World) -> None:
         asking = asyncio.ensure_future(
             line.door.tell(world.toys, "late", Bump(by_how_much=2), by=OFFICER, asked=Asked(wait=30))
         )
-        await until(lambda: line.pipeline.waiting == 1)
+        await until(lambda: line.pipeline.inbox.waiting == 1)
         await world.say("late", 1, "p1")
         assert (await asking).state.total == 3
 
@@ -212,7 +212,7 @@ async def test_of_careful_errands_only_those_that_had_begun_are_lost_with_their_
     async with world.line(lease=20.0) as line:  # type: ignore[attr-defined]
         for i in range(12):
             await world.say(f"c{i}", CAREFUL, f"p{i}")
-        await until(lambda: world.partner.busy == 2 and line.pipeline.backlog == 0 and line.errands.open >= 12)
+        await until(lambda: world.partner.busy == 2 and line.pipeline.inbox.backlog == 0 and line.errands.open >= 12)
     assert not world.partner.made
     world.store = SqliteStore(world.directory / "toy.db")
     world.partner.forgetful = True
@@ -275,7 +275,7 @@ async def test_undecodable_bytes_are_a_dead_letter_and_survive_a_restart(world: 
     async with world.line() as line:  # type: ignore[attr-defined]
         await world.say_bytes("x", b"\xff\x00 not json")
         await world.say("x", 2, "x2")
-        await until(lambda: line.pipeline.parked == {"x"} and line.pipeline.backlog == 0)
+        await until(lambda: line.pipeline.parked == {"x"} and line.pipeline.inbox.backlog == 0)
     world.store = SqliteStore(tmp_path / "toy.db")
     async with world.line() as line:  # type: ignore[attr-defined]
         assert line.pipeline.parked == {"x"}

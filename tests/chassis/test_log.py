@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Hand(Clock):
-    """A clock whose system hand is set by the test."""
+    """A clock that the test sets forward."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,6 +30,9 @@ class Hand(Clock):
 
     def system(self) -> float:
         return super().system() + self.ahead
+
+    def machine(self) -> float:
+        return super().machine() + self.ahead
 
 
 async def test_topics_may_have_counts_of_their_own(embedded: None, bus: Bus, topic: str) -> None:

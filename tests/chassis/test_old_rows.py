@@ -40,7 +40,7 @@ def folder() -> Folder[Toy]:
 
 async def load(store: SqliteStore, id: str) -> Doc[Toy]:
     row = (await store.load([("toy", id)]))["toy", id]
-    return folder().load(row, (await store.marks([row.owner]))[row.owner])
+    return folder().load(row, (await store.owners([row.owner]))[row.owner].acked)
 
 
 async def test_documents_are_read_and_their_messages_are_known(store: SqliteStore) -> None:
@@ -61,13 +61,14 @@ async def test_documents_are_read_and_their_messages_are_known(store: SqliteStor
 async def test_what_was_unpublished_is_found_said_and_then_gone(store: SqliteStore) -> None:
     f, published, doc = folder(), await load(store, "published"), await load(store, "unpublished")
     assert (published.carry, published.outbox) == (False, [])
-    assert await store.stamped(ALL, SYSTEM, 9) == [("toy", "unpublished")]
+    dead = await store.owners()
+    assert await store.stamped(ALL, dead, 9) == [("toy", "unpublished")]
     assert [(out.headers["ce_sequence"], out.value[:1]) for out in doc.outbox] == [("1", b"{"), ("2", b"{")]
     folded = f.fold(doc, [Message("t", TOUCH)], NOW, SYSTEM)
     row = f.row(folded, "later", 1)
     await store.beat("later", 0, SYSTEM)
     assert await store.write([row]) == set()
-    assert await store.stamped(ALL, SYSTEM, 9) == []
+    assert await store.stamped(ALL, dead, 9) == []
     assert (await load(store, "unpublished")).outbox == doc.outbox
     await store.beat("later", 1, SYSTEM)
     assert (await store.load([("toy", "unpublished")]))["toy", "unpublished"].outbox == b""

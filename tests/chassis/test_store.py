@@ -140,14 +140,29 @@ async def test_what_the_dead_left_unpublished_is_found(store: Store) -> None:
     await store.write([row(f"d{i}", owner="dead", batch=i, shard=i % 2) for i in range(6)])
     await store.write([row("mine", owner="me", batch=9)])
     await store.beat("dead", 3, 1000.0)
-    assert await store.stamped(ALL, 900.0, 50) == [], "it lives"
-    assert {id for _, id in await store.stamped(ALL, 1001.0, 50)} == {"d4", "d5", "mine"}
-    assert {id for _, id in await store.stamped([0], 1001.0, 50)} == {"d4"}
+    assert await store.stamped(ALL, [], 50) == [], "all live"
+    assert {id for _, id in await store.stamped(ALL, ["dead", "me"], 50)} == {"d4", "d5", "mine"}
+    assert {id for _, id in await store.stamped([0], ["dead", "me"], 50)} == {"d4"}
     await store.beat("me", 9, 2000.0)
-    assert {id for _, id in await store.stamped(ALL, 1001.0, 1)} <= {"d4", "d5"}
+    assert {id for _, id in await store.stamped(ALL, ["dead", "me", "unknown"], 1)} <= {"d4", "d5"}
     await store.write([row("d4", 2, owner="me", batch=9), row("d5", 2, owner="me", batch=9)])
-    assert await store.stamped(ALL, 1001.0, 50) == []
-    assert await store.marks(["dead", "me", "stranger"]) == {"dead": 3, "me": 9}
+    assert await store.stamped(ALL, ["dead", "me"], 50) == []
+    assert await store.owners(["dead", "me", "stranger"]) == {"dead": (3, 1000.0), "me": (9, 2000.0)}
+    assert await store.owners() == await store.owners(["dead", "me"])
+
+
+async def test_what_is_not_written_is_compared(make_store: MakeStore, store: Store) -> None:
+    other = make_store()
+    await other.open()
+    await store.write([row("a"), row("b"), row("c")])
+    a, b, c, none = (("case", id) for id in ("a", "b", "c", "none"))
+    assert await store.write([], {a: 1, b: 1, none: 0}) == set()
+    await other.write([row("a", 2), row("none")])
+    assert await store.write([row("c", 2)], {a: 1, b: 1, none: 0}) == {a, none}, "and the row is written all the same"
+    assert await store.write([row("c", 2, owner="late"), row("d")], {a: 2, b: 2}) == {c, b}
+    assert set(await store.load([c, ("case", "d")])) == {c, ("case", "d")}
+    many = {("case", f"x{i}"): 0 for i in range(450)}
+    assert await store.write([], {**many, b: 1, ("other", "a"): 0}) == set()
 
 
 async def test_an_outbox_is_kept_until_it_is_acknowledged_and_dropped_soon_after(store: Store) -> None:
@@ -165,7 +180,7 @@ async def test_an_outbox_is_kept_until_it_is_acknowledged_and_dropped_soon_after
     await store.write([row("b", 2, batch=7, outbox=b"b more"), row("a", 2, batch=0)])
     assert await outboxes() == {"a": b"", "b": b"b more", "c": b"c"}
     await store.beat("dead", 1, 1063.0)
-    assert await store.stamped(ALL, 2000.0, 9) == [("case", "b")]
+    assert await store.stamped(ALL, ["me", "dead"], 9) == [("case", "b")]
     assert await outboxes() == {"a": b"", "b": b"b more", "c": b""}, "what the dead left is dropped, too"
 
 
@@ -282,7 +297,7 @@ async def test_a_full_disk_loses_nothing_and_passes(store: Store, full_disk: Tro
     assert len(await store.load([("case", "before"), ("case", f"big{reached}-0")])) == 1
     assert await store.write([row("before", 2, owner="late", batch=8), row("after")]) == set()
     await store.beat("late", 7, 1000.0)
-    assert {id for _, id in await store.stamped(ALL, 1001.0, 9)} >= {"before"}
+    assert {id for _, id in await store.stamped(ALL, ["late"], 9)} >= {"before"}
     assert (await store.load([("case", "before")]))["case", "before"].owner == "late"
 
 
@@ -366,7 +381,7 @@ async def test_the_work_does_not_grow_with_what_is_stored(embedded: None, store:
         steps = 0
         await fresh.write([row(one, 2, ix=("n:5", "w:2"), order="b", due=1.0), row(two, 2, batch=2, owner="dead")])
         assert len(await fresh.load([("case", one), ("case", two)])) == 2
-        assert len(await fresh.stamped(ALL, 500.0, 9)) == 1
+        assert len(await fresh.stamped(ALL, ["dead"], 9)) == 1
         assert len(await fresh.due(ALL, 1.0, 9)) == 1
         assert await fresh.next_due() == 1.0
         assert len(await fresh.leased(ALL, 1.0, 9)) == 0

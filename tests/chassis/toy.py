@@ -210,14 +210,20 @@ def placed(case: str, n: int, id: str, at: datetime) -> tuple[dict[str, str], by
 
 
 class FastClock(Clock):
-    """A clock whose system hand runs `speed` times as fast, so that leases and sweeps end soon."""
+    """A clock whose system and steady hands run `speed` times as fast, so that leases and sweeps end soon."""
 
     def __init__(self, speed: float = 40.0, offset_file: Path | None = None) -> None:
         super().__init__(offset_file)
-        self.speed, self._start = speed, super().system()
+        self.speed, self._start = speed, super().steady()
 
     def system(self) -> float:
-        return self._start + (super().system() - self._start) * self.speed
+        return self.steady()
+
+    def steady(self) -> float:
+        return self._start + (super().steady() - self._start) * self.speed
+
+    def machine(self) -> float:
+        return super().machine() * self.speed
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds / self.speed)

@@ -39,6 +39,8 @@ ILLEGAL = (
 """Codes that no other provider would answer otherwise."""
 DAYS = 30
 """QuerySendDetails knows the last 30 days (help.aliyun.com 419277)."""
+SET_BACK = timedelta(minutes=3)
+"""By so much our clock may have been set back around midnight, while the provider's day went on."""
 PAGE = 50
 SMS, BILLING = "2017-05-25", "2017-12-14"
 """Versions of the two APIs."""
@@ -106,8 +108,9 @@ class AliyunSms:
         day, so every day since the errand was planned is looked through: one call at midnight may belong to either."""
         today = self.clock.legal().date()
         planned = date.fromisoformat(errand.day) if errand.day else today - timedelta(days=1)
-        for back in range(min(DAYS, max(0, (today - planned).days)) + 1):
-            found = await self._sent_on(today - timedelta(days=back), id, errand)
+        last = max(planned, (self.clock.legal() + SET_BACK).date())
+        for back in range(min(DAYS, (last - planned).days) + 1):
+            found = await self._sent_on(last - timedelta(days=back), id, errand)
             if found is not None:
                 return found
         return None

@@ -1,0 +1,69 @@
+"""What one process knows of the others that write the same documents: how far each is acknowledged, whether it lives,
+and how its hand of time stands to ours. It reads beats only; this module must never decide, write or wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from chassis.clock import Clock
+from chassis.store import Store
+
+SILENT = 3.0
+"""Seconds without a new beat after which an owner is taken for dead and its unpublished events are said again."""
+APART = 2.0
+"""Seconds by which two hands may differ and still be taken for the same; a call ends well before its lease does."""
+
+
+class Owners:
+    """Every process counts steadily from what its wall clock said at its start, so a wall clock that was set in between
+    puts two processes apart for good. Beats tell by how much: one was said not later than we saw it. What is only
+    counted from there is never early, and late by no more than the first look at somebody who was dead already.
+    """
+
+    def __init__(self, store: Store, clock: Clock, me: str) -> None:
+        self.store, self.clock, self.me = store, clock, me
+        self._acked: dict[str, int] = {}
+        self._beats: dict[str, float] = {}
+        self._seen: dict[str, float] = {}
+        self._shifts: dict[str, float] = {}
+        self._quiet: set[str] = set()
+
+    async def look(self, names: Collection[str] | None = None) -> None:
+        """Reads the beats of these owners, or of all. Raises StoreDown."""
+        found = await self.store.owners(names)
+        now = self.clock.steady()  # read after the beats, so that none seems to lie ahead of us
+        for name, (acked, beat) in found.items():
+            self._acked[name] = acked
+            if self._beats.get(name) != beat:
+                self._beats[name], self._seen[name] = beat, now
+                self._quiet.discard(name)
+                self._shifts[name] = min(now - beat, self._shifts.get(name, now - beat))
+
+    def acked(self, name: str) -> int:
+        """The newest batch of this owner all of whose events are acknowledged, as last seen."""
+        return self._acked.get(name, 0)
+
+    def shift(self, name: str) -> float:
+        """What to add to a moment on this owner's hand to have it on ours; whole seconds, so that a document which two
+        owners write in turn does not drift."""
+        shift = 0.0 if name == self.me else self._shifts.get(name, 0.0)
+        return float(round(shift)) if abs(shift) > APART else 0.0
+
+    @property
+    def ahead(self) -> float:
+        """Seconds by which the most advanced hand is ahead of ours: so much later stand moments that have come."""
+        return -min([0.0, *(self.shift(name) for name in self._shifts)])
+
+    def silent(self) -> set[str]:
+        """Owners that have not beaten for a while, but for those of whom nothing was left to say."""
+        edge = self.clock.steady() - SILENT
+        return {name for name, seen in self._seen.items() if seen < edge and name != self.me} - self._quiet
+
+    def quiet(self, names: Collection[str]) -> None:
+        """These silent owners have left nothing unpublished where we look."""
+        self._quiet.update(names)
+
+    def moved(self) -> None:
+        """We look elsewhere from now on."""
+        self._quiet.clear()

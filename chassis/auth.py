@@ -62,6 +62,11 @@ class Portals:
                 raise SettingsError("TONGBAN_PORTAL_KEYS: expected name=sha256hex:scope+scope")
             self._keys.append((name, digest, frozenset(scopes.split("+"))))
 
+    @property
+    def applying(self) -> frozenset[str]:
+        """Names of those that may apply over HTTP: each is answered on its topic, also if it has none to speak on."""
+        return frozenset(name for name, _, scopes in self._keys if "submit" in scopes)
+
     def caller(self, key: str | None, scope: str) -> Caller:
         """Raises Unauthorized or Forbidden."""
         digest = hash_key(key or "")

@@ -72,10 +72,10 @@ def add_commands(sub: Any) -> None:
     serve.add_argument("--processes", action="store_true", help="one process a service, behind a front door")
     serve.add_argument("--port", type=int, help="port of this process")
     command("topics", run_topics, "print every topic with partitions, publishers and subscribers")
-    dead = command("deadletters", run_deadletters, "list, show, replay or drop dead letters")
-    dead.add_argument("action", choices=["list", "show", "replay", "drop"])
+    dead = command("deadletters", run_deadletters, "list, show, replay or drop dead letters; resume a halted topic")
+    dead.add_argument("action", choices=["list", "show", "replay", "drop", "resume"])
     dead.add_argument("service")
-    dead.add_argument("case", nargs="?")
+    dead.add_argument("case", nargs="?", help="a case as it is listed; for resume a topic")
     dead.add_argument("--url", default="http://127.0.0.1:8080")
     dead.add_argument("--token", default=os.environ.get("TONGBAN_TOKEN", ""), help="operator's bearer token")
     command("doctor", run_doctor, "say what is set, reachable and missing")
@@ -198,8 +198,9 @@ def run_deadletters(args: argparse.Namespace, settings: ChassisSettings, env: Ma
     if args.action != "list" and not args.case:
         print(f"deadletters {args.action} needs a case", file=sys.stderr)
         return 2
-    path = f"/{args.service}/operators/dead-letters" + (f"/{args.case}" if args.case else "")
-    if args.action in ("replay", "drop"):
+    room = "topics" if args.action == "resume" else "dead-letters"
+    path = f"/{args.service}/operators/{room}" + (f"/{args.case}" if args.case else "")
+    if args.action in ("replay", "drop", "resume"):
         path += f"/{args.action}"
     method = "GET" if args.action in ("list", "show") else "POST"
     status, body = asyncio.run(call(method, args.url + path, args.token))

@@ -29,10 +29,10 @@ class Outgoing(msgspec.Struct, array_like=True):
     value: bytes
     memo: Any = None
 
-    def record(self) -> Record:
-        """For the bus, which gets the memo, too: documents that are kept in memory do not keep it."""
+    def record(self, document: str = "") -> Record:
+        """For the bus, which gets the memo and the document's name, too; what is kept in memory keeps no memo."""
         memo, self.memo = self.memo, None
-        return Record(self.topic, self.key, self.headers, self.value, memo=memo)
+        return Record(self.topic, self.key, self.headers, self.value, memo=memo, document=document)
 
     def stored(self) -> tuple[int, str, str, dict[str, str], bytes]:
         return self.batch, self.topic, self.key, self.headers, self.value

@@ -56,7 +56,8 @@ TOUCH = Touch()
 
 
 class Message(msgspec.Struct):
-    """One message on its way to one document. `digest` tells commands with the same id but another content apart."""
+    """One message on its way to one document. `digest` tells commands with the same id but another content apart,
+    `source` what several parts of one portal say under the same id."""
 
     id: str
     body: Any
@@ -64,11 +65,12 @@ class Message(msgspec.Struct):
     digest: str = ""
     version: int | None = None
     context: Any = None
+    source: str = ""
 
     @property
     def mark(self) -> str:
-        """What the document remembers it by."""
-        return brief(self.id, self.digest)
+        """What the document remembers it by. A source holds no space."""
+        return brief(f"{self.source} {self.id}" if self.source else self.id, self.digest)
 
 
 class Folded(msgspec.Struct, Generic[S]):
@@ -279,7 +281,8 @@ class _Work(Generic[S]):
             return True
         seen = self.doc.seen if self.seen is None else self.seen
         mark = message.mark
-        if mark in seen:
+        # A bare id of a portal's event is a mark of before sources were told apart: it is that event, whoever said it.
+        if mark in seen or (message.source and brief(message.id) in seen):
             return False
         if message.digest and any(known.startswith(f"{brief(message.id)}#") for known in seen):
             raise Reject("idempotency_key_reused", "同一个 Idempotency-Key 不能用于不同的内容", "Idempotency-Key", 422)
@@ -290,7 +293,7 @@ class _Work(Generic[S]):
                 raise Reject("version_changed", "办件已有变化, 请刷新后再试", "If-Match", 412)
         else:
             self._too_old(body)
-        decided = self._decide(body, self.now, message.id, message.trace)
+        decided = self._decide(body, self.now, message.id, message.trace, message.source)
         repeatable = bool(message.digest) or not isinstance(body, Command)
         if repeatable and (decided or self.doc.version or self.changed):
             if self.seen is None:
@@ -305,7 +308,7 @@ class _Work(Generic[S]):
         if forgets is not None and isinstance(event, Event) and event.at < self.now - forgets:
             raise Reject(TOO_OLD, "事件早于去重记录的保留期, 不能确定是否已经处理")
 
-    def _decide(self, body: Any, now: datetime, cause: str, trace: str) -> bool:
+    def _decide(self, body: Any, now: datetime, cause: str, trace: str, source: str = "") -> bool:
         """Runs the rule and takes its decision over; says whether there was one."""
         decision: Decision[S] | None = self.folder.decider.rule_for(body)(self.state, body, now)
         if decision is None:
@@ -314,12 +317,13 @@ class _Work(Generic[S]):
             self.changed = self.moved = True
         self.state = decision.state
         service, kind, id = self.folder.service, self.folder.kind, self.doc.id
+        root = f"{source} {cause}" if source else cause
         for ordinal, event in enumerate(decision.say):
             self.said += 1
-            event_id = derived(service, kind, id, cause, str(ordinal))
+            event_id = derived(service, kind, id, root, str(ordinal))
             self.say += self.folder.outgoing(event, event_id, self.said, cause, span(trace, event_id))
         for ordinal, errand in enumerate(decision.do):
-            errand_id = derived(service, kind, id, cause, "do", str(ordinal))
+            errand_id = derived(service, kind, id, root, "do", str(ordinal))
             lease = self.steady + self.folder.lease
             # Whoever finds it after a crash cannot know whether it was made; only this process may skip asking, and
             # anybody where making it is said apart.

@@ -27,8 +27,8 @@ from chassis.decision import Caller, Reject
 from chassis.document import Bug
 from chassis.door import Asked, Page, Told
 from chassis.pressure import AGAIN
-from contracts.event import Problem
-from contracts.wire import MESSAGES, problems_of
+from contracts.event import Problem, brief
+from contracts.wire import MESSAGES, MOST_ERRORS, problems_of
 
 log = logging.getLogger("tongban")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -38,8 +38,6 @@ KEY = re.compile(r"[\x21-\x7e]{1,128}")
 TITLES = {400: "请求有误", 401: "未登录", 403: "没有权限", 404: "没有找到", 405: "方法不允许", 409: "与当前状态冲突"}
 TITLES |= {412: "内容已有变化", 413: "内容过大", 415: "内容类型不支持", 422: "内容不符合规定"}
 TITLES |= {428: "须注明所见版本", 503: "暂时不可用"}
-MOST_PROBLEMS = 100
-"""Problems that one answer names, so that none is much larger than its question."""
 RULES = {400: "body_unreadable", 404: "no_such_path", 405: "method_not_allowed", 413: "body_too_large"}
 
 
@@ -229,13 +227,13 @@ def application(
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> Response:
-        found = tuple(_problem(e) for e in error.errors()[:MOST_PROBLEMS])
+        found = brief(tuple(_problem(e) for e in error.errors()[:MOST_ERRORS]))
         malformed = any(p.rule == "json_invalid" for p in found)
         return problem(400 if malformed else 422, found)
 
     @app.exception_handler(ValidationError)
     async def on_unreadable(request: Request, error: ValidationError) -> Response:
-        return problem(422, problems_of(error)[:MOST_PROBLEMS])
+        return problem(422, problems_of(error))
 
     @app.exception_handler(Refused)
     async def on_http(request: Request, error: Refused) -> Response:

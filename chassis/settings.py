@@ -8,7 +8,7 @@ from __future__ import annotations
 import types
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -58,6 +58,32 @@ class ChassisSettings(Section):
     bus: str = Field("", description="Bus: empty = SQLite in the folder, or kafka://host:9092[,host:9092].")
     store: str = Field("", description="Store: empty = SQLite in the folder, or mongodb://host:27017.")
     mongo_driver: str = Field("motor", description="MongoDB driver: motor, or pymongo for its AsyncMongoClient.")
+    record_limit: int = Field(
+        1_000_000,
+        ge=100_000,
+        description="Largest record in bytes that the bus takes; on Kafka a little less than the topics' "
+        "max.message.bytes.",
+    )
+    kafka_tls: bool = Field(False, description="Whether Kafka is spoken to over TLS.")
+    kafka_ca: Path | None = Field(None, description="PEM file of the authority that signed Kafka's certificates.")
+    kafka_cert: Path | None = Field(None, description="PEM file of our own certificate for Kafka, with its chain.")
+    kafka_key: Path | None = Field(None, description="PEM file of the key of that certificate.")
+    kafka_key_password: str = Field("", repr=False, description="Password of that key, where it has one.")
+    kafka_login: Literal["none", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = Field(
+        "none", description="How we log in to Kafka (SASL): PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER."
+    )
+    kafka_user: str = Field("", description="Our name at Kafka; one principal per service.")
+    kafka_password: str = Field("", repr=False, description="Our password at Kafka.")
+    kafka_token: Path | None = Field(
+        None, description="File with the bearer token for OAUTHBEARER; read at every login, so that it may be renewed."
+    )
+    mongo_user: str = Field("", description="Our name at MongoDB (SCRAM).")
+    mongo_password: str = Field("", repr=False, description="Our password at MongoDB.")
+    mongo_auth_source: str = Field("admin", description="Database at MongoDB that knows our name.")
+    mongo_tls: bool = Field(False, description="Whether MongoDB is spoken to over TLS.")
+    mongo_ca: Path | None = Field(None, description="PEM file of the authority that signed MongoDB's certificates.")
+    mongo_cert: Path | None = Field(None, description="PEM file of our own certificate and key for MongoDB.")
+    mongo_key_password: str = Field("", repr=False, description="Password of that key, where it has one.")
     partitions: int = Field(8, ge=1, description="Partitions of every topic; the most replicas a service can have.")
     replication: int = Field(1, ge=1, description="Kafka replication factor of topics that we create.")
     portals: tuple[str, ...] = Field(("demo",), description="Names of the portals, comma separated.")
@@ -92,7 +118,11 @@ class ChassisSettings(Section):
     errands: int = Field(50, ge=1, description="Most errands under way at once, per service.")
     body_limit: int = Field(1_000_000, description="Largest HTTP request body in bytes.")
     stall: float = Field(60.0, gt=0, description="Seconds of lag without progress after which a process ends itself.")
-    dead_in_a_row: int = Field(20, ge=1, description="Dead letters in a row that stop the line.")
+    dead_in_a_row: int = Field(
+        20,
+        ge=1,
+        description="Dead letters in a row after which a portal's topic rests a while; any other stops all.",
+    )
     log_level: str = Field("INFO", description="Log level.")
 
     @field_validator("portals", mode="before")

@@ -185,6 +185,7 @@ class Suite:
         await self.bus.open()
         names = {topic for line in self.lines for topic in line.topics} | {"case"}
         names |= {f"{kind}.{portal}" for portal in self.settings.portals for kind in ("portal", "answers")}
+        names |= {f"answers.{portal}" for portal in self.app.state.portals.applying}
         names |= {f"{line.name}.dead" for line in self.lines}
         await self.bus.ensure(dict.fromkeys(sorted(names), self.settings.partitions))
         for line in self.lines:

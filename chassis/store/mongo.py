@@ -14,7 +14,7 @@ from typing import Any
 from pymongo import ASCENDING, InsertOne, ReplaceOne, WriteConcern
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
-from chassis.settings import SettingsError
+from chassis.settings import ChassisSettings, SettingsError
 from chassis.store import Owner, Ref, Row, StoreDown
 
 log = logging.getLogger("tongban")
@@ -27,9 +27,26 @@ CLEARED = 200
 """Batches whose outboxes one beat clears away at most, so that none takes long."""
 
 
-def client(url: str, driver: str) -> Any:
+def access(settings: ChassisSettings) -> dict[str, Any]:
+    """How MongoDB lets us in: login and TLS as options of a client. Raises SettingsError for what does not go
+    together."""
+    options: dict[str, Any] = {}
+    if settings.mongo_user:
+        options |= {"username": settings.mongo_user, "password": settings.mongo_password}
+        options["authSource"] = settings.mongo_auth_source
+    if settings.mongo_tls:
+        files = {"tlsCAFile": settings.mongo_ca, "tlsCertificateKeyFile": settings.mongo_cert}
+        options |= {"tls": True, **{name: str(path) for name, path in files.items() if path is not None}}
+        if settings.mongo_key_password:
+            options["tlsCertificateKeyFilePassword"] = settings.mongo_key_password
+    elif settings.mongo_ca or settings.mongo_cert:
+        raise SettingsError("TONGBAN_MONGO_TLS: needed where certificates are given")
+    return options
+
+
+def client(url: str, driver: str, access: Mapping[str, Any]) -> Any:
     """A client of the chosen driver. Motor is past its end of life (critical fixes to May 2027), so both are tested."""
-    options: dict[str, Any] = {"serverSelectionTimeoutMS": 5000, "retryWrites": False, "maxPoolSize": 8}
+    options: dict[str, Any] = {"serverSelectionTimeoutMS": 5000, "retryWrites": False, "maxPoolSize": 8, **access}
     if driver == "motor":
         from motor.motor_asyncio import AsyncIOMotorClient
 
@@ -45,8 +62,8 @@ class MongoStore:
     """One database per service. Appended lines ride in their document until they stand in the `line` collection, since
     two collections cannot be written in one go: whoever loads the document puts them there before it writes again."""
 
-    def __init__(self, url: str, database: str, driver: str = "motor") -> None:
-        self.url, self.database, self.driver = url, database, driver
+    def __init__(self, url: str, database: str, driver: str = "motor", access: Mapping[str, Any] | None = None) -> None:
+        self.url, self.database, self.driver, self.access = url, database, driver, access or {}
         self._client: Any = None
         self._marks: dict[str, deque[tuple[float, int]]] = defaultdict(deque)
         self._cleared: dict[str, int] = {}
@@ -54,7 +71,7 @@ class MongoStore:
     async def open(self) -> None:
         if self._client is not None:
             return
-        self._client = client(self.url, self.driver)
+        self._client = client(self.url, self.driver, self.access)
         durable = WriteConcern(w="majority", j=True)
         base = self._client[self.database]
         self._doc = base.get_collection("doc", write_concern=durable)

@@ -168,3 +168,11 @@ async def bus(make_bus: MakeBus, topic: str) -> Bus:
     await made.open()
     await made.ensure({topic: PARTITIONS})
     return made
+
+
+@pytest.fixture
+async def store(make_store: MakeStore) -> Store:
+    made = make_store()
+    await made.open()
+    await made.beat("me", 0, 1000.0)
+    return made

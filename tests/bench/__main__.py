@@ -104,7 +104,7 @@ def main() -> int:
     )
     parser.add_argument(
         "--against",
-        type=Path,
+        type=lambda text: Path(text).resolve(),
         metavar="DIR",
         help="another checkout, with a .venv of its own, whose product takes turns with this one's under this load"
         " (cost, footprint)",

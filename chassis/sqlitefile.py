@@ -26,7 +26,7 @@ PRAGMAS = (
     "cache_size=-2000",
     "cache_spill=OFF",
     "temp_store=MEMORY",
-    # 16 MB of log before it is folded into the file: a page that changes often is then copied once, not every time.
+    # 16 MB of log (the bus: 32) before it is folded into the file: a page that changes often is then copied once.
     "wal_autocheckpoint=4000",
 )
 

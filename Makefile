@@ -37,7 +37,7 @@ test-real: .venv/.ready-dev ## the tests on Apache Kafka and a MongoDB server (n
 soak: .venv/.ready-dev ## the long runs: chaos, open-loop load, fuzzing
 	$(BIN)/python -m pytest -q -m soak
 
-bench: .venv/.ready-dev ## the figures of the README; writes build/bench.json
+bench: .venv/.ready-dev build/bench-dbos/.ready ## the figures of the README; writes build/bench.json
 	$(BIN)/python -m tests.bench
 
 check: .venv/.ready-dev ## format, lint, types, import rules
@@ -53,6 +53,7 @@ format: .venv/.ready-dev ## formats the code and mends what lint can mend
 lock: .venv/.ready-dev ## writes requirements/*.txt anew from requirements/*.in
 	$(BIN)/uv pip compile --quiet --upgrade $(LOCK) --output-file requirements/base.txt requirements/base.in
 	$(BIN)/uv pip compile --quiet --upgrade $(LOCK) --output-file requirements/dev.txt requirements/dev.in
+	$(BIN)/uv pip compile --quiet --upgrade $(LOCK) --output-file requirements/bench-dbos.txt requirements/bench-dbos.in
 
 # Neither an index address nor a path of this machine may enter a lock file; hence the fixed header, too.
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
@@ -72,4 +73,10 @@ clean: ## removes everything that make has built
 
 .venv/.ready-dev: .venv/.ready requirements/dev.txt
 	$(PIP) install -q --require-hashes --only-binary=:all: -r requirements/dev.txt
+	@touch $@
+
+# What the bench compares with stays out of .venv: it wants other versions of what we use.
+build/bench-dbos/.ready: requirements/bench-dbos.txt
+	"$(PYTHON)" -m venv build/bench-dbos
+	build/bench-dbos/bin/python -m pip --disable-pip-version-check --no-input install -q --require-hashes --only-binary=:all: -r $<
 	@touch $@

@@ -30,7 +30,7 @@ PRAGMAS = (
     "cache_size=-2000",
     "cache_spill=OFF",
     "temp_store=MEMORY",
-    # 16 MB of log before it is folded into the file: a page that changes often is then copied once, not every time.
+    # 16 MB of log (the bus: 32) before it is folded into the file: a page that changes often is then copied once.
     "wal_autocheckpoint=4000",
 )
 
@@ -56,7 +56,7 @@ def examine(path: Path, seconds: float, sql: str = "") -> tuple[str, list[Any]]:
 
 class File:
     """A writing connection behind a lock, and a reading one. WAL; what is committed survives power loss, or with
-    `lasting=False` only the death of processes.
+    `lasting=False` only the death of processes. `page` is the size of its pages in bytes, as long as it is new.
 
     A worker thread per statement would have to win the interpreter lock back from a busy loop every time (up to 5 ms
     each), so only COMMIT and the wait for another process's transaction leave the loop. Processes queue at `flock` of
@@ -65,10 +65,10 @@ class File:
     another connection's write could lose a commit (sqlite.org/wal.html, "the WAL-reset bug").
     """
 
-    def __init__(self, path: Path, schema: str, *, lasting: bool = True) -> None:
+    def __init__(self, path: Path, schema: str, *, lasting: bool = True, page: int = 4096) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._pragmas = (*PRAGMAS, f"synchronous={'FULL' if lasting else 'NORMAL'}")
+        self._pragmas = (f"page_size={page}", *PRAGMAS, f"synchronous={'FULL' if lasting else 'NORMAL'}")
         self._turn = os.open(turn_of(path), os.O_RDWR | os.O_CREAT, 0o600)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=path.name)
         self._lock = asyncio.Lock()

@@ -72,7 +72,8 @@ class LogBus:
         if self._file is not None:
             return
         try:
-            self._file = File(self.path, SCHEMA)
+            # A page holds whole records of 1.4 KB: of the usual size two, with a third of it empty.
+            self._file = File(self.path, SCHEMA, page=8192)
             # Who is there and how far he has read: losing the newest of it only means reading again, so nothing waits
             # for the disk, nor for those who append to the log.
             self._members = File(self.path.with_name(f"{self.path.stem}-members.db"), MEMBERS, lasting=False)

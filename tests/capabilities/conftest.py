@@ -14,6 +14,7 @@ import pytest
 
 from sandbox.citizens import Citizens
 from sandbox.world import World, free_ports
+from tests import chosen
 from tests.services.conforming import Conforming
 
 
@@ -29,8 +30,9 @@ async def begin(tmp_path: Path) -> AsyncIterator[Begin]:
     worlds: list[World] = []
 
     async def start(at: datetime, **settings: str) -> World:
-        port = free_ports(1)
-        world = World(tmp_path / "world", port=port, settings=settings, traces=[Conforming(f"http://127.0.0.1:{port}")])
+        port = free_ports(chosen.replicas + 1)
+        traces = [Conforming(f"http://127.0.0.1:{port}")]
+        world = World(tmp_path / "world", port=port, replicas=chosen.replicas, settings=settings, traces=traces)
         await world.start(at)
         worlds.append(world)
         return world

@@ -156,6 +156,12 @@ class ChassisSettings(Section):
     """What the chassis itself needs."""
 
     dir: Path = Field(Path("var"), description="Folder of the embedded bus and stores, the keys and the clock file.")
+    join: bool = Field(
+        False, description="Work in a folder that another suite holds, as replicas on SQLite do; else serve refuses it."
+    )
+    free_mb: int = Field(
+        200, ge=0, le=10_000_000, description="MB that must be free where the folder is; below, a suite is not ready."
+    )
     bus: kinds.BusAddress = Field(
         "", description="Bus: empty = SQLite in the folder, or kafka://host:9092[,host:9092]."
     )

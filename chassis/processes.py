@@ -25,9 +25,8 @@ from chassis.clock import Clock
 
 log = logging.getLogger("tongban")
 
-HOPELESS: Final = {2: 2, 3: 1}
-"""Exit codes of children that another start would not help, which have said why: settings, a port that is taken; and
-what the parent ends with."""
+HOPELESS: Final = {2: (2, "cannot start with these settings"), 3: (1, "cannot listen")}
+"""Exit codes of children that another start would not help, which have said why; what the parent ends with and says."""
 AGAIN: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds before a child that ended is started again; the last repeats, a child that lived a minute starts over."""
 PATIENCE: Final = 35.0
@@ -56,7 +55,7 @@ class Processes:
     def __init__(self, works: Mapping[str, Work], clock: Clock) -> None:
         self.clock = clock
         self.children = [Child(name, work) for name, work in works.items()]
-        self._code = 0
+        self._code, self._last_word = 0, ""
         self._stopping = False
         self._news, self._bell = os.pipe()
         self._lifeline, self._held = os.pipe()
@@ -78,6 +77,8 @@ class Processes:
         *services, front = self.children
         self._end(services)
         self._end([front])
+        if self._last_word:
+            log.critical("ended: %s", self._last_word)
         return self._code
 
     def _heard(self, number: int, frame: Any) -> None:
@@ -133,8 +134,9 @@ class Processes:
             self._code = self._code or code
             return
         if code in HOPELESS:
-            self._stopping, self._code = True, HOPELESS[code]
-            log.critical("ended: %s cannot start", child.name)
+            self._stopping = True
+            self._code, why = HOPELESS[code]
+            self._last_word = f"{child.name} {why}"
             return
         child.failures = 1 if self.clock.ticks() - child.began > 60 else child.failures + 1
         child.due = self.clock.ticks() + AGAIN[min(child.failures, len(AGAIN)) - 1]

@@ -55,12 +55,14 @@ class Runner(Protocol):
 
 @dataclass(frozen=True)
 class Voice:
-    """How a process speaks of its own life: aloud, or as a child of one that does. `again`: it has failed before."""
+    """How a process speaks of its life: `aloud`, or of nothing but failures; `whole`, or as one of several. `again`: it
+    has failed before."""
 
     at: str
     began: float
     clients: logs.Clients
     aloud: bool = True
+    whole: bool = True
     again: bool = False
 
 
@@ -113,13 +115,17 @@ def keep(settings: ChassisSettings, env: Mapping[str, str], builds: Mapping[str,
         return child(lambda: Front(settings, ports), voice, aloud=not again)
 
     works = {name: service(name, port) for name, port in ports.items()}
-    return Processes({**works, "front door": front}, Clock()).run()
+    clock = Clock()
+    code = Processes({**works, "front door": front}, clock).run()
+    if not code:
+        log.info("ended in order after %.0f s", clock.ticks() - voice.began)
+    return code
 
 
 def child(make: Callable[[], Runner], voice: Voice, *, aloud: bool = False, again: bool = False) -> int:
     """The life of a forked process; its exit code, which `chassis.processes` knows."""
     try:
-        return looped(live(make(), replace(voice, aloud=aloud, again=again)))
+        return looped(live(make(), replace(voice, aloud=aloud, whole=False, again=again)))
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
@@ -187,7 +193,7 @@ async def live(runner: Runner, voice: Voice) -> int:
     if failure:
         log.log(logging.DEBUG if voice.again else logging.CRITICAL, "ended: %s", failure)
         return 1
-    log.log(logging.INFO if voice.aloud else logging.DEBUG, "ended in order after %.0f s", clock.ticks() - voice.began)
+    log.log(logging.INFO if voice.whole else logging.DEBUG, "ended in order after %.0f s", clock.ticks() - voice.began)
     return 0
 
 

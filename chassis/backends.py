@@ -16,7 +16,7 @@ def open_bus(settings: ChassisSettings, clock: Clock) -> Bus:
     if not settings.bus:
         from chassis.bus.log import LogBus
 
-        return LogBus(settings.dir / "bus.db", partitions=settings.partitions, clock=clock)
+        return LogBus(settings.dir / "bus.db", partitions=settings.partitions, clock=clock, room=settings.room)
     if settings.bus.startswith("kafka://"):
         from chassis.bus.kafka import KafkaBus
 
@@ -29,7 +29,7 @@ def open_store(settings: ChassisSettings, service: str, clock: Clock) -> Store:
     if not settings.store:
         from chassis.store.sqlite import SqliteStore
 
-        return SqliteStore(settings.dir / f"{service}.db")
+        return SqliteStore(settings.dir / f"{service}.db", settings.room)
     if settings.store.startswith("mongodb://"):
         from chassis.store.mongo import MongoStore
 

@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import socket
+from collections.abc import Iterator
 from typing import Final
 
 from chassis.clock import Clock
@@ -24,25 +25,31 @@ class Taken(Exception):
     """A folder or a port that another program holds; the text is a sentence for the operator."""
 
 
-def hold_folder(settings: ChassisSettings, clock: Clock) -> int:
-    """Locks the file `held` of the folder, which must exist; the descriptor is to be kept open, and forked children
-    share it. Every suite holds it shared: whoever does not join tests first whether anybody else does. Raises Taken."""
+@contextlib.contextmanager
+def held_folder(settings: ChassisSettings, clock: Clock) -> Iterator[None]:
+    """Locks the file `held` of the folder, which must exist; forked children hold it with their parent. Every suite
+    holds it shared: whoever does not join tests first whether anybody else does. Raises Taken."""
     file = os.open(settings.dir / "held", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-    if settings.join:
-        fcntl.flock(file, fcntl.LOCK_SH)
-    else:
-        deadline = clock.ticks() + PATIENCE
-        while not _alone(file):
-            if clock.ticks() > deadline:
-                holders = _holders(file)
-                os.close(file)
-                raise Taken(
-                    f"{settings.dir} is held by another suite{holders}; end it, or set TONGBAN_JOIN=true (serve --join) "
-                    "to work in the same folder."
-                )
-            clock.pause(LOOK)
-    os.write(file, f"{os.getpid()}\n".encode())
-    return file
+    try:
+        if settings.join:
+            fcntl.flock(file, fcntl.LOCK_SH)
+        else:
+            _hold_alone(file, settings, clock)
+        os.write(file, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(file)
+
+
+def _hold_alone(file: int, settings: ChassisSettings, clock: Clock) -> None:
+    deadline = clock.ticks() + PATIENCE
+    while not _alone(file):
+        if clock.ticks() > deadline:
+            raise Taken(
+                f"{settings.dir} is held by another suite{_holders(file)}; end it, or set TONGBAN_JOIN=true (serve "
+                "--join) to work in the same folder."
+            )
+        clock.pause(LOOK)
 
 
 def _alone(file: int) -> bool:

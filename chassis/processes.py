@@ -87,7 +87,7 @@ class Processes:
     def _wait(self, until: float) -> None:
         """Until a signal comes, or a moment."""
         left = max(0.0, until - self.clock.ticks())
-        if select.select([self._news], [], [], left if left < PATIENCE else PATIENCE)[0]:
+        if select.select([self._news], [], [], min(left, PATIENCE))[0]:
             os.read(self._news, 4096)
 
     # -- children ------------------------------------------------------------------------------------------------
@@ -173,7 +173,7 @@ def held_back() -> Iterator[None]:
 
 
 def die_with(parent: int, lifeline: int) -> None:
-    """The kernel kills this process when its parent ends, however that ends. Elsewhere than on Linux a thread does, when
+    """The kernel kills this process when its parent ends, however that ends. Where it is not Linux a thread does, when
     the pipe breaks whose other end only the parent holds."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

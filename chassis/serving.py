@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import importlib
 import logging
 import signal
@@ -24,7 +25,7 @@ from chassis import logs, reach
 from chassis.clock import Clock
 from chassis.document import describe
 from chassis.front import Front
-from chassis.holding import Taken, hold_folder, listening
+from chassis.holding import Taken, held_folder, listening
 from chassis.lacking import lacking
 from chassis.processes import Processes, Work
 from chassis.sealing import load_keyring
@@ -77,17 +78,15 @@ def serve(
     except KeyError as error:
         raise SettingsError(error.args[0]) from None
     usable_folder(settings)
-    voice = Voice(settings.url, args.began, clients)
+    embedded = not settings.bus or not settings.store
     try:
-        if not settings.bus or not settings.store:
-            hold_folder(settings, Clock())
-        ports = range(settings.port, settings.port + (len(builds) + 1 if args.processes else 1))
-        together(partial(free_port, settings, port) for port in ports)
-        runner = None if args.processes else Suite(settings, env, builds)
-        greet(settings, builds, args.processes, [read for name, read in sections.items() if name in builds])
-        if runner is None:
-            return keep(settings, env, builds, voice)
-        return looped(live(runner, voice))
+        with held_folder(settings, Clock()) if embedded else contextlib.nullcontext():
+            ports = range(settings.port, settings.port + (len(builds) + 1 if args.processes else 1))
+            together(partial(free_port, settings, port) for port in ports)
+            runner = None if args.processes else Suite(settings, env, builds)
+            greet(settings, builds, args.processes, [read for name, read in sections.items() if name in builds])
+            voice = Voice(settings.url, args.began, clients)
+            return keep(settings, env, builds, voice) if runner is None else looped(live(runner, voice))
     except Taken as error:
         print(error, file=sys.stderr)
         return 1
@@ -204,7 +203,12 @@ async def announce(runner: Runner, voice: Voice, clock: Clock) -> None:
         if not late and clock.ticks() - voice.began > LATE:
             late = voice.clients.ready = True
             waiting = [name for name, found in state["services"].items() if not found["ok"]]
-            log.log(logging.WARNING if voice.aloud else logging.DEBUG, "not ready after %.0f s: %s", LATE, ", ".join(waiting))
+            log.log(
+                logging.WARNING if voice.aloud else logging.DEBUG,
+                "not ready after %.0f s: %s",
+                LATE,
+                ", ".join(waiting),
+            )
         await clock.sleep(LOOK)
     voice.clients.ready = True
     took = clock.ticks() - voice.began

@@ -231,6 +231,11 @@ class ChassisSettings(Section):
     )
 
     @property
+    def room(self) -> int:
+        """`free_mb` in bytes."""
+        return self.free_mb * 1_000_000
+
+    @property
     def url(self) -> str:
         """Where a program of this machine finds the suite."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104

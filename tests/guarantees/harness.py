@@ -173,6 +173,7 @@ class World:
             "TONGBAN_DIR": str(self.setup.directory),
             "TONGBAN_BUS": self.setup.bus,
             "TONGBAN_STORE": self.setup.store,
+            "TONGBAN_JOIN": "true",
             "TONGBAN_SANDBOX": "true",
             "TONGBAN_PORT": str(self.first_port),
             "TONGBAN_PORTALS": PORTAL,

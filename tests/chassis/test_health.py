@@ -166,8 +166,8 @@ async def test_what_has_lost_its_newest_is_refused_and_found_by_doctor(
 
 
 async def test_a_log_that_is_deleted_with_all_that_belongs_to_it_is_missed_by_its_readers(left: Path) -> None:
-    for path in left.glob("bus.db*"):
-        path.unlink()
+    for suffix in ("", "-wal", "-shm", "-turn"):
+        (left / f"bus.db{suffix}").unlink()
     with pytest.raises(BusDown, match="lacks records that were read"):
         await opened(left)
 

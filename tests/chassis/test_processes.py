@@ -210,7 +210,7 @@ async def test_a_killed_suite_of_processes_leaves_nobody_and_starts_again_at_onc
 
 
 @pytest.mark.real
-async def test_a_suite_whose_bus_is_damaged_takes_what_it_can_keep_and_says_that_it_is_not_ready(
+async def test_a_suite_whose_bus_is_damaged_is_not_ready_and_lives(
     tmp_path: Path,
 ) -> None:
     port = free_ports(1)

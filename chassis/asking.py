@@ -17,8 +17,9 @@ from chassis.showing import show
 
 def deadletters(args: argparse.Namespace, url: str) -> int:
     """The exit code: 1 when the suite refuses or cannot be reached."""
-    path = f"/{args.service}/operators/dead-letters" + (f"/{args.case}" if args.case else "")
-    if args.action in ("replay", "drop"):
+    room = "topics" if args.action == "resume" else "dead-letters"
+    path = f"/{args.service}/operators/{room}" + (f"/{args.case}" if args.case else "")
+    if args.action in ("replay", "drop", "resume"):
         path += f"/{args.action}"
     method = "GET" if args.action in ("list", "show") else "POST"
     status, body = asyncio.run(call(method, url + path, args.token))

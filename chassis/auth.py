@@ -30,8 +30,8 @@ REMEMBERED = 2000
 class Unauthorized(Reject):
     """No valid credential: HTTP 401."""
 
-    def __init__(self, rule: str, message: str, header: str = "Authorization") -> None:
-        super().__init__(rule, message, header, 401)
+    def __init__(self, rule: str, message: str, field: str = "Authorization") -> None:
+        super().__init__(rule, message, field, 401)
 
 
 class Forbidden(Reject):
@@ -62,6 +62,11 @@ class Portals:
             if not equals or len(digest) != 64:
                 raise SettingsError("TONGBAN_PORTAL_KEYS: expected name=sha256hex:scope+scope")
             self._keys.append((name, digest, frozenset(scopes.split("+"))))
+
+    @property
+    def applying(self) -> frozenset[str]:
+        """Names of those that may apply over HTTP: each is answered on its topic, also if it has none to speak on."""
+        return frozenset(name for name, _, scopes in self._keys if "submit" in scopes)
 
     def caller(self, key: str | None, scope: str) -> Caller:
         """Raises Unauthorized or Forbidden."""

@@ -16,11 +16,20 @@ def open_bus(settings: ChassisSettings, clock: Clock) -> Bus:
     if not settings.bus:
         from chassis.bus.log import LogBus
 
-        return LogBus(settings.dir / "bus.db", partitions=settings.partitions, clock=clock, room=settings.room)
+        path = settings.dir / "bus.db"
+        return LogBus(path, settings.partitions, clock, settings.record_limit, settings.room)
     if settings.bus.startswith("kafka://"):
         from chassis.bus.kafka import KafkaBus
+        from chassis.bus.kafka_access import access
 
-        return KafkaBus(settings.bus, partitions=settings.partitions, replication=settings.replication, clock=clock)
+        return KafkaBus(
+            settings.bus,
+            partitions=settings.partitions,
+            replication=settings.replication,
+            clock=clock,
+            limit=settings.record_limit,
+            access=access(settings),
+        )
     raise SettingsError("TONGBAN_BUS: expected nothing or kafka://…")
 
 
@@ -31,7 +40,8 @@ def open_store(settings: ChassisSettings, service: str, clock: Clock) -> Store:
 
         return SqliteStore(settings.dir / f"{service}.db", settings.room)
     if settings.store.startswith("mongodb://"):
-        from chassis.store.mongo import MongoStore
+        from chassis.store.mongo import MongoStore, access
 
-        return MongoStore(settings.store, database=f"tongban_{service}", driver=settings.mongo_driver)
+        database = f"tongban_{service}"
+        return MongoStore(settings.store, database, driver=settings.mongo_driver, access=access(settings))
     raise SettingsError("TONGBAN_STORE: expected nothing or mongodb://…")

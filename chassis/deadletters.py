@@ -12,7 +12,13 @@ import msgspec
 
 from chassis.bus import Record
 from chassis.decision import Command, Decider, Decision, Reject, State
+from chassis.letters import dead_letter, headers_of
 
+HOLDS = 4_000_000
+"""Bytes of bodies that one parking document keeps. What comes later waits in order without its body, which is then to
+be read at its place on the bus: a document has to stay far below what any store takes."""
+MOST_LETTERS = 2_000
+"""Letters of one parking document; what comes later is only told as a dead letter."""
 FREE = "case_is_free"
 """What is to wait behind a letter finds none: the case was freed, perhaps by another process."""
 
@@ -31,6 +37,8 @@ class Letter(msgspec.Struct, frozen=True):
     problem: str
     parked_at: datetime
     replays: int = 0
+    left_out: bool = False
+    """Whether the body is not kept here."""
 
     def record(self) -> Record:
         return Record(self.topic, self.key, self.headers, self.value, self.partition, self.offset)
@@ -57,6 +65,8 @@ class Park:
     rule: str
     problem: str
     service: str
+    place: str = ""
+    """The parking document; see `chassis.letters`."""
 
     @property
     def id(self) -> str:
@@ -72,38 +82,35 @@ class Unpark(Command):
 PARKED: Decider[Parked] = Decider("parked", Parked)
 
 
-@PARKED.on(Park, key=lambda park: park.record.key)
+@PARKED.on(Park, key=lambda park: park.place)
 def park(state: Parked, message: Park, now: datetime) -> Decision[Parked]:
     """Appends to the end, so that order is kept; a poisonous one is also said on `<service>.dead` for operators.
 
     Raises Reject (`case_is_free`) for what has nothing to wait for."""
-    record = message.record
     if not message.rule and not state.letters:
         raise Reject(FREE)
+    record, full = message.record, len(state.letters) >= MOST_LETTERS
+    left_out = sum(len(letter.value) for letter in state.letters) + len(record.value) > HOLDS
     letter = Letter(
         id=message.id,
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
         key=record.key,
-        headers=dict(record.headers),
-        value=record.value,
+        headers=headers_of(record),
+        value=b"" if left_out else record.value,
         rule=message.rule,
         problem=message.problem,
         parked_at=now,
+        left_out=left_out,
     )
-    parked = msgspec.structs.replace(state, letters=(*state.letters, letter), service=message.service)
-    if not message.rule:
+    letters = state.letters if full else (*state.letters, letter)
+    parked = msgspec.structs.replace(state, letters=letters, service=message.service)
+    rule = message.rule or ("parking_full" if full else "")
+    if not rule:
         return Decision(parked)
-    provenance = {
-        "tb_topic": record.topic,
-        "tb_partition": str(record.partition),
-        "tb_offset": str(record.offset),
-        "tb_rule": message.rule,
-        "tb_problem": message.problem,
-    }
-    dead = Record(f"{message.service}.dead", record.key, {**record.headers, **provenance}, record.value)
-    return Decision(parked, say=(dead,))
+    place = {"tb_partition": str(record.partition), "tb_offset": str(record.offset)}
+    return Decision(parked, say=(dead_letter(message.service, record, rule, message.problem, place),))
 
 
 @PARKED.on(Unpark)

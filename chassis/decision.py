@@ -14,7 +14,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from chassis.bus import Record
-from contracts.event import Event, Problem
+from contracts.event import Event, Problem, brief
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,12 +150,14 @@ class Reject(Exception):
     def __init__(self, rule: str, message: str = "", field: str | None = None, status: int = 409) -> None:
         super().__init__(rule)
         self.rule, self.field, self.message, self.status = rule, field, message or rule, status
-        self.problems: tuple[Problem, ...] = (Problem(rule=rule, field=field, message=self.message),)
+        self.problems: tuple[Problem, ...] = brief((Problem(rule=rule, field=field, message=self.message),))
 
     @classmethod
-    def of(cls, problems: tuple[Problem, ...], status: int = 422) -> Reject:
-        """One refusal that names every problem at once."""
-        reject = cls(problems[0].rule, problems[0].message, problems[0].field, status)
+    def of(cls, problems: tuple[Problem, ...], status: int = 422, rule: str = "") -> Reject:
+        """One refusal that names every problem at once, as far as an answer can hold them; `rule` is that of the whole,
+        else the first problem's."""
+        problems = brief(problems)
+        reject = cls(rule or problems[0].rule, problems[0].message, problems[0].field, status)
         reject.problems = problems
         return reject
 

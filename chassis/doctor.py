@@ -116,8 +116,10 @@ class Doctor:
             there = dict(rows)
         else:
             from chassis.bus.kafka import KafkaBus
+            from chassis.bus.kafka_access import access
 
-            bus = KafkaBus(self.settings.bus, self.settings.partitions, self.settings.replication, self.clock)
+            way_in = access(self.settings)
+            bus = KafkaBus(self.settings.bus, self.settings.partitions, 1, self.clock, access=way_in)
             there = await bus.topics()
         other = [topic for topic in wanted & there.keys() if there[topic] != self.settings.partitions]
         if other:
@@ -128,9 +130,9 @@ class Doctor:
 
     async def _stores(self) -> str:
         if self.settings.store:
-            from chassis.store.mongo import ping
+            from chassis.store.mongo import access, ping
 
-            await ping(self.settings.store, self.settings.mongo_driver)
+            await ping(self.settings.store, self.settings.mongo_driver, access(self.settings))
             return f"{plain(self.settings.store)} answers"
         from chassis.store.sqlite import NEWEST
 

@@ -5,6 +5,7 @@ Shapes and names only; this module must never fold, write or wait.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from typing import Any, Generic, TypeVar
 
@@ -18,16 +19,23 @@ S = TypeVar("S", bound=State)
 
 
 class Outgoing(msgspec.Struct, array_like=True):
-    """One event of the outbox, as the bus will carry it, with the batch whose write made it durable."""
+    """One event of the outbox, as the bus will carry it, with the batch whose write made it durable. `memo` is the
+    envelope that was encoded, so that this process need not decode its own words; it is never stored."""
 
     batch: int
     topic: str
     key: str
     headers: dict[str, str]
     value: bytes
+    memo: Any = None
 
-    def record(self) -> Record:
-        return Record(self.topic, self.key, self.headers, self.value)
+    def record(self, document: str = "") -> Record:
+        """For the bus, which gets the memo and the document's name, too; what is kept in memory keeps no memo."""
+        memo, self.memo = self.memo, None
+        return Record(self.topic, self.key, self.headers, self.value, memo=memo, document=document)
+
+    def stored(self) -> tuple[int, str, str, dict[str, str], bytes]:
+        return self.batch, self.topic, self.key, self.headers, self.value
 
 
 class Open(msgspec.Struct, array_like=True, frozen=True):
@@ -46,7 +54,8 @@ class Open(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Body(msgspec.Struct, Generic[S], array_like=True):
-    """What a row's body holds."""
+    """What a row's body holds. Rows of before, which are not `briefed`, have their outbox here and whole ids in `seen`;
+    now the outbox has a place of its own."""
 
     state: S
     seen: dict[str, int]
@@ -54,6 +63,14 @@ class Body(msgspec.Struct, Generic[S], array_like=True):
     lines: int
     outbox: list[Outgoing]
     errands: list[Open]
+    briefed: bool = False
+
+    def known(self) -> dict[str, int]:
+        """The marks of the messages seen. A `#` of before may have stood in an id or between id and digest."""
+        if self.briefed:
+            return self.seen
+        cut = {brief(*id.rsplit("#", 1)): at for id, at in self.seen.items() if "#" in id}
+        return {brief(id): at for id, at in self.seen.items()} | cut
 
 
 class Doc(msgspec.Struct, Generic[S]):
@@ -75,6 +92,16 @@ class Doc(msgspec.Struct, Generic[S]):
 
 class Bug(Exception):
     """A rule failed in a way it never should; the text names the rule and the kind of failure, no value."""
+
+
+def brief(id: str, digest: str = "") -> str:
+    """The mark by which a document remembers a message: 96 bits of its id, and behind a `#` those of its digest. Ids
+    are long, and made by anybody; tens of them stay with every case."""
+    return f"{_hashed(id)}#{_hashed(digest)}" if digest else _hashed(id)
+
+
+def _hashed(text: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:12]).decode()
 
 
 def derived(*parts: str) -> str:

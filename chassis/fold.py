@@ -14,7 +14,7 @@ import msgspec
 
 from chassis.bus import Record, partition_of
 from chassis.decision import Alarm, Answer, Command, Decider, Decision, Errand, Reject, State
-from chassis.document import Body, Bug, Doc, Open, Outgoing, derived, describe, span
+from chassis.document import Body, Bug, Doc, Open, Outgoing, brief, derived, describe, span
 from chassis.store import Row
 from contracts.event import Event
 from contracts.wire import Envelope, encode
@@ -56,7 +56,8 @@ TOUCH = Touch()
 
 
 class Message(msgspec.Struct):
-    """One message on its way to one document. `digest` tells commands with the same id but another content apart."""
+    """One message on its way to one document. `digest` tells commands with the same id but another content apart,
+    `source` what several parts of one portal say under the same id."""
 
     id: str
     body: Any
@@ -64,6 +65,12 @@ class Message(msgspec.Struct):
     digest: str = ""
     version: int | None = None
     context: Any = None
+    source: str = ""
+
+    @property
+    def mark(self) -> str:
+        """What the document remembers it by. A source holds no space."""
+        return brief(f"{self.source} {self.id}" if self.source else self.id, self.digest)
 
 
 class Folded(msgspec.Struct, Generic[S]):
@@ -94,6 +101,9 @@ class Folder(Generic[S]):
         self._source = f"/tongban/{service}"
         self._decoder = msgspec.json.Decoder(Body[decider.state])  # type: ignore[name-defined]
         self._encoder = msgspec.json.Encoder()
+        # Bytes stay bytes in MessagePack; nobody reads what is gone in a moment.
+        self._outbox = msgspec.msgpack.Decoder(list[Outgoing])
+        self._packed = msgspec.msgpack.Encoder()
         types = tuple(errands)
         self._errands = msgspec.json.Decoder(Union[types]) if types else None  # noqa: UP007
 
@@ -105,26 +115,29 @@ class Folder(Generic[S]):
         body = self._decoder.decode(row.body)
         errands = [shifted(open, shift) for open in body.errands] if shift else body.errands
         lease = row.lease + shift if row.lease is not None else None
-        outbox = [out for out in body.outbox if out.batch > acked] if row.batch > acked else []
+        kept = self._outbox.decode(row.outbox) if row.outbox else body.outbox
+        outbox = [out for out in kept if out.batch > acked] if row.batch > acked else []
         return Doc(
-            row.id, row.version, body.state, body.seen, body.said, body.lines, outbox, errands,
+            row.id, row.version, body.state, body.known(), body.said, body.lines, outbox, errands,
             row.due, lease, carry=row.batch > acked,
         )  # fmt: skip
 
-    def row(self, folded: Folded[S], owner: str, batch: int) -> Row:
-        """The row to write; fixes the batch of the events said now. A document with nothing to say carries no stamp, so
-        that the sweep for the events of the dead never looks at it."""
+    def row(self, folded: Folded[S], owner: str, batch: int, acked: int = 0) -> Row:
+        """The row to write; fixes the batch of the events said now, and drops those that this owner's mark `acked` has
+        reached. A document with nothing to say carries no stamp, so that the sweep for the events of the dead never
+        looks at it."""
         doc = folded.doc
         assert doc is not None
         for out in doc.outbox if folded.carry else folded.say:
             out.batch = batch
+        doc.outbox = [out for out in doc.outbox if out.batch > acked]
         state = doc.state
         return Row(
             kind=self.kind,
             id=doc.id,
             version=doc.version,
             shard=partition_of(doc.id, self.partitions),
-            body=self._encoder.encode(Body(state, doc.seen, doc.said, doc.lines, doc.outbox, doc.errands)),
+            body=self._encoder.encode(Body(state, doc.seen, doc.said, doc.lines, [], doc.errands, True)),
             owner=owner,
             batch=batch if doc.outbox else 0,
             due=doc.due,
@@ -133,6 +146,7 @@ class Folder(Generic[S]):
             order=state.order(),
             line=doc.lines - len(folded.append),
             lines=folded.append,
+            outbox=self._packed.encode([out.stored() for out in doc.outbox]) if doc.outbox else b"",
         )
 
     def fold(
@@ -159,8 +173,9 @@ class Folder(Generic[S]):
     def outgoing(self, event: Event | Record, id: str, sequence: int, cause: str, trace: str) -> list[Outgoing]:
         if isinstance(event, Record):
             return [Outgoing(0, event.topic, event.key, dict(event.headers), event.value)]
-        headers, value = encode(Envelope(id, self._source, sequence, event, cause, trace))
-        return [Outgoing(0, topic, key, headers, value) for topic, key in event.routes()]
+        envelope = Envelope(id, self._source, sequence, event, cause, trace)
+        headers, value = encode(envelope)
+        return [Outgoing(0, topic, key, headers, value, envelope) for topic, key in event.routes()]
 
 
 def shifted(open: Open, shift: float) -> Open:
@@ -265,10 +280,11 @@ class _Work(Generic[S]):
             self.changed = True
             return True
         seen = self.doc.seen if self.seen is None else self.seen
-        mark = f"{message.id}#{message.digest}" if message.digest else message.id
-        if mark in seen:
+        mark = message.mark
+        # A bare id of a portal's event is a mark of before sources were told apart: it is that event, whoever said it.
+        if mark in seen or (message.source and brief(message.id) in seen):
             return False
-        if message.digest and any(known.startswith(f"{message.id}#") for known in seen):
+        if message.digest and any(known.startswith(f"{brief(message.id)}#") for known in seen):
             raise Reject("idempotency_key_reused", "同一个 Idempotency-Key 不能用于不同的内容", "Idempotency-Key", 422)
         if isinstance(body, Command):
             if self.doc.version == 0 and not body.CREATES and not self.changed:
@@ -277,7 +293,7 @@ class _Work(Generic[S]):
                 raise Reject("version_changed", "办件已有变化, 请刷新后再试", "If-Match", 412)
         else:
             self._too_old(body)
-        decided = self._decide(body, self.now, message.id, message.trace)
+        decided = self._decide(body, self.now, message.id, message.trace, message.source)
         repeatable = bool(message.digest) or not isinstance(body, Command)
         if repeatable and (decided or self.doc.version or self.changed):
             if self.seen is None:
@@ -292,7 +308,7 @@ class _Work(Generic[S]):
         if forgets is not None and isinstance(event, Event) and event.at < self.now - forgets:
             raise Reject(TOO_OLD, "事件早于去重记录的保留期, 不能确定是否已经处理")
 
-    def _decide(self, body: Any, now: datetime, cause: str, trace: str) -> bool:
+    def _decide(self, body: Any, now: datetime, cause: str, trace: str, source: str = "") -> bool:
         """Runs the rule and takes its decision over; says whether there was one."""
         decision: Decision[S] | None = self.folder.decider.rule_for(body)(self.state, body, now)
         if decision is None:
@@ -301,12 +317,13 @@ class _Work(Generic[S]):
             self.changed = self.moved = True
         self.state = decision.state
         service, kind, id = self.folder.service, self.folder.kind, self.doc.id
+        root = f"{source} {cause}" if source else cause
         for ordinal, event in enumerate(decision.say):
             self.said += 1
-            event_id = derived(service, kind, id, cause, str(ordinal))
+            event_id = derived(service, kind, id, root, str(ordinal))
             self.say += self.folder.outgoing(event, event_id, self.said, cause, span(trace, event_id))
         for ordinal, errand in enumerate(decision.do):
-            errand_id = derived(service, kind, id, cause, "do", str(ordinal))
+            errand_id = derived(service, kind, id, root, "do", str(ordinal))
             lease = self.steady + self.folder.lease
             # Whoever finds it after a crash cannot know whether it was made; only this process may skip asking, and
             # anybody where making it is said apart.

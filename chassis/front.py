@@ -12,10 +12,15 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from chassis.english import ENGLISH
 from chassis.holding import listening
+from chassis.language import English
+from chassis.problems import PROBLEM, details
 from chassis.settings import ChassisSettings
 from chassis.welcome import missing, welcome
+from contracts.event import Problem
 
+WORDS = English(ENGLISH)
 HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "host", "content-length", "upgrade", "te", "trailer"})
 ASKING = aiohttp.ClientTimeout(total=3)
 """A service that takes longer to say how it is, is not well."""
@@ -74,10 +79,9 @@ class Front:
                 kept = {k: v for k, v in reply.headers.items() if k.lower() not in HOP}
                 return web.Response(body=await reply.read(), status=reply.status, headers=kept)
         except (aiohttp.ClientError, TimeoutError):
-            text = f'{{"title":"暂时不可用","status":503,"rule":"service_unavailable","detail":"{name}"}}'
-            return web.Response(
-                text=text, status=503, content_type="application/problem+json", headers={"Retry-After": "1"}
-            )
+            gone = (Problem(rule="service_unavailable", message="该服务暂时不可用, 请稍后再试"),)
+            text, own = details(503, gone, request.headers.get("Accept-Language"), WORDS)
+            return web.Response(body=text, status=503, content_type=PROBLEM, headers={"Retry-After": "1", **own})
 
     async def _ask_all(self, path: str) -> list[tuple[int, dict[str, Any]]]:
         async def one(port: int) -> tuple[int, dict[str, Any]]:

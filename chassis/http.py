@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import islice
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -26,34 +27,54 @@ from chassis.clock import Clock
 from chassis.decision import Caller, Reject
 from chassis.document import Bug
 from chassis.door import Asked, Page, Told
-from contracts.event import Problem
-from contracts.wire import MESSAGES, problems_of
+from chassis.language import English
+from chassis.pressure import AGAIN
+from chassis.problems import PROBLEM, Say, details, spoken, titled
+from chassis.reading import halves
+from contracts.event import Problem, brief
+from contracts.wire import MESSAGES, MOST_ERRORS, problems_of
 
 log = logging.getLogger("tongban")
 F = TypeVar("F", bound=Callable[..., Any])
 
-PROBLEM = "application/problem+json"
 KEY = re.compile(r"[\x21-\x7e]{1,128}")
-TITLES = {400: "请求有误", 401: "未登录", 403: "没有权限", 404: "没有找到", 405: "方法不允许", 409: "与当前状态冲突"}
-TITLES |= {412: "内容已有变化", 413: "内容过大", 415: "内容类型不支持", 422: "内容不符合规定"}
-TITLES |= {428: "须注明所见版本", 503: "暂时不可用"}
-MOST_PROBLEMS = 100
-"""Problems that one answer names, so that none is much larger than its question."""
 RULES = {400: "body_unreadable", 404: "no_such_path", 405: "method_not_allowed", 413: "body_too_large"}
 
 
-def problem(status: int, problems: tuple[Problem, ...], headers: dict[str, str] | None = None) -> Response:
-    """RFC 9457 problem details; `errors` names every field and rule."""
-    body = {
-        "type": f"urn:tongban:problem:{problems[0].rule}",
-        "title": TITLES.get(status, "处理失败"),
-        "status": status,
-        "detail": problems[0].message,
-        "rule": problems[0].rule,
-        "field": problems[0].field,
-        "errors": [p.model_dump() for p in problems],
-    }
-    return Response(msgspec.json.encode(body), status, headers, PROBLEM)
+def problem(
+    request: Request,
+    status: int,
+    problems: Sequence[Problem],
+    headers: Mapping[str, str] | None = None,
+    rule: str = "",
+) -> Response:
+    """RFC 9457 problem details in the language that the caller prefers."""
+    body, own = details(status, problems, request.headers.get("accept-language"), request.app.state.english, rule)
+    return Response(body, status, {**(headers or {}), **own}, PROBLEM)
+
+
+def saying(request: Request) -> Say:
+    """How sentences are said to this caller."""
+    return spoken(request.headers.get("accept-language"), request.app.state.english)[0]
+
+
+async def _whole(request: Request) -> None:
+    """Dependency of every route: a JSON body with half a character is refused before anybody keeps or digests it."""
+    if getattr(request.scope["route"], "body_field", None) is None:
+        return
+    body = await request.body()
+    try:
+        found = tuple(islice(halves(body, await request.json()), MOST_ERRORS)) if body else ()
+    except (ValueError, RecursionError):  # no JSON: the route itself says what it expects
+        return
+    if found:
+        raise Reject.of(found)
+
+
+async def busy(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers whoever is to come again later."""
+    again = (Problem(rule="overloaded", message="业务繁忙, 请稍后再试"),)
+    await problem(Request(scope), 503, again, {"Retry-After": str(AGAIN)})(scope, receive, send)
 
 
 async def _asked(
@@ -146,12 +167,32 @@ def refuses(words: Callable[[str], Mapping[str, Any]]) -> Callable[[F], F]:
     return marked
 
 
-class Measured:
-    """ASGI middleware: counts and times requests by service and status, never by path or person. Who reads a body that
-    says it is too large, or lies about that, gets HTTPException 413 instead of its rest."""
+def begins(endpoint: F) -> F:
+    """Decorates a route at which new work begins: where time is short, such requests are sent away first."""
+    endpoint.begins = True  # type: ignore[attr-defined]
+    return endpoint
 
-    def __init__(self, app: ASGIApp, clock: Clock, names: frozenset[str], body_limit: int) -> None:
+
+def begun_at(app: FastAPI) -> frozenset[str]:
+    """The paths of the routes at which new work begins."""
+    return frozenset(str(getattr(r, "path", "")) for r in app.routes if hasattr(getattr(r, "endpoint", None), "begins"))
+
+
+class Measured:
+    """ASGI middleware: counts and times requests by service and status, never by path or person. Whom the process has
+    no time for is told before his request costs anything. Who reads a body that says it is too large, or lies about
+    that, gets HTTPException 413 instead of its rest."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        clock: Clock,
+        names: frozenset[str],
+        body_limit: int,
+        refuses: Callable[[str, str, str], bool],
+    ) -> None:
         self.app, self.clock, self.names, self.body_limit = app, clock, names, body_limit
+        self.refuses = refuses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -169,7 +210,7 @@ class Measured:
                 size += len(message.get("body", b""))
                 if size <= self.body_limit:
                     return message
-            raise HTTPException(413, f"内容过大, 最多 {self.body_limit} 字节")
+            raise HTTPException(413)
 
         async def watched(message: Message) -> None:
             nonlocal status
@@ -177,8 +218,9 @@ class Measured:
                 status = message["status"]
             await send(message)
 
+        app: ASGIApp = busy if self.refuses(service, scope["method"], scope["path"]) else self.app
         try:
-            await self.app(scope, limited, watched)
+            await app(scope, limited, watched)
         finally:
             metrics.HTTP.labels(service, scope["method"], f"{status // 100}xx").inc()
             metrics.HTTP_SECONDS.labels(service).observe(self.clock.ticks() - began)
@@ -191,45 +233,47 @@ def application(
     body_limit: int,
     live: Callable[[], Awaitable[dict[str, Any]]],
     ready: Callable[[], Awaitable[dict[str, Any]]],
+    english: English,
+    refuses: Callable[[str, str, str], bool],
 ) -> FastAPI:
     """The empty application: error words, limits, health and metrics; services' routers are included by the suite."""
-    app: FastAPI = FastAPIOffline(title="Tongban 通办", redoc_url=None)
+    app: FastAPI = FastAPIOffline(title="Tongban 通办", redoc_url=None, dependencies=[Depends(_whole)])
+    app.state.english = english
 
     @app.exception_handler(Reject)
     async def on_reject(request: Request, error: Reject) -> Response:
         headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 and error.field == "Authorization" else None
-        return problem(error.status, error.problems, headers)
+        return problem(request, error.status, error.problems, headers, error.rule)
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> Response:
-        found = tuple(_problem(e) for e in error.errors()[:MOST_PROBLEMS])
+        found = brief(tuple(_problem(e) for e in error.errors()[:MOST_ERRORS]))
         malformed = any(p.rule == "json_invalid" for p in found)
-        return problem(400 if malformed else 422, found)
+        return problem(request, 400 if malformed else 422, found)
 
     @app.exception_handler(ValidationError)
     async def on_unreadable(request: Request, error: ValidationError) -> Response:
-        return problem(422, problems_of(error)[:MOST_PROBLEMS])
+        return problem(request, 422, problems_of(error))
 
     @app.exception_handler(Refused)
     async def on_http(request: Request, error: Refused) -> Response:
-        headers = dict(error.headers) if error.headers else None
-        rule, text = RULES.get(error.status_code, "http"), TITLES.get(error.status_code, "处理失败")
+        rule, text = RULES.get(error.status_code, "http"), titled(error.status_code)
         if error.status_code == 413:
-            text = error.detail
+            text = f"请求内容不得超过 {body_limit} 字节"
         words = getattr(request.scope.get("endpoint"), "refusal", None)
         if words is not None:
             return answer({**words(text), "rule": rule}, error.status_code)
-        return problem(error.status_code, (Problem(rule=rule, message=text),), headers)
+        return problem(request, error.status_code, (Problem(rule=rule, message=text),), error.headers)
 
     @app.exception_handler(ClientDisconnect)
     async def on_gone(request: Request, error: ClientDisconnect) -> Response:
         """Who hung up in the middle of a body hears nothing; what counts is that it is no failure of ours."""
-        return problem(400, (Problem(rule="body_cut_off", message=TITLES[400]),))
+        return problem(request, 400, (Problem(rule="body_cut_off", message=titled(400)),))
 
     @app.exception_handler(Exception)
     async def on_bug(request: Request, error: Exception) -> Response:
         log.error("request failed: %s", error if isinstance(error, Bug) else type(error).__name__)
-        return problem(500, (Problem(rule="internal_error", message="系统内部错误, 已记录"),))
+        return problem(request, 500, (Problem(rule="internal_error", message="系统内部错误, 已记录"),))
 
     @app.get("/live", include_in_schema=False)
     async def is_live() -> Response:
@@ -246,7 +290,7 @@ def application(
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     described.describe(app)
-    app.add_middleware(Measured, clock=clock, names=names, body_limit=body_limit)
+    app.add_middleware(Measured, clock=clock, names=names, body_limit=body_limit, refuses=refuses)
     return app
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
 """What Kafka takes in the name of a topic."""
@@ -21,29 +23,32 @@ HOST: Final = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
 HASHED: Final = re.compile(r"[A-Za-z0-9._-]{1,100}=[0-9a-f]{64}(:[a-z]+(\+[a-z]+)*)?")
 
 
-def kind(fits: Callable[[str], bool], expected: str) -> AfterValidator:
-    """A text that fits, or nothing."""
+@dataclass(frozen=True)
+class Kind:
+    """A text that fits, or nothing. To stand in `Annotated`, where the manual of settings finds `expected` as well."""
 
-    def check(value: str) -> str:
-        if value and not fits(value):
-            raise ValueError(expected)
+    fits: Callable[[str], bool]
+    expected: str
+
+    def check(self, value: str) -> str:
+        if value and not self.fits(value):
+            raise ValueError(self.expected)
         return value
 
-    return AfterValidator(check)
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
 
 
-def is_address(text: str, schemes: tuple[str, ...] = ("http", "https")) -> bool:
-    """Whether this is an absolute address of one of the schemes, with a host and no blanks."""
+def is_address(text: str) -> bool:
+    """Whether this is an absolute http(s) address, with a host and no blanks."""
     try:
         parts = urlsplit(text)
-        return (
-            parts.scheme in schemes
-            and bool(HOST.fullmatch(parts.netloc.rpartition("@")[2].partition(":")[0]) or parts.hostname)
-            and parts.port != 0
-            and not re.search(r"\s", text)
-        )
+        port = parts.port
     except ValueError:
         return False
+    host = parts.hostname or ""
+    named = HOST.fullmatch(host) or HOST.fullmatch(f"[{host}]")
+    return parts.scheme in ("http", "https") and bool(named) and port != 0 and not re.search(r"\s", text)
 
 
 def is_host_port(text: str) -> bool:
@@ -83,6 +88,14 @@ def _yaml(path: Path) -> Path:
     return path
 
 
+def _file(path: Path) -> Path:
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise ValueError(f"a file that can be read ({error.strerror})") from None
+    return path
+
+
 def _folder(path: Path) -> Path:
     if not path.is_dir():
         raise ValueError("a folder that exists")
@@ -119,19 +132,20 @@ def split(value: Any) -> Any:
 
 
 Port = Annotated[int, Field(ge=1, le=65535)]
-Address = Annotated[str, kind(is_address, "an address like https://host[:port][/path]")]
-HostPort = Annotated[str, kind(is_host_port, "host:port")]
-Listening = Annotated[str, kind(is_listening, "an IP address of this machine, or localhost")]
-BusAddress = Annotated[str, kind(is_bus, "kafka://host:port[,host:port], or empty for SQLite")]
-StoreAddress = Annotated[str, kind(is_store, "mongodb://[user:password@]host[:port], or empty for SQLite")]
+Address = Annotated[str, Kind(is_address, "an address like https://host[:port][/path]")]
+HostPort = Annotated[str, Kind(is_host_port, "host:port")]
+Listening = Annotated[str, Kind(is_listening, "an IP address of this machine, or localhost")]
+BusAddress = Annotated[str, Kind(is_bus, "kafka://host:port[,host:port], or empty for SQLite")]
+StoreAddress = Annotated[str, Kind(is_store, "mongodb://[user:password@]host[:port], or empty for SQLite")]
 YamlFile = Annotated[Path, AfterValidator(_yaml)]
+File = Annotated[Path, AfterValidator(_file)]
 Folder = Annotated[Path, AfterValidator(_folder)]
 DataKeys = Annotated[str, AfterValidator(_keys)]
 TagSecret = Annotated[str, AfterValidator(_tag_secret)]
 UPPER = BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value)
 HashedKeys = Annotated[
     str,
-    kind(
+    Kind(
         lambda text: all(HASHED.fullmatch(part.strip()) for part in text.split(",") if part.strip()),
         "name=sha256hex:scope+scope,… as `tongban key PORTAL` prints it",
     ),

@@ -189,10 +189,12 @@ class Line:
                 source.silent(describe(error), self.clock.ticks())
 
     async def lag(self) -> int:
+        """Records still to be read, without those of portals' topics that are left unread."""
         subscription = self.pipeline.subscription
-        lag = sum((await subscription.lag()).values()) if subscription is not None else 0
-        metrics.LAG.labels(self.name).set(lag)
-        return lag
+        found = await subscription.lag() if subscription is not None else {}
+        metrics.LAG.labels(self.name).set(sum(found.values()))
+        aside = self.pipeline.halts.aside()
+        return sum(count for (topic, _), count in found.items() if topic not in aside)
 
     async def _watch(self) -> None:
         """Raises Stalled when records wait and no batch was written for too long (a client that left its group and
@@ -210,7 +212,7 @@ class Line:
                 self._bus.silent(str(error), self.clock.ticks(), f"{self.name} reads")
                 waiting = True
             moved = self.pipeline.batches + self.pipeline.publisher.acked
-            if not waiting or moved != before or self.pipeline.stopped:
+            if not waiting or moved != before or self.pipeline.halts.all:
                 before, since = moved, self.clock.steady()
             elif self.clock.steady() - since > self.settings.stall:
                 raise Stalled(f"{self.name}: records wait and nothing moved for {self.settings.stall:.0f} s")
@@ -234,18 +236,20 @@ class Line:
 
     async def ready(self) -> dict[str, object]:
         """Able to serve: partitions held, outbox young, line not stopped, and bus and store did what was asked of them
-        last. Partners have no part in it."""
+        last. A portal's topic that is left unread is named and makes nobody else wait; partners have no part in it."""
         now = self.clock.ticks()
         troubles = {"bus": self._bus.trouble(now), "store": self._store.trouble(now)}
         state = {
             **{name: trouble or "ok" for name, trouble in troubles.items()},
             "assigned": len(self.pipeline.shards),
             "outbox_age": round(self.pipeline.publisher.age, 1),
-            "stopped": self.pipeline.stopped,
+            "stopped": self.pipeline.halts.all,
+            "halted": self.pipeline.halts.told(),
+            "refused": self.pipeline.publisher.refused,
             "parked": len(self.pipeline.parked),
             "learnt": self._learnt,
         }
-        well = not self.pipeline.stopped and self._learnt and not any(troubles.values())
+        well = not self.pipeline.halts.all and self._learnt and not any(troubles.values())
         ok = bool(self.pipeline.shards) and self.pipeline.publisher.age < 30 and well
         return {"ok": ok, **state}
 

@@ -41,6 +41,10 @@ LEFT = Gauge("tongban_partner_left", "Messages that a partner's account still pa
 RESTS = Gauge("tongban_partner_rests", "Whether a partner is left alone because it fails", ["service", "partner"])
 # Dead letters written; every one wants a person.
 DEAD = Counter("tongban_dead_letters_total", "Messages set aside as dead letters", ["service"])
+# Events that the bus will never take (too large, invalid); each is told as a dead letter in its stead.
+REFUSED = Counter("tongban_refused_total", "Events that the bus will never take", ["service"])
+# 1 while a topic is left unread after too many dead letters in a row.
+HALTED = Gauge("tongban_topic_halted", "Whether a topic is left unread", ["service", "topic"])
 # Cases whose later events wait behind a dead letter.
 PARKED = Gauge("tongban_parked_cases", "Cases parked behind a dead letter", ["service"])
 # HTTP requests by service, method and status class.

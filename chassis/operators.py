@@ -18,7 +18,8 @@ from chassis.parking import unpark
 
 
 def router(line: Line) -> APIRouter:
-    """`/operators/dead-letters` (list, show, replay, drop) and `/operators/documents/{kind}/{id}`."""
+    """`/operators/dead-letters` (list, show, replay, drop), `/operators/topics/{topic}/resume` and
+    `/operators/documents/{kind}/{id}`."""
     routes = APIRouter(prefix="/operators")
     door = line.door
 
@@ -33,6 +34,12 @@ def router(line: Line) -> APIRouter:
         items = [{"case": told.state.id, "waiting": len(told.state.letters) - 1, **view(told.state.letters[0])}
                  for told in found.items]  # fmt: skip
         return answer({"items": items, "next": found.next})
+
+    @routes.post("/topics/{topic}/resume")
+    async def resume(topic: str, by: Caller = officer("operator")) -> Response:
+        if not line.pipeline.halts.resume(topic):
+            raise Reject("not_halted", "这个主题没有停读", "topic", 404)
+        return answer({"topic": topic, "halted": line.pipeline.halts.told()})
 
     @routes.get("/dead-letters/{case}")
     async def show(case: str, by: Caller = officer("operator")) -> Response:
@@ -70,4 +77,5 @@ def view(letter: Letter) -> dict[str, Any]:
         "rule": letter.rule,
         "problem": letter.problem,
         "parked_at": letter.parked_at.isoformat(),
+        "left_out": letter.left_out,
     }

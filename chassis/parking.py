@@ -18,15 +18,15 @@ from chassis.store import Ref
 async def unpark(pipeline: Pipeline, key: str, *, drop: bool) -> int:
     """Replays (or drops) the first letter of a case, then what waits behind it, in order; returns how many remain.
 
-    A letter that is refused again stays where it is and stops the replay. A crash in between replays a letter again,
-    which its documents know by its id.
+    A letter that is refused again, or whose body is not kept here, stays where it is and stops the replay. A crash in
+    between replays a letter again, which its documents know by its id.
     """
     ref: Ref = (PARKED.kind, key)
     while True:
         letters = (await pipeline.documents.read([ref]))[ref].state.letters
         if not letters:
             return 0
-        if not drop and not await _replayed(pipeline, letters[0].record()):
+        if not drop and (letters[0].left_out or not await _replayed(pipeline, letters[0].record())):
             return len(letters)
         drop = False
         await pipeline.tell(ref, Message(f"unpark:{letters[0].id}", Unpark(id=letters[0].id)))

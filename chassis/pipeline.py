@@ -19,7 +19,9 @@ from chassis.decision import Decider, Errand, Reject
 from chassis.document import Bug, Doc, Open
 from chassis.documents import Documents
 from chassis.fold import TOO_OLD, TOUCH, Begin, Folded, Folder, Message
+from chassis.halts import Halts
 from chassis.inbox import Ask, Batch, Inbox
+from chassis.letters import place_of
 from chassis.owners import Owners
 from chassis.publisher import Publisher
 from chassis.routing import Poison, Router
@@ -49,7 +51,7 @@ class Pipeline:
         lease: float,
         dead_limit: int,
     ) -> None:
-        self.dead_limit = dead_limit
+        self.halts = Halts(service, dead_limit, clock)
         self.service, self.store, self.bus, self.clock = service, store, bus, clock
         self.owner, self.most = owner, batch
         self.inbox = Inbox(clock, batch)
@@ -62,12 +64,12 @@ class Pipeline:
         self.documents = Documents(store, self.folders, self.owners, self.publisher)
         self.run: Callable[[Ref, Open], None] = lambda ref, open: None
         self.batches = 0
-        self.dead_in_a_row = 0
         self.parked: set[str] = set()
         self._recalled = False
         self.shards: frozenset[int] = frozenset()
         self.caught_up = False
         self._behind: int | None = None
+        self._pressed: float | None = None
         self.changed = asyncio.Event()
         self._applied = {o: metrics.APPLIED.labels(service, o) for o in ("applied", "known", "rejected", "bug")}
         self._batches = metrics.BATCHES.labels(service)
@@ -81,20 +83,44 @@ class Pipeline:
         """Reads the bus until cancelled; at most one fetched batch waits while another is folded."""
         self.subscription = await self.bus.subscribe(self.service, topics, self._assigned, self._revoked)
         while True:
-            records = await self.subscription.fetch(self.most, 0.5)
+            self.subscription.pause(self.halts.unread(topics))
+            records = self._back(await self.subscription.fetch(self.most, 0.5), topics)
+            self.press(records)
             self._shard()
             if not self.caught_up:
                 await self._catch_up(len(records))
-            while self.stopped:
-                await self.clock.sleep(0.5)
             if records:
                 await self.inbox.offer(records)
 
+    def _back(self, records: list[Record], topics: Sequence[str]) -> list[Record]:
+        """Without what was on its way while its topic came to rest: that is read again when the topic goes on."""
+        unread = self.halts.unread(topics) if records else ()
+        for record in reversed(records if unread else ()):
+            if record.topic in unread and self.subscription is not None:
+                self.subscription.seek((record.topic, record.partition), record.offset)
+        return [record for record in records if record.topic not in unread] if unread else records
+
+    def press(self, records: Sequence[Record]) -> None:
+        """Notes since when every fetch has been full of what services say. Portals may send as much as they like: what
+        they send waits its turn, and nobody else is refused for it; so does what came while nobody read."""
+        full = len(records) == self.most and self.caught_up
+        if not full or sum(r.topic.startswith("portal.") for r in records) * 2 > len(records):
+            self._pressed = None
+        elif self._pressed is None:
+            self._pressed = self.clock.ticks()
+
+    @property
+    def pressed(self) -> float:
+        """Seconds for which reading has been at its limit."""
+        return self.clock.ticks() - self._pressed if self._pressed is not None else 0.0
+
     async def _catch_up(self, fetched: int) -> None:
-        """Counts off what waited when the partitions were taken; more may come all the time."""
+        """Counts off what waited when the partitions were taken; more may come all the time. Where nothing comes it is
+        counted anew: there may be gaps on the bus, and topics that have been halted since."""
         assert self.subscription is not None
-        if self._behind is None:
-            self._behind = sum((await self.subscription.lag()).values())
+        if self._behind is None or not fetched:
+            aside = self.halts.aside()
+            self._behind = sum(n for (topic, _), n in (await self.subscription.lag()).items() if topic not in aside)
         self._behind -= fetched
         self.caught_up = bool(self.shards) and self._behind <= 0
 
@@ -132,7 +158,7 @@ class Pipeline:
             if not found:
                 self.documents.unsure.clear()
                 break
-        self._count_dead(batch, poison)
+        self.halts.count(batch.records, poison.keys(), self.router.hears)
         self.publisher.commit({(r.topic, r.partition): r.offset + 1 for r in batch.records}, self.subscription)
 
     async def recall(self) -> None:
@@ -151,7 +177,7 @@ class Pipeline:
         behind = set(self.parked)
         for index, record in enumerate(batch.records):
             bad = poison.get(index)
-            if bad is None and record.key not in behind:
+            if bad is None and not (behind and place_of(record) in behind):
                 try:
                     for ref, message in self.router.route(record):
                         message.context = index
@@ -160,9 +186,10 @@ class Pipeline:
                 except Poison as error:
                     bad = poison[index] = error
             if bad is not None or self.router.hears(record):
-                behind.add(record.key)
-                park = Park(record, bad.rule if bad else "", bad.text if bad else "", self.service)
-                work[(PARKED.kind, record.key)].append(Message(park.id, park))
+                place = place_of(record, bad is not None and bad.alone)
+                behind.add(place)
+                park = Park(record, bad.rule if bad else "", bad.text if bad else "", self.service, place)
+                work[(PARKED.kind, place)].append(Message(park.id, park))
         for ref, message in batch.messages:
             work[ref].append(message)
         for ask in batch.asks:
@@ -197,7 +224,8 @@ class Pipeline:
             number = self.batches
             again = bool(refused or free)
             changed = {} if again else {ref: f for ref, f in folded.items() if f.doc is not None}
-            rows = [self.folders[ref[0]].row(f, self.owner, number) for ref, f in changed.items()]
+            acked = self.publisher.acked
+            rows = [self.folders[ref[0]].row(f, self.owner, number, acked) for ref, f in changed.items()]
             # Whatever is concluded without a write (a refusal, nothing to do) was concluded from what others may have
             # changed since it was read.
             compare = {ref: self.documents.cache[ref].version for ref in folded.keys() - changed.keys() - fresh}
@@ -243,8 +271,7 @@ class Pipeline:
                 continue
             doc = result.doc
             if doc is not None:
-                say += [out.record() for out in (doc.outbox if result.carry else result.say)]
-                doc.outbox = [out for out in doc.outbox if out.batch > self.publisher.acked]
+                say += [out.record(f"{ref[0]}/{ref[1]}") for out in (doc.outbox if result.carry else result.say)]
                 self.documents.cache[ref] = doc
                 for open in result.run:
                     self.run(ref, open)
@@ -282,22 +309,6 @@ class Pipeline:
         waits = bool(doc.state.letters)
         (self.parked.add if waits else self.parked.discard)(key)
         metrics.PARKED.labels(self.service).set(len(self.parked))
-
-    def _count_dead(self, batch: Batch, poison: Mapping[int, Poison]) -> None:
-        """Dead letters in a row, over the records that this service hears."""
-        if not poison and not self.dead_in_a_row:
-            return
-        for index, record in enumerate(batch.records):
-            if index in poison:
-                metrics.DEAD.labels(self.service).inc()
-                self.dead_in_a_row += 1
-            elif self.router.hears(record):
-                self.dead_in_a_row = 0
-
-    @property
-    def stopped(self) -> bool:
-        """Too many dead letters in a row: something is wrong with more than one message, so reading has stopped."""
-        return self.dead_in_a_row >= self.dead_limit
 
     # -- partitions ----------------------------------------------------------------------------------------------
 

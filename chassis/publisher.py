@@ -6,14 +6,18 @@ One per service; this module must never import a driver, or decide anything.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from chassis import metrics, reach
-from chassis.bus import Bus, BusDown, Partition, Record, Subscription
+from chassis.bus import Bus, BusDown, Partition, Record, Refused, Subscription
 from chassis.clock import Clock
+from chassis.letters import refused
 from chassis.store import Store, StoreDown
+
+log = logging.getLogger("tongban")
 
 MOST_WAITING = 4000
 """Records waiting for acknowledgement beyond which the pipeline stops folding: no bus client bounds its buffer."""
@@ -31,11 +35,12 @@ class Due:
 
 class Publisher:
     """An ordered queue in front of the bus. `acked` is the newest batch all of whose events are acknowledged; after a
-    crash, whoever finds a document with a newer stamp says its events again."""
+    crash, whoever finds a document with a newer stamp says its events again. `refused` counts what the bus refused."""
 
     def __init__(self, service: str, bus: Bus, store: Store, clock: Clock, owner: str) -> None:
         self.service, self.bus, self.store, self.clock, self.owner = service, bus, store, clock, owner
         self.acked = 0
+        self.refused = 0
         self._queue: deque[Due] = deque()
         self._subscription: Subscription | None = None
         self._wake = asyncio.Event()
@@ -82,7 +87,7 @@ class Publisher:
             records = [record for entry in due for record in entry.records]
             try:
                 if records:
-                    await self.bus.publish(records)
+                    await self._say(records)
                     self._published.inc(len(records))
                 await self._commit(due)
             except BusDown as error:
@@ -97,6 +102,22 @@ class Publisher:
             self._waiting -= len(records)
             if self._waiting <= MOST_WAITING:
                 self._free.set()
+
+    async def _say(self, records: list[Record]) -> None:
+        """What the bus will never take is told on `<service>.dead` instead, and the line goes on. Raises BusDown."""
+        try:
+            await self.bus.publish(records)
+        except Refused as error:
+            letters = [refused(self.service, records[index], rule) for index, rule in error.rules.items()]
+            try:
+                await self.bus.publish(letters)
+            except Refused as again:
+                log.error("no dead letter for: %s", again, extra={"service": self.service})
+            self.refused += len(letters)
+            metrics.REFUSED.labels(self.service).inc(len(letters))
+            for letter in letters:
+                what = (letter.headers["tb_rule"], letter.headers.get("ce_type", "-"), letter.headers["tb_document"])
+                log.error("the bus refuses for good: %s %s of %s", *what, extra={"service": self.service})
 
     async def _commit(self, due: list[Due]) -> None:
         offsets: dict[Partition, int] = {}

@@ -37,6 +37,7 @@ class Service:
     """What the chassis plugs into bus, store and clock. `routes` gets the door and returns the service's own router,
     mounted under `/<name>`; `learn` fetches what every process must know although only one writes it: awaited
     before the first message (a failure ends the start) and about every second after (a failure makes it unready);
+    `english` holds what its refusals say in that language, by the Chinese sentence (see `chassis.language`);
     `close` are awaited at shutdown (HTTP sessions of runners); at `/` stand its `title`, what it is
     `about` (in Chinese, and behind ` · ` in English), and as `links` what is worth a look without being an officer."""
 
@@ -45,6 +46,7 @@ class Service:
     errands: Mapping[type[Errand], Runner] = field(default_factory=dict)
     routes: Callable[[Door], APIRouter] | None = None
     learn: Callable[[Door], Awaitable[None]] | None = None
+    english: Mapping[str, str] = field(default_factory=dict)
     close: tuple[Callable[[], Any], ...] = ()
     title: str = ""
     about: str = ""

@@ -35,7 +35,7 @@ from chassis.suite import Build, Suite, Unopened, calendar, chosen, discover
 T = TypeVar("T")
 log = logging.getLogger("tongban")
 
-LATE: Final = 15.0
+LATE: Final = 30.0
 """Seconds after which a suite that is not ready says what it waits for."""
 LOOK: Final = 0.1
 

@@ -149,7 +149,8 @@ def expectation(info: FieldInfo) -> str:
             f"{word} {getattr(bound, name)}" for bound in info.metadata for name, word in BOUNDS if hasattr(bound, name)
         ]
         return f"a {'whole ' if annotation is int else ''}number {' and '.join(bounds)}".strip()
-    return "a text"
+    known = [kind.expected for kind in info.metadata if isinstance(kind, kinds.Kind)]
+    return known[0] if known else "a path" if annotation is Path else "a text"
 
 
 class ChassisSettings(Section):
@@ -169,6 +170,37 @@ class ChassisSettings(Section):
     mongo_driver: Literal["motor", "pymongo"] = Field(
         "motor", description="MongoDB driver: motor, or pymongo for its AsyncMongoClient."
     )
+    record_limit: int = Field(
+        1_000_000,
+        ge=100_000,
+        le=100_000_000,
+        description="Largest record in bytes that the bus takes; on Kafka a little less than the topics' "
+        "max.message.bytes.",
+    )
+    kafka_tls: bool = Field(False, description="Whether Kafka is spoken to over TLS.")
+    kafka_ca: kinds.File | None = Field(None, description="PEM file of the authority that signed Kafka's certificates.")
+    kafka_cert: kinds.File | None = Field(
+        None, description="PEM file of our own certificate for Kafka, with its chain."
+    )
+    kafka_key: kinds.File | None = Field(None, description="PEM file of the key of that certificate.")
+    kafka_key_password: str = Field("", repr=False, description="Password of that key, where it has one.")
+    kafka_login: Literal["none", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = Field(
+        "none", description="How we log in to Kafka (SASL): PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER."
+    )
+    kafka_user: str = Field("", description="Our name at Kafka; one principal per service.")
+    kafka_password: str = Field("", repr=False, description="Our password at Kafka.")
+    kafka_token: kinds.File | None = Field(
+        None, description="File with the bearer token for OAUTHBEARER; read at every login, so that it may be renewed."
+    )
+    mongo_user: str = Field("", description="Our name at MongoDB (SCRAM).")
+    mongo_password: str = Field("", repr=False, description="Our password at MongoDB.")
+    mongo_auth_source: str = Field("admin", description="Database at MongoDB that knows our name.")
+    mongo_tls: bool = Field(False, description="Whether MongoDB is spoken to over TLS.")
+    mongo_ca: kinds.File | None = Field(
+        None, description="PEM file of the authority that signed MongoDB's certificates."
+    )
+    mongo_cert: kinds.File | None = Field(None, description="PEM file of our own certificate and key for MongoDB.")
+    mongo_key_password: str = Field("", repr=False, description="Password of that key, where it has one.")
     partitions: int = Field(
         8, ge=1, le=1000, description="Partitions of every topic; the most replicas a service can have."
     )
@@ -220,12 +252,23 @@ class ChassisSettings(Section):
         description="Most calls under way at once, per lane, of which the partner could never say that it did not get "
         "them (Tencent SMS, e-mail): so many can be lost when a process dies.",
     )
+    inbox: int = Field(
+        500,
+        ge=1,
+        le=100_000,
+        description="Commands waiting per service beyond which others are answered 503 at once.",
+    )
     errands: int = Field(50, ge=1, le=1000, description="Most errands under way at once, per service.")
     body_limit: int = Field(1_000_000, ge=1000, le=100_000_000, description="Largest HTTP request body in bytes.")
     stall: float = Field(
         60.0, gt=0, le=3600, description="Seconds of lag without progress after which a process ends itself."
     )
-    dead_in_a_row: int = Field(20, ge=1, le=10_000, description="Dead letters in a row that stop the line.")
+    dead_in_a_row: int = Field(
+        20,
+        ge=1,
+        le=10_000,
+        description="Dead letters in a row after which a portal's topic rests a while; any other stops all.",
+    )
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], kinds.UPPER] = Field(
         "INFO", description="Log level: DEBUG, INFO, WARNING, ERROR or CRITICAL."
     )

@@ -23,7 +23,15 @@ T = TypeVar("T")
 BUSY = 10.0
 """Seconds that a write waits in its thread for a stranger (an sqlite3 shell) to give the lock up."""
 
-PRAGMAS = ("journal_mode=WAL", "cache_size=-2000")
+PRAGMAS = (
+    "journal_mode=WAL",
+    # 2 MB a connection. A transaction may hold more: written out early, its pages would be written twice.
+    "cache_size=-2000",
+    "cache_spill=OFF",
+    "temp_store=MEMORY",
+    # 16 MB of log before it is folded into the file: a page that changes often is then copied once, not every time.
+    "wal_autocheckpoint=4000",
+)
 
 
 MARK = struct.Struct("<d")

@@ -24,15 +24,19 @@ from chassis.bus import BusDown
 from chassis.clock import Clock
 from chassis.decision import Reject
 from chassis.discovery import modules
+from chassis.english import ENGLISH
 from chassis.holding import listening
-from chassis.http import answer, application
+from chassis.http import answer, application, begun_at
+from chassis.language import English
 from chassis.line import Line
+from chassis.pressure import Pressure
 from chassis.sealing import Keyring, load_keyring
 from chassis.service import Parts, Service
 from chassis.settings import ChassisSettings, plain, together
 from chassis.store import StoreDown
 from chassis.welcome import entry, welcome
 from chassis.workdays import Calendar, CalendarError
+from contracts import english as contracts_english
 from contracts.event import SHANGHAI
 
 Build = Callable[[Parts], Service]
@@ -99,6 +103,7 @@ class Suite:
             for s in services
         ]
         self.officers = Officers(settings.oidc_issuer, settings.oidc_audience, self.clock)
+        self.pressure = Pressure({line.name: line.pipeline for line in self.lines}, settings.inbox)
         self.app = self._application()
         self.started = asyncio.Event()
         self._listening: Callable[[], bool] = lambda: False
@@ -110,6 +115,8 @@ class Suite:
             body_limit=self.settings.body_limit,
             live=self.live,
             ready=self.ready,
+            english=English(contracts_english.ENGLISH, ENGLISH, *(line.service.english for line in self.lines)),
+            refuses=self.pressure.refuses,
         )
         app.state.officers = self.officers
         app.state.portals = Portals(self.settings.portal_keys)
@@ -117,6 +124,7 @@ class Suite:
             if line.service.routes is not None:
                 app.include_router(line.service.routes(line.door), prefix=f"/{line.name}", tags=[line.name])
             app.include_router(operators.router(line), prefix=f"/{line.name}", tags=["operators"])
+        self.pressure.begins = begun_at(app)
         self._clock_routes(app)
         entries = [entry(line.service) for line in self.lines]
 
@@ -214,6 +222,7 @@ class Suite:
         await self.bus.open()
         names = {topic for line in self.lines for topic in line.topics} | {"case"}
         names |= {f"{kind}.{portal}" for portal in self.settings.portals for kind in ("portal", "answers")}
+        names |= {f"answers.{portal}" for portal in self.app.state.portals.applying}
         names |= {f"{line.name}.dead" for line in self.lines}
         try:
             await self.bus.ensure(dict.fromkeys(sorted(names), self.settings.partitions))

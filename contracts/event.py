@@ -48,6 +48,33 @@ class Problem(Shape):
     message: str
 
 
+MOST_PROBLEMS = 100
+"""Problems of one answer; the last one says that there were more."""
+LONGEST = 120
+"""Characters of a rule, a field or a sentence in an answer."""
+
+
+def brief(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    """Problems as they may be answered: long texts end in an ellipsis, and what is too much is counted, not named. So
+    an answer is at most some tens of kilobytes, whatever somebody has sent."""
+    if len(problems) > MOST_PROBLEMS:
+        left = len(problems) - MOST_PROBLEMS + 1
+        problems = (*problems[: MOST_PROBLEMS - 1], Problem(rule="more_problems", message=f"另有 {left} 处问题未列出"))
+    return tuple(_short(problem) for problem in problems)
+
+
+def _short(problem: Problem) -> Problem:
+    if max(len(problem.rule), len(problem.field or ""), len(problem.message)) <= LONGEST:
+        return problem
+    field = problem.field and cut(problem.field)
+    return Problem(rule=cut(problem.rule), field=field, message=cut(problem.message))
+
+
+def cut(text: str, most: int = LONGEST) -> str:
+    """The text, or its beginning and an ellipsis."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 class Limit(Shape):
     """One running clock (domain rules 1 to 7). `start` is the event it counts from, `last_day` the last counted day
     (期限届满日), `overdue_at` 00:00 of the following calendar day, or the exact moment for a limit in hours."""
@@ -174,6 +201,11 @@ def kept_days(topic: str) -> int:
 def type_name(cls: type[Event]) -> str:
     """The CloudEvents type: `tongban.<type>.v<version>`."""
     return f"tongban.{cls.TYPE}.v{cls.VERSION}"
+
+
+def source_of(publisher: str) -> str:
+    """The CloudEvents source under which a service speaks, its notes (`<service>.notes`) too: `/tongban/<service>`."""
+    return f"/tongban/{publisher.partition('.')[0]}"
 
 
 class CaseEvent(Event):

@@ -98,8 +98,8 @@ def headers() -> Json:
     """The headers of a record in CloudEvents 1.0 Kafka binary mode."""
     required = {
         "ce_specversion": text("CloudEvents version", const="1.0"),
-        "ce_id": text("Event id; the same event said again has the same id, and is to be dropped", minLength=1),
-        "ce_source": text("Who says it: `/tongban/<service>`, or the portal's own URI", minLength=1),
+        "ce_id": text("Event id; the same event said again has the same source and id, and is dropped", minLength=1),
+        "ce_source": text("Who says it: `/tongban/<service>`, or a URI of the portal's own", minLength=1),
         "ce_type": text("`tongban.<type>.v<version>`", pattern=r"^tongban\.[a-z_]+\.v[0-9]+$"),
     }
     optional = {
@@ -116,11 +116,13 @@ def headers() -> Json:
 def dead_headers() -> Json:
     """The headers that a dead letter carries beside those of the message itself."""
     added = {
-        "tb_topic": text("Topic it was read from"),
+        "tb_topic": text("Topic it was read from, or was to be said on"),
         "tb_partition": text("Partition it was read from", pattern=r"^[0-9]+$"),
         "tb_offset": text("Offset it was read at", pattern=r"^[0-9]+$"),
         "tb_rule": text("Rule it breaks"),
         "tb_problem": text("Fields and rules, no values"),
+        "tb_size": text("Bytes of a body that is too large to be repeated here", pattern=r"^[0-9]+$"),
+        "tb_document": text("`<kind>/<id>` of the document that says it, where the bus will never take an event"),
         "tb_kind": text("Kind of document, where an alarm failed instead of a message"),
     }
     return {"type": "object", "required": ["tb_rule", "tb_problem"], "properties": added}
@@ -146,9 +148,10 @@ def asyncapi() -> Json:
         "info": {
             "title": "Tongban 通办",
             "version": "1.0.0",
-            "description": "Events of the government-services suite: CloudEvents 1.0, Kafka binary mode, JSON bodies. "
-            "Delivery is at least once: drop an event whose `ce_id` you have seen. Writers are closed, readers must "
-            "ignore fields that they do not know.",
+            "description": "Events of the government-services suite: CloudEvents 1.0, Kafka binary mode, JSON bodies "
+            "(structured mode with JSON is read as well). "
+            "Delivery is at least once: drop an event whose `ce_source` and `ce_id` you have seen. Writers are closed, "
+            "readers must ignore fields that they do not know.",
         },
         "defaultContentType": wire.CONTENT_TYPE,
         "channels": {name: channel(name, members[name]) for name in ADDRESSES},
@@ -208,7 +211,7 @@ def dead_letter() -> Json:
     return {
         "name": "dead_letter",
         "title": "Dead letter",
-        "summary": "A message set aside: its own headers and body as they came, be they readable or not.",
+        "summary": "A message set aside: its headers, and its body as it came (unless it is large), readable or not.",
         "contentType": "application/octet-stream",
         "headers": {"$ref": "#/components/schemas/dead_headers"},
         "bindings": kafka(key=text("Key of the message")),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import AwareDatetime, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, StringConstraints
 
 from contracts.event import (
     CaseEvent,
@@ -21,6 +21,7 @@ from contracts.event import (
     Sealed,
     Shape,
     SubmissionId,
+    brief,
 )
 from contracts.words import Channel, DeliveryMethod
 
@@ -59,7 +60,7 @@ class Bounced(Event):
     PUBLISHER: ClassVar[str] = "intake"
     portal: PortalName
     submission: SubmissionId
-    problems: tuple[Problem, ...]
+    problems: Annotated[tuple[Problem, ...], AfterValidator(brief)]
 
     def subject(self) -> str:
         return self.submission

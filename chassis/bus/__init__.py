@@ -16,8 +16,9 @@ Moved = Callable[[frozenset[Partition]], Awaitable[None]]
 
 
 class Record(msgspec.Struct):
-    """One record. `offset` and `partition` are -1 until the bus has given them; `headers` are text, `value` bytes
-    that may be anything at all."""
+    """One record. `offset` and `partition` are -1 until the bus has given them. `headers` are text: what was no UTF-8
+    holds U+FFFD, of a repeated name the last value counts, and a null one is absent. A null key is empty, and so is a
+    null `value`, which otherwise are bytes that may be anything at all."""
 
     topic: str
     key: str
@@ -27,10 +28,28 @@ class Record(msgspec.Struct):
     offset: int = -1
     memo: object = None
     """The decoded envelope, so that five services in one process decode once."""
+    document: str = ""
+    """Which document says it, as `<kind>/<id>`, while it is on its way to the bus."""
+
+
+TOO_LARGE, UNWRITABLE, INVALID = "record_too_large", "record_unwritable", "record_invalid"
+"""Why a bus will never take a record."""
+RECORD_LIMIT = 1_000_000
+"""Bytes of a record (key, headers, value) that a bus takes unless told otherwise: Kafka's own default, less what a
+batch adds to it."""
 
 
 class BusDown(Exception):
     """The bus cannot be reached or did not acknowledge in time; nothing is known of what was being published."""
+
+
+class Refused(Exception):
+    """The bus will never take some records, however often they are said: `rules` names the rule for each by its index.
+    All others of the same call are acknowledged."""
+
+    def __init__(self, rules: Mapping[int, str]) -> None:
+        super().__init__(", ".join(f"{index}: {rule}" for index, rule in rules.items()))
+        self.rules = rules
 
 
 class Subscription(Protocol):
@@ -48,6 +67,9 @@ class Subscription(Protocol):
 
     def seek(self, partition: Partition, offset: int) -> None: ...
 
+    def pause(self, topics: frozenset[str]) -> None:
+        """From now on exactly these topics are left unread; others go on, and so do these once they are left out."""
+
     async def lag(self) -> dict[Partition, int]:
         """Records not yet fetched and committed, per assigned partition."""
 
@@ -62,7 +84,8 @@ class Bus(Protocol):
     async def open(self) -> None: ...
 
     async def publish(self, records: Sequence[Record]) -> None:
-        """Returns after every record is acknowledged, in order per key. Raises BusDown; then all may be said again."""
+        """Returns after every record is acknowledged, in order per key. Raises BusDown; then all may be said again.
+        Raises Refused for what will never be taken, after all the rest is acknowledged."""
 
     async def subscribe(self, group: str, topics: Sequence[str], on_assigned: Moved, on_revoked: Moved) -> Subscription:
         """Join a group. Both callbacks are awaited before records of a moved partition flow; `on_revoked` may take as

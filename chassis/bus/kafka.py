@@ -1,6 +1,6 @@
-"""The bus on Apache Kafka, through aiokafka with every setting that its defaults get wrong.
+"""The bus on Apache Kafka, through aiokafka with every setting that its defaults get wrong: topics and publishing.
 
-The only module that imports aiokafka; it must never import a store, HTTP or a service.
+With `chassis.bus.kafka_member` the only module that imports aiokafka; it must never import a store, HTTP or a service.
 """
 
 from __future__ import annotations
@@ -8,15 +8,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import IllegalStateError, KafkaError, TopicAlreadyExistsError
+from aiokafka.errors import (
+    BrokerResponseError,
+    CorruptRecordException,
+    InvalidTimestampError,
+    InvalidTopicError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    PolicyViolationError,
+    RecordListTooLargeError,
+    TopicAlreadyExistsError,
+    UnsupportedForMessageFormatError,
+    kafka_errors,
+)
 
-from chassis.bus import BusDown, Moved, Partition, Record, partition_of
+from chassis.bus import INVALID, RECORD_LIMIT, TOO_LARGE, UNWRITABLE, BusDown, Moved, Record, Refused, partition_of
+from chassis.bus.kafka_member import KafkaSubscription, Listener, quietly
 from chassis.clock import Clock
 from contracts.event import kept_days
 
@@ -24,21 +37,60 @@ log = logging.getLogger("tongban")
 
 ACK_WITHIN = 20.0
 """Seconds for the acknowledgement of a batch; an idempotent one never expires (aiokafka docs/producer.rst)."""
-COMMIT_WITHIN = 5.0
-"""Seconds; while the broker is down aiokafka waits for it instead of failing."""
 BATCH_BYTES = 256 * 1024
 """One batch per partition is in flight, so this over the round trip is the ceiling; the default is 16 KiB."""
 DAY_MS = 86_400_000
 
 
+class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]
+    """What Kafka answers to a record that its broker has looked into; aiokafka 0.14 takes it for an unknown error."""
+
+    errno = 87
+    message = "INVALID_RECORD"
+
+
+kafka_errors.setdefault(InvalidRecordError.errno, InvalidRecordError)
+
+LASTING: dict[type[BaseException], str] = {
+    MessageSizeTooLargeError: TOO_LARGE,
+    RecordListTooLargeError: TOO_LARGE,
+    InvalidRecordError: INVALID,
+    CorruptRecordException: INVALID,
+    InvalidTimestampError: INVALID,
+    InvalidTopicError: INVALID,
+    PolicyViolationError: INVALID,
+    UnsupportedForMessageFormatError: INVALID,
+    TypeError: UNWRITABLE,
+    AttributeError: UNWRITABLE,
+    ValueError: UNWRITABLE,
+}
+"""Failures that are the record's own: it would meet them again for ever. All others pass, or are mended outside
+(rights, a topic that is not there), and are told as an outage."""
+
+
+def lasting(error: BaseException) -> str:
+    """The rule by which the broker will never take the record that met this error; empty where it may yet."""
+    return next((rule for kind, rule in LASTING.items() if isinstance(error, kind)), "")
+
+
 class KafkaBus:
     """`kafka://host:port[,host:port]`. All topics have the same number of partitions, so that the range assignor gives
-    one member the same partition numbers of every topic it reads."""
+    one member the same partition numbers of every topic it reads. `access` is what every client needs to get in; see
+    `chassis.bus.kafka_access`."""
 
-    def __init__(self, url: str, partitions: int, replication: int, clock: Clock) -> None:
+    def __init__(
+        self,
+        url: str,
+        partitions: int,
+        replication: int,
+        clock: Clock,
+        limit: int = RECORD_LIMIT,
+        access: Mapping[str, Any] | None = None,
+    ) -> None:
         self.servers = url.removeprefix("kafka://").rstrip("/")
         self.name = f"Kafka {self.servers}"
-        self.partitions, self.replication, self.clock = partitions, replication, clock
+        self.partitions, self.replication, self.clock, self.limit = partitions, replication, clock, limit
+        self._access = {"bootstrap_servers": self.servers, **(access or {})}
         self._producer: Any = None
         self._making = asyncio.Lock()
         self._subscriptions: list[KafkaSubscription] = []
@@ -51,51 +103,83 @@ class KafkaBus:
         async with self._making:
             if self._producer is None:
                 producer = AIOKafkaProducer(
-                    bootstrap_servers=self.servers,
+                    **self._access,
                     enable_idempotence=True,
                     acks="all",
                     compression_type="zstd",
                     linger_ms=2,
                     max_batch_size=BATCH_BYTES,
+                    max_request_size=self.limit,
                     request_timeout_ms=10_000,
                     retry_backoff_ms=50,
                 )
                 try:
                     await producer.start()
                 except (KafkaError, OSError) as error:
-                    await _quietly(producer.stop())
+                    await quietly(producer.stop())
                     raise BusDown(f"{type(error).__name__}") from None
                 self._producer = producer
             return self._producer
 
     async def publish(self, records: Sequence[Record]) -> None:
-        """Sends in order and waits for every acknowledgement. After any failure the producer is thrown away: one that
-        met OutOfOrderSequenceNumber never recovers (aiokafka #1017), and a new one may say everything again."""
+        """Sends in order and waits for every acknowledgement. A broker fails whole batches: what failed beside a record
+        that it will never take is said again one by one."""
+        refused: dict[int, str] = {}
+        failed = await self._send(records, range(len(records)), refused)
+        if any(lasting(error) for error in failed.values()):
+            for index in sorted(failed):
+                error = (await self._send(records, [index], refused)).get(index)
+                if error is None:
+                    continue
+                if not (rule := lasting(error)):
+                    raise BusDown(f"not acknowledged: {type(error).__name__}")
+                refused[index] = rule
+        elif failed:
+            raise BusDown(f"not acknowledged: {type(failed[min(failed)]).__name__}")
+        if refused:
+            raise Refused(refused)
+
+    async def _send(
+        self, records: Sequence[Record], chosen: Iterable[int], refused: dict[int, str]
+    ) -> dict[int, BaseException]:
+        """What the broker answered to each record that it did not acknowledge; what the client itself will not send is
+        `refused`. After any failure the producer is thrown away: one that met OutOfOrderSequenceNumber never recovers
+        (aiokafka #1017), and a new one may say everything again."""
         producer = await self._produce()
+        acks: dict[int, Any] = {}
         try:
             async with asyncio.timeout(ACK_WITHIN):
-                acks = [
-                    await producer.send(
-                        r.topic,
-                        r.value,
-                        key=r.key.encode(),
-                        partition=partition_of(r.key, self.partitions),
-                        headers=[(name, value.encode()) for name, value in r.headers.items()],
-                    )
-                    for r in records
-                ]
-                await asyncio.gather(*acks)
+                for index in chosen:
+                    record = records[index]
+                    try:
+                        acks[index] = await producer.send(
+                            record.topic,
+                            record.value,
+                            key=record.key.encode(),
+                            partition=partition_of(record.key, self.partitions),
+                            headers=[(name, value.encode()) for name, value in record.headers.items()],
+                        )
+                    except tuple(LASTING) as error:
+                        refused[index] = lasting(error)
+                answers = await asyncio.gather(*acks.values(), return_exceptions=True)
         except (KafkaError, TimeoutError, OSError) as error:
-            if self._producer is producer:
-                self._producer = None
-                await _quietly(asyncio.wait_for(producer.stop(), 5))
+            await self._drop(producer)
             raise BusDown(f"not acknowledged: {type(error).__name__}") from None
+        failed = {index: each for index, each in zip(acks, answers, strict=True) if isinstance(each, BaseException)}
+        if failed:
+            await self._drop(producer)
+        return failed
+
+    async def _drop(self, producer: Any) -> None:
+        if self._producer is producer:
+            self._producer = None
+            await quietly(asyncio.wait_for(producer.stop(), 5))
 
     async def subscribe(
         self, group: str, topics: Sequence[str], on_assigned: Moved, on_revoked: Moved
     ) -> KafkaSubscription:
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.servers,
+            **self._access,
             group_id=group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -111,16 +195,16 @@ class KafkaBus:
         try:
             await consumer.start()
         except (KafkaError, OSError) as error:
-            await _quietly(consumer.stop())
+            await quietly(consumer.stop())
             raise BusDown(f"{type(error).__name__}") from None
-        subscription = KafkaSubscription(consumer)
-        self._subscriptions.append(subscription)
+        subscription = KafkaSubscription(consumer, self.clock)
+        self._subscriptions = [*(s for s in self._subscriptions if not s.closed), subscription]
         # Joining happens in the background, after the caller holds the subscription that the callbacks speak of.
-        consumer.subscribe(topics, listener=_Listener(subscription, on_assigned, on_revoked))
+        consumer.subscribe(topics, listener=Listener(subscription, on_assigned, on_revoked))
         return subscription
 
     async def ensure(self, topics: Mapping[str, int]) -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.servers)
+        admin = AIOKafkaAdminClient(**self._access)
         try:
             await admin.start()
             known = set(await admin.list_topics())
@@ -128,6 +212,7 @@ class KafkaBus:
             if missing:
                 with contextlib.suppress(TopicAlreadyExistsError):
                     await admin.create_topics(missing)
+                await self._appear(admin, [topic.name for topic in missing])
             present = [name for name in topics if name in known]
             for found in await admin.describe_topics(present) if present else ():
                 name, count = found["topic"], len(found["partitions"])
@@ -136,21 +221,30 @@ class KafkaBus:
         except (KafkaError, OSError) as error:
             raise BusDown(f"{type(error).__name__}") from None
         finally:
-            await _quietly(admin.close())
+            await quietly(admin.close())
+
+    async def _appear(self, admin: AIOKafkaAdminClient, names: Sequence[str]) -> None:
+        """Waits until the new topics have leaders: whoever subscribes before gets none of their partitions, and hears
+        of them only minutes later."""
+        for _ in range(200):
+            found = await admin.describe_topics(list(names))
+            if all(t["partitions"] and all(p["leader"] >= 0 for p in t["partitions"]) for t in found):
+                return
+            await self.clock.sleep(0.05)
 
     async def check(self) -> None:
         """Nothing of it lies here: `lag`, asked as often, goes to the brokers."""
 
     async def topics(self) -> dict[str, int]:
         """What there is, with the number of partitions. Raises BusDown."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.servers, request_timeout_ms=5000)
+        admin = AIOKafkaAdminClient(**self._access, request_timeout_ms=5000)
         try:
             await admin.start()
             return {found["topic"]: len(found["partitions"]) for found in await admin.describe_topics()}
         except (KafkaError, OSError) as error:
             raise BusDown(f"{type(error).__name__}") from None
         finally:
-            await _quietly(admin.close())
+            await quietly(admin.close())
 
     def _topic(self, name: str, count: int) -> NewTopic:
         least = max(1, self.replication - 1)
@@ -167,104 +261,4 @@ class KafkaBus:
         self._subscriptions.clear()
         if self._producer is not None:
             producer, self._producer = self._producer, None
-            await _quietly(asyncio.wait_for(producer.stop(), 10))
-
-
-class KafkaSubscription:
-    """One member of a group. aiokafka moves the position when it returns records; what was processed is what `commit`
-    says, and what is committed for a partition that has moved on is dropped."""
-
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
-        self._consumer = consumer
-        self._done: dict[Partition, int] = {}
-        self.held: frozenset[Partition] = frozenset()
-        self._closed = False
-
-    @property
-    def assigned(self) -> frozenset[Partition]:
-        return self.held
-
-    async def fetch(self, most: int, wait: float) -> list[Record]:
-        try:
-            found = await self._consumer.getmany(timeout_ms=int(wait * 1000), max_records=most)
-        except (KafkaError, OSError) as error:
-            raise BusDown(f"{type(error).__name__}") from None
-        return [
-            Record(
-                m.topic,
-                (m.key or b"").decode(errors="replace"),
-                {name: value.decode(errors="replace") for name, value in m.headers},
-                m.value or b"",
-                m.partition,
-                m.offset,
-            )
-            for messages in found.values()
-            for m in messages
-        ]
-
-    async def commit(self, offsets: Mapping[Partition, int]) -> None:
-        mine = {TopicPartition(*p): offset for p, offset in offsets.items() if p in self.held}
-        self._done.update({p: offset for p, offset in offsets.items() if p in self.held})
-        if not mine:
-            return
-        try:
-            async with asyncio.timeout(COMMIT_WITHIN):
-                await self._consumer.commit(mine)
-        except (KafkaError, IllegalStateError, TimeoutError) as error:
-            # Never repeated: either the partition is another member's by now, or the next commit says more.
-            log.info("commit dropped: %s", type(error).__name__)
-
-    def seek(self, partition: Partition, offset: int) -> None:
-        self._consumer.seek(TopicPartition(*partition), offset)
-
-    async def lag(self) -> dict[Partition, int]:
-        held = [TopicPartition(*p) for p in self.held]
-        if not held:
-            return {}
-        try:
-            ends = await self._consumer.end_offsets(held)
-            starts = await self._consumer.beginning_offsets([tp for tp in held if _key(tp) not in self._done])
-            for tp in starts:
-                committed = await self._consumer.committed(tp)
-                self._done[_key(tp)] = starts[tp] if committed is None else committed
-        except (KafkaError, IllegalStateError, OSError) as error:
-            raise BusDown(f"{type(error).__name__}") from None
-        return {_key(tp): max(0, end - self._done.get(_key(tp), 0)) for tp, end in ends.items()}
-
-    def moved(self, held: frozenset[Partition]) -> None:
-        self._done = {p: offset for p, offset in self._done.items() if p in held & self.held}
-        self.held = held
-
-    async def close(self) -> None:
-        self.held = frozenset()
-        if not self._closed:
-            self._closed = True
-            await _quietly(asyncio.wait_for(self._consumer.stop(), 10))
-
-
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Rebalances run while handlers work: revoked partitions are drained before they are given away."""
-
-    def __init__(self, subscription: KafkaSubscription, on_assigned: Moved, on_revoked: Moved) -> None:
-        self._subscription, self._assigned, self._revoked = subscription, on_assigned, on_revoked
-
-    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        if revoked:
-            await self._revoked(frozenset(map(_key, revoked)))
-
-    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        held = frozenset(map(_key, assigned))
-        self._subscription.moved(held)
-        await self._assigned(held)
-
-
-def _key(tp: TopicPartition) -> Partition:
-    return tp.topic, tp.partition
-
-
-async def _quietly(ending: Any) -> None:
-    """Ends a client that may be broken already; there is nothing left to do with its complaint."""
-    try:
-        await ending
-    except (KafkaError, TimeoutError, OSError, RuntimeError) as error:
-        log.info("while closing: %s", type(error).__name__)
+            await quietly(asyncio.wait_for(producer.stop(), 10))

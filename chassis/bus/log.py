@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from chassis.bus import BusDown, Moved, Record, partition_of
+from chassis.bus import RECORD_LIMIT, TOO_LARGE, UNWRITABLE, BusDown, Moved, Record, Refused, partition_of
 from chassis.bus.members import MEMBERS, Subscription
 from chassis.clock import Clock
 from chassis.sqlitefile import File, Unsound
@@ -50,9 +50,9 @@ class LogBus:
     of commits, and they need not be contiguous per partition, as on Kafka. One reader per process fills a ring that all
     its subscriptions share, so that an event is read, and decoded, once."""
 
-    def __init__(self, path: Path, partitions: int, clock: Clock, room: int = 0) -> None:
-        self.path, self.partitions, self.clock, self.room = path, partitions, clock, room
+    def __init__(self, path: Path, partitions: int, clock: Clock, limit: int = RECORD_LIMIT, room: int = 0) -> None:
         self.name = f"bus {path}"
+        self.path, self.partitions, self.clock, self.limit, self.room = path, partitions, clock, limit, room
         self.news = asyncio.Event()
         self._file: File | None = None
         self._members: File | None = None
@@ -148,15 +148,27 @@ class LogBus:
     # -- saying --------------------------------------------------------------------------------------------------
 
     async def publish(self, records: Sequence[Record]) -> None:
-        """Publishers of the process that come together share one commit. What cannot be written as text or bytes is
-        refused here, so that it fails nobody else's records (TypeError, UnicodeError)."""
-        if not records:
-            return
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._pending.append(([(record, _checked(record)) for record in records], future))
-        if self._flushing is None or self._flushing.done():
-            self._flushing = asyncio.ensure_future(self._flush())
-        await asyncio.shield(future)
+        """Publishers of the process that come together share one commit. What is too large, or cannot be written as
+        text or bytes, is refused here, so that it fails nobody else's records."""
+        fit: list[tuple[Record, bytes]] = []
+        refused: dict[int, str] = {}
+        for index, record in enumerate(records):
+            try:
+                headers = _checked(record)
+                if len(record.key) + len(headers) + len(record.value) > self.limit:
+                    refused[index] = TOO_LARGE
+                else:
+                    fit.append((record, headers))
+            except (TypeError, AttributeError, UnicodeError):
+                refused[index] = UNWRITABLE
+        if fit:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._pending.append((fit, future))
+            if self._flushing is None or self._flushing.done():
+                self._flushing = asyncio.ensure_future(self._flush())
+            await asyncio.shield(future)
+        if refused:
+            raise Refused(refused)
 
     async def _flush(self) -> None:
         while self._pending:
@@ -178,7 +190,8 @@ class LogBus:
                 await self.tend()
 
     async def _append(self, records: Sequence[tuple[Record, bytes]]) -> list[Record]:
-        """Writes them in order; returns them as readers will see them."""
+        """Writes them in order; returns them as readers will see them: with their memo, so that what this process says
+        is not decoded by itself."""
         now = self.clock.system()
         if unknown := {record.topic for record, _ in records} - self._partitions.keys():
             async with self.file.write() as db:
@@ -199,7 +212,7 @@ class LogBus:
             self.file.note(last)
             first = last - len(part) + 1
             said += [
-                Record(r.topic, r.key, r.headers, r.value, place, seq)
+                Record(r.topic, r.key, r.headers, r.value, place, seq, r.memo)
                 for seq, ((r, _), place) in enumerate(zip(part, places, strict=True), first)
             ]
         return said
@@ -335,7 +348,8 @@ def _insert(size: int) -> str:
 
 
 def _checked(record: Record) -> bytes:
-    """The headers as they are stored. Raises TypeError or UnicodeError for what could not be given back as it was."""
+    """The headers as they are stored. Raises TypeError, AttributeError or UnicodeError for what could not be given back
+    as it was."""
     memoryview(record.value)
     record.topic.encode()
     record.key.encode()

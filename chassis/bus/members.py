@@ -52,6 +52,7 @@ class Subscription:
         self._kept: dict[Partition, int] = {}
         self._scan = 1
         self._behind = False
+        self._paused: frozenset[str] = frozenset()
         self._lost = False
         self._beaten = float("-inf")
         self._saved = 0.0
@@ -85,6 +86,8 @@ class Subscription:
             records, following = self._bus.after(self._scan, most - len(found))
             for record in records:
                 partition = (record.topic, record.partition)
+                if record.topic in self._paused:
+                    continue
                 if partition in self._held and record.offset >= self._next[partition]:
                     self._next[partition] = record.offset + 1
                     self._taken[partition].append(record.offset)
@@ -100,6 +103,8 @@ class Subscription:
         """Partitions of which everything taken is committed go on with the scan, so that a quiet one never makes its
         next holder read the whole log again."""
         for partition in self._held:
+            if partition[0] in self._paused:
+                continue
             if not self._taken[partition] and self._next[partition] < self._scan:
                 self._next[partition] = self._scan
                 if self._scan - self._kept[partition] > SKIP:
@@ -145,13 +150,26 @@ class Subscription:
                 taken.pop()
             self._scan = min(self._scan, offset)
 
+    def pause(self, topics: frozenset[str]) -> None:
+        """What is read on goes back to where it was left; the others skip what they have read before."""
+        for partition in self._held:
+            if partition[0] in topics - self._paused:
+                self._next[partition] = max(self._next[partition], self._scan)
+            elif partition[0] in self._paused - topics:
+                self._scan = min(self._scan, self._next[partition])
+        self._paused = topics
+
     async def lag(self) -> dict[Partition, int]:
         """What was taken and not committed, and what is still to be read (counted from where reading stands)."""
         lag = {partition: len(self._taken[partition]) for partition in self._held}
+        paused = {p: self._next[p] for p in self._held if p[0] in self._paused}
         unread = "SELECT topic, part, count(*) FROM log WHERE seq >= ? GROUP BY topic, part"
         for topic, part, count in self._bus.read(unread, (self._scan,)):
-            if (str(topic), part) in lag:
+            if (str(topic), part) in lag.keys() - paused.keys():
                 lag[str(topic), part] += count
+        for (name, number), seq in paused.items():
+            left = "SELECT count(*) FROM log WHERE seq >= ? AND topic = ? AND part = ?"
+            lag[name, number] += self._bus.read(left, (seq, name, number))[0][0]
         return lag
 
     # -- membership ----------------------------------------------------------------------------------------------

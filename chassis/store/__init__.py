@@ -18,7 +18,8 @@ class Row(msgspec.Struct):
     """One document as stored. `version` counts from 1; a write of version n succeeds only over n-1 (or over nothing,
     for 1). `owner` and `batch` are the stamp: events of this write are published once `batch` <= that owner's
     acknowledged mark. `due` is legal time, `lease` the owner's steady time, both in epoch seconds. `lines` are appended
-    with it, numbered from `line` on: durable if and only if the row is."""
+    with it, numbered from `line` on: durable if and only if the row is. `outbox` is what that write has still to say:
+    it is kept with the row until the owner's mark has reached `batch`, and dropped soon after."""
 
     kind: str
     id: str
@@ -33,6 +34,7 @@ class Row(msgspec.Struct):
     order: str = ""
     line: int = 0
     lines: tuple[str, ...] = ()
+    outbox: bytes = b""
 
 
 class Owner(NamedTuple):
@@ -69,7 +71,7 @@ class Store(Protocol):
         never fails the others."""
 
     async def beat(self, owner: str, acked: int, now: float) -> None:
-        """This owner lives, and the bus has acknowledged its batches up to `acked`."""
+        """This owner lives, and the bus has acknowledged its batches up to `acked`: their outboxes may go."""
 
     async def owners(self, names: Collection[str] | None = None) -> dict[str, Owner]:
         """The last beat of each of these owners, or of all; unknown ones are left out."""

@@ -7,24 +7,46 @@ from __future__ import annotations
 
 import inspect
 import logging
+from collections import defaultdict, deque
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from pymongo import ASCENDING, InsertOne, ReplaceOne, WriteConcern
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
-from chassis.settings import SettingsError, plain
+from chassis.settings import ChassisSettings, SettingsError, plain
 from chassis.store import Owner, Ref, Row, StoreDown
 
 log = logging.getLogger("tongban")
 
 DUPLICATE = 11000
 SEPARATOR = "|"
+CALM = 60.0
+"""Seconds after which a published outbox is cleared away. What is written again sooner needs no write for that."""
+CLEARED = 200
+"""Batches whose outboxes one beat clears away at most, so that none takes long."""
 
 
-def client(url: str, driver: str) -> Any:
+def access(settings: ChassisSettings) -> dict[str, Any]:
+    """How MongoDB lets us in: login and TLS as options of a client. Raises SettingsError for what does not go
+    together."""
+    options: dict[str, Any] = {}
+    if settings.mongo_user:
+        options |= {"username": settings.mongo_user, "password": settings.mongo_password}
+        options["authSource"] = settings.mongo_auth_source
+    if settings.mongo_tls:
+        files = {"tlsCAFile": settings.mongo_ca, "tlsCertificateKeyFile": settings.mongo_cert}
+        options |= {"tls": True, **{name: str(path) for name, path in files.items() if path is not None}}
+        if settings.mongo_key_password:
+            options["tlsCertificateKeyFilePassword"] = settings.mongo_key_password
+    elif settings.mongo_ca or settings.mongo_cert:
+        raise SettingsError("TONGBAN_MONGO_TLS is not set; it must be true where certificates are given.")
+    return options
+
+
+def client(url: str, driver: str, access: Mapping[str, Any]) -> Any:
     """A client of the chosen driver. Motor is past its end of life (critical fixes to May 2027), so both are tested."""
-    options: dict[str, Any] = {"serverSelectionTimeoutMS": 5000, "retryWrites": False, "maxPoolSize": 8}
+    options: dict[str, Any] = {"serverSelectionTimeoutMS": 5000, "retryWrites": False, "maxPoolSize": 8, **access}
     if driver == "motor":
         from motor.motor_asyncio import AsyncIOMotorClient
 
@@ -36,9 +58,9 @@ def client(url: str, driver: str) -> Any:
     raise SettingsError("TONGBAN_MONGO_DRIVER: expected motor or pymongo")
 
 
-async def ping(url: str, driver: str) -> None:
+async def ping(url: str, driver: str, access: Mapping[str, Any]) -> None:
     """Returns when a server answers. Raises StoreDown."""
-    asking = client(url, driver)
+    asking = client(url, driver, access)
     try:
         await asking.admin.command("ping")
     except PyMongoError as error:
@@ -55,15 +77,17 @@ class MongoStore:
 
     shared = True
 
-    def __init__(self, url: str, database: str, driver: str = "motor") -> None:
-        self.url, self.database, self.driver = url, database, driver
+    def __init__(self, url: str, database: str, driver: str = "motor", access: Mapping[str, Any] | None = None) -> None:
+        self.url, self.database, self.driver, self.access = url, database, driver, access or {}
         self.name = f"MongoDB {plain(url)}"
         self._client: Any = None
+        self._marks: dict[str, deque[tuple[float, int]]] = defaultdict(deque)
+        self._cleared: dict[str, int] = {}
 
     async def open(self) -> None:
         if self._client is not None:
             return
-        self._client = client(self.url, self.driver)
+        self._client = client(self.url, self.driver, self.access)
         durable = WriteConcern(w="majority", j=True)
         base = self._client[self.database]
         self._doc = base.get_collection("doc", write_concern=durable)
@@ -168,10 +192,26 @@ class MongoStore:
     async def beat(self, owner: str, acked: int, now: float) -> None:
         try:
             await self._owner.replace_one({"_id": owner}, {"_id": owner, "acked": acked, "beat": now}, upsert=True)
+            await self._clear_calm(owner, acked, now)
         except DuplicateKeyError:
             return
         except PyMongoError as error:
             raise StoreDown(type(error).__name__) from None
+
+    async def _clear_calm(self, owner: str, acked: int, now: float) -> None:
+        """Clears away, some at a time, the outboxes of documents that nobody has written since a minute ago."""
+        marks = self._marks[owner]
+        marks.append((now, acked))
+        while marks[0][0] < now - CALM and marks[1][0] <= now - CALM:
+            marks.popleft()
+        done = self._cleared.setdefault(owner, 0)
+        upto = min(marks[0][1], done + CLEARED) if marks[0][0] <= now - CALM else done
+        if upto > done:
+            await self._clear({"owner": owner, "batch": {"$gt": done, "$lte": upto}})
+            self._cleared[owner] = upto
+
+    async def _clear(self, query: dict[str, Any]) -> None:
+        await self._doc.update_many({**query, "outbox": {"$exists": True}}, {"$unset": {"outbox": ""}})
 
     async def owners(self, names: Collection[str] | None = None) -> dict[str, Owner]:
         query = {} if names is None else {"_id": {"$in": list(names)}}
@@ -182,11 +222,18 @@ class MongoStore:
         return {doc["_id"]: Owner(doc["acked"], doc["beat"]) for doc in found}
 
     async def stamped(self, shards: Collection[int], owners: Collection[str], most: int) -> list[Ref]:
+        """What an owner that has nothing unpublished left to be cleared away is cleared away."""
         acked = await self.owners(owners)
         refs: list[Ref] = []
         for name in owners:
             query = {"owner": name, "batch": {"$gt": acked[name].acked if name in acked else 0}}
-            refs += await self._refs({**query, "shard": {"$in": list(shards)}}, None, most - len(refs))
+            found = await self._refs({**query, "shard": {"$in": list(shards)}}, None, most - len(refs))
+            refs += found
+            if not found and not await self._refs(query, None, 1):
+                try:
+                    await self._clear({"owner": name})
+                except PyMongoError as error:
+                    raise StoreDown(type(error).__name__) from None
             if len(refs) >= most:
                 break
         return refs
@@ -265,6 +312,8 @@ def _doc(row: Row) -> dict[str, Any]:
         "line": row.line,
         "lines": list(row.lines),
     }
+    if row.outbox:
+        doc["outbox"] = row.outbox
     if row.due is not None:
         doc["due"] = row.due
     if row.lease is not None:
@@ -286,4 +335,5 @@ def _row(doc: dict[str, Any]) -> Row:
         ix=tuple(word.partition(SEPARATOR)[2] for word in doc["ix"]),
         order=doc["ord"],
         line=doc["line"],
+        outbox=bytes(doc.get("outbox", b"")),
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 from chassis.sqlitefile import File
 from chassis.store import Owner, Ref, Row, StoreDown
+from chassis.store.sqlite_before import bring_up_to_date
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS doc (
@@ -22,11 +23,13 @@ CREATE TABLE IF NOT EXISTS doc (
 CREATE UNIQUE INDEX IF NOT EXISTS doc_id ON doc (id, kind);
 CREATE INDEX IF NOT EXISTS doc_due ON doc (due) WHERE due IS NOT NULL;
 CREATE INDEX IF NOT EXISTS doc_lease ON doc (lease) WHERE lease IS NOT NULL;
-CREATE INDEX IF NOT EXISTS doc_stamp ON doc (owner, batch);
+CREATE TABLE IF NOT EXISTS said (doc INTEGER PRIMARY KEY, owner INTEGER NOT NULL, batch INTEGER NOT NULL, outbox BLOB);
+CREATE INDEX IF NOT EXISTS said_stamp ON said (owner, batch);
 CREATE TABLE IF NOT EXISTS look (
     word TEXT NOT NULL, ord TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (word, ord, id)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS line (
-    doc TEXT NOT NULL, n INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (doc, n)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS entry (
+    key INTEGER PRIMARY KEY, doc INTEGER NOT NULL, n INTEGER NOT NULL, text TEXT NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS entry_place ON entry (doc, n);
 CREATE TABLE IF NOT EXISTS owner (key INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, acked INTEGER, beat REAL);
 """
 NEWEST = "SELECT coalesce(max(beat), 0.0) FROM owner"
@@ -37,13 +40,21 @@ UPDATE = (
     "UPDATE doc SET version=?, due=?, lease=?, owner=?, batch=?, ord=?, ix=?, body=?"
     " WHERE id=? AND kind=? AND version=?"
 )
+LOAD = (
+    "SELECT kind, id, version, shard, due, lease, doc.owner, doc.batch, ord, ix, body, outbox"
+    " FROM doc LEFT JOIN said ON said.doc = doc.key"
+)
+SAY = "INSERT OR REPLACE INTO said SELECT key, owner, batch, ? FROM doc WHERE id=? AND kind=?"
+UNSAY = "DELETE FROM said WHERE doc = (SELECT key FROM doc WHERE id=? AND kind=?)"
+ENTER = "INSERT OR REPLACE INTO entry (doc, n, text) SELECT key, ?, ? FROM doc WHERE id=? AND kind=?"
 CHUNK = 200
 KNOWN = 20_000
 """Documents of whose look-ups a hash is remembered, so that unchanged ones cost nothing when written again."""
 
 
 class SqliteStore:
-    """Look-ups are touched only when they changed; a row's stamp is settled by its owner's mark, never cleared."""
+    """Look-ups are touched only when they changed. A row's stamp is settled by its owner's mark, never cleared; the
+    outbox stands beside the row, in a table of what nobody may have published yet, and goes when the mark moves."""
 
     shared = False
 
@@ -61,6 +72,7 @@ class SqliteStore:
                 file = File(self.path, SCHEMA, room=self.room)
                 await file.begin(NEWEST)
                 self._file = file
+                await bring_up_to_date(file)
             except sqlite3.Error as error:
                 raise StoreDown(str(error)) from None
 
@@ -96,16 +108,17 @@ class SqliteStore:
         for start in range(0, len(ids), CHUNK):
             part = ids[start : start + CHUNK]
             marks = ",".join("?" * len(part))
-            for raw in self._read(f"SELECT {FIELDS} FROM doc WHERE id IN ({marks})", part):  # noqa: S608
+            for raw in self._read(f"{LOAD} WHERE id IN ({marks})", part):
                 if raw[0] in by_id[raw[1]]:
                     found[raw[0], raw[1]] = self._row(raw)
         return found
 
     def _row(self, raw: Any) -> Row:
-        kind, id, version, shard, due, lease, owner, batch, order, ix, body = raw
+        kind, id, version, shard, due, lease, owner, batch, order, ix, body, outbox = raw
         words = _words(ix)
         self._remember((kind, id), hash((version, order, words)))
-        return Row(kind, id, version, shard, body, self._name(owner), batch, due, lease, words, order)
+        name = self._name(owner)
+        return Row(kind, id, version, shard, body, name, batch, due, lease, words, order, outbox=outbox or b"")
 
     def _remember(self, ref: Ref, mark: int) -> None:
         if len(self._looks) >= KNOWN:
@@ -139,16 +152,10 @@ class SqliteStore:
                 before = [None if row.version == 1 else self._looks_before(db, row) for row in rows]
                 if not self._put_all(db, rows):
                     losers = {(row.kind, row.id) for row in rows if not self._put(db, row)}
-                lines: list[tuple[str, int, str]] = []
                 for row, looks in zip(rows, before, strict=True):
-                    if losers and (row.kind, row.id) in losers:
-                        continue
-                    if row.version == 1 or looks is not None:
+                    if (row.version == 1 or looks is not None) and (row.kind, row.id) not in losers:
                         self._put_looks(db, row, *(looks or ("", ())))
-                    if row.lines:
-                        doc = f"{row.kind}/{row.id}"
-                        lines += [(doc, row.line + i, text) for i, text in enumerate(row.lines)]
-                db.executemany("INSERT OR REPLACE INTO line VALUES (?, ?, ?)", lines)
+                self._put_beside(db, [row for row in rows if (row.kind, row.id) not in losers])
         except sqlite3.Error as error:
             raise StoreDown(str(error)) from None
         for row in rows:
@@ -161,12 +168,23 @@ class SqliteStore:
         fresh = [self._values(db, row) for row in rows if row.version == 1]
         later = [self._later(db, row) for row in rows if row.version != 1]
         before = db.total_changes
-        db.execute("SAVEPOINT every")
         db.executemany(INSERT, fresh)
         db.executemany(UPDATE, later)
         won = db.total_changes - before == len(rows)
-        db.execute("RELEASE every" if won else "ROLLBACK TO every")
+        if not won:
+            # A savepoint for what hardly ever happens would copy every page that a write touches. The transaction holds
+            # nothing else yet, and nobody gets a turn in between.
+            db.execute("ROLLBACK")
+            db.execute("BEGIN IMMEDIATE")
         return won
+
+    @staticmethod
+    def _put_beside(db: sqlite3.Connection, rows: Sequence[Row]) -> None:
+        """What the rows have still to say, and their lines."""
+        db.executemany(SAY, [(row.outbox, row.id, row.kind) for row in rows if row.batch])
+        db.executemany(UNSAY, [(row.id, row.kind) for row in rows if not row.batch])
+        lines = [(row.line + i, text, row.id, row.kind) for row in rows for i, text in enumerate(row.lines)]
+        db.executemany(ENTER, lines)
 
     def _looks_before(self, db: sqlite3.Connection, row: Row) -> tuple[str, tuple[str, ...]] | None:
         """Order and look-ups of the version that this row follows; None when they are known to be the same."""
@@ -210,6 +228,7 @@ class SqliteStore:
             async with self.file.write() as db:
                 key = self._enrol(db, owner)
                 db.execute("UPDATE owner SET acked=?, beat=? WHERE key=?", (acked, now, key))
+                db.execute("DELETE FROM said WHERE owner=? AND batch<=?", (key, acked))
             self.file.note(now)
         except sqlite3.Error as error:
             raise StoreDown(str(error)) from None
@@ -229,7 +248,8 @@ class SqliteStore:
         for start in range(0, len(names), CHUNK):
             part = names[start : start + CHUNK]
             sql = (
-                "SELECT kind, doc.id FROM owner CROSS JOIN doc ON doc.owner = owner.key AND doc.batch > owner.acked"  # noqa: S608
+                "SELECT kind, doc.id FROM owner CROSS JOIN said ON said.owner = owner.key AND said.batch > owner.acked"  # noqa: S608
+                " CROSS JOIN doc ON doc.key = said.doc"
                 f" WHERE owner.id IN ({','.join('?' * len(part))}) AND shard IN ({_numbers(shards)}) LIMIT ?"
             )
             found += self._read(sql, (*part, most - len(found)))
@@ -257,8 +277,9 @@ class SqliteStore:
         return [found[kind, id] for (id,) in rows if (kind, id) in found]
 
     async def lines(self, kind: str, id: str, first: int, most: int) -> list[str]:
-        sql = "SELECT text FROM line WHERE doc=? AND n>=? ORDER BY n LIMIT ?"
-        return [text for (text,) in self._read(sql, (f"{kind}/{id}", first, most))]
+        doc = "SELECT key FROM doc WHERE id=? AND kind=?"
+        sql = f"SELECT text FROM entry WHERE doc=({doc}) AND n>=? ORDER BY n LIMIT ?"  # noqa: S608
+        return [text for (text,) in self._read(sql, (id, kind, first, most))]
 
     async def count(self) -> Mapping[str, int]:
         return dict(self._read("SELECT kind, count(*) FROM doc GROUP BY kind"))

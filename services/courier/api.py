@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request, Response
 
 from chassis.decision import Caller, Command, Decider
 from chassis.door import Asked, Door
-from chassis.http import ASKED, answer, officer, refuses, reply, speaker
+from chassis.http import ASKED, answer, officer, refuses, reply, saying, speaker
 from chassis.sealing import Keyring
 from contracts.event import CaseId
 from contracts.words import Direction
@@ -65,7 +65,8 @@ def routes(
 
     async def taken(partner: Partner, request: Request, secret: str = "") -> Response:
         """Verified before it is parsed, durable before it is answered."""
-        status, words = await pushes.take(partner, Push(await request.body(), request.headers, secret))
+        push = Push(await request.body(), request.headers, secret)
+        status, words = await pushes.take(partner, push, saying(request))
         return answer(words, status)
 
     @router.post("/webhooks/ems/traces", **described(ems))

@@ -15,6 +15,7 @@ from services.courier.domain.parcel import CancelEms, InterceptEms, OrderEms, Tr
 from services.courier.domain.rules import parcels, strays
 from services.courier.domain.settlement import Prices, settlements
 from services.courier.domain.slots import Slots, hours_of
+from services.courier.english import ENGLISH
 from services.courier.papers import Papers
 from services.courier.partners.ems import EmsCancels, EmsIntercepts, EmsLabels, EmsOrders, EmsTraces
 from services.courier.settings import Settings
@@ -54,4 +55,5 @@ def build(parts: Parts) -> Service:
         },
         routes=partial(api.routes, sent, unknown, settings, parts.keyring, papers),
         close=(ems.close,),
+        english=ENGLISH,
     )

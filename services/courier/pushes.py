@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 import msgspec
 from pydantic import ValidationError
@@ -15,11 +16,18 @@ from pydantic import ValidationError
 from chassis.decision import Caller, Decider, Reject
 from chassis.document import describe
 from chassis.door import Door
+from chassis.problems import Say, in_words, listed
 from chassis.sealing import Keyring
+from contracts.event import Problem
 from services.courier.domain.parcel import KeepScans, Parcel, Scanned, Stray
 from services.courier.partners.port import Partner, Push, Pushed
 
 log = logging.getLogger("tongban")
+
+UNREADABLE: Final = "push_unreadable"
+UNAUTHENTIC: Final = 401
+MOST_FAULTS: Final = 20
+"""Faults that one answer names."""
 
 
 class Pushes:
@@ -31,25 +39,31 @@ class Pushes:
     ) -> None:
         self.parcels, self.strays, self.keyring, self.patience, self.door = parcels, strays, keyring, patience, door
 
-    async def take(self, partner: Partner, push: Push) -> tuple[int, dict[str, Any]]:
-        """Status and answer; a number that failed is named in it, so that it is pushed again. A push that is refused as
-        a whole (signature_invalid, push_unreadable) is answered in the partner's words, with our rule beside."""
+    async def take(self, partner: Partner, push: Push, say: Say) -> tuple[int, dict[str, Any]]:
+        """Status and answer; a number that failed is named in it, so that it is pushed again, and so is every field
+        that cannot be read, while what can be is kept. A push that is refused as a whole (signature_invalid,
+        push_unreadable) is answered in the partner's words, with our rules beside."""
         try:
             partner.verify(push)
-            pushed = partner.parse(push)
+            read = partner.parse(push)
         except Reject as reject:
-            return reject.status, {**partner.words([], reject.message), "rule": reject.rule}
+            rule = reject.rule if reject.status == UNAUTHENTIC else UNREADABLE
+            return refused(partner, [], reject.problems, say, reject.status, rule)
+        if read.faults and not read.pushed:
+            return refused(partner, read.failed, read.faults, say, 400, UNREADABLE)
         by = Caller("partner", partner.name)
+        pushed = read.pushed
         results = await asyncio.gather(*(self._one(by, w, p) for w, p in pushed.items()), return_exceptions=True)
-        failed = {w: result for w, result in zip(pushed, results, strict=True) if isinstance(result, BaseException)}
-        if not failed:
+        errors = {w: result for w, result in zip(pushed, results, strict=True) if isinstance(result, BaseException)}
+        faults = [*read.faults, *(p for error in errors.values() if isinstance(error, Reject) for p in error.problems)]
+        failed = list(dict.fromkeys((*errors, *read.failed)))
+        if not failed and not faults:
             return 200, partner.words([])
-        broken = [error for error in failed.values() if isinstance(error, Exception) and not isinstance(error, Reject)]
+        broken = [error for error in errors.values() if isinstance(error, Exception) and not isinstance(error, Reject)]
         for error in broken:
             log.error("a push was not taken: %s", describe(error))
-        status, words = partner.status(bool(broken)), partner.words(list(failed))
-        rule = "not_stored" if broken else "push_unreadable"
-        return status, words if status == 200 else {**words, "rule": rule}
+        rule = "not_stored" if broken else UNREADABLE
+        return refused(partner, failed, faults, say, partner.status(bool(broken)), rule)
 
     async def _one(self, by: Caller, waybill: str, pushed: Pushed) -> None:
         """To the parcel of this waybill; while nobody knows it, to a document of its own. Looking twice leaves no gap:
@@ -58,7 +72,7 @@ class Pushes:
         try:
             scanned = Scanned(**said, sealed=sealing(self.keyring, waybill, pushed))
         except ValidationError:
-            raise Reject("waybill_invalid", "运单号无效", status=422) from None
+            raise Reject("waybill_invalid", "运单号无效", pushed.at, 422) from None
         async with asyncio.timeout(self.patience):
             case = await self._case(waybill)
             if case is None:
@@ -70,6 +84,18 @@ class Pushes:
     async def _case(self, waybill: str) -> str | None:
         page = await self.door.find(self.parcels, f"waybill:{waybill}", most=1)
         return page.items[0].state.id if page.items else None
+
+
+def refused(
+    partner: Partner, failed: list[str], faults: Sequence[Problem], say: Say, status: int, rule: str
+) -> tuple[int, dict[str, Any]]:
+    """Status and answer: the partner's words with the first faults in them, and beside them, where the partner reads
+    the status and not only the words, our rules."""
+    named = faults[:MOST_FAULTS]
+    words = partner.words(failed, in_words(named, say))
+    if status == 200:
+        return status, words
+    return status, {**words, "rule": rule, **({"errors": listed(named, say)} if named else {})}
 
 
 def sealing(keyring: Keyring, waybill: str, pushed: Pushed) -> str:

@@ -10,6 +10,7 @@ from functools import partial
 from chassis.service import Parts, Service
 from services.evaluation import api
 from services.evaluation.domain.rules import Policy, cases
+from services.evaluation.english import ENGLISH
 from services.evaluation.settings import Settings
 
 
@@ -19,6 +20,7 @@ def build(parts: Parts) -> Service:
         "evaluation",
         deciders=(decider,),
         routes=partial(api.routes, decider),
+        english=ENGLISH,
         title="好差评",
         about="评价、回访整改与电子监察 · ratings, what follows bad ones, legal clocks, journals",
     )

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Path, Query, Response
 
 from chassis.decision import Caller, Decider
 from chassis.door import Asked, Door
-from chassis.http import ASKED, answer, officer, page, portal, reply, speaker
+from chassis.http import ASKED, answer, begins, officer, page, portal, reply, speaker
 from contracts.event import CaseId, SubmissionId, case_id
 from contracts.intake import HALL
 from contracts.numbers import tidy_case_number
@@ -56,6 +56,7 @@ def routes(
     router = APIRouter()
 
     @router.post("/submissions", status_code=201)
+    @begins
     async def submit(
         application: Application, key: Key, by: Caller = portal("submit"), asked: Asked = ASKED
     ) -> Response:
@@ -66,6 +67,7 @@ def routes(
         return reply(told, views.receipt, 201, Location=f"/intake/cases/{case}")
 
     @router.post("/counter", status_code=201)
+    @begins
     async def take(
         application: Application, key: Key, by: Caller = officer("window", "agent"), asked: Asked = ASKED
     ) -> Response:

@@ -12,6 +12,7 @@ from fastapi import APIRouter
 
 from chassis.door import Door
 from chassis.service import Link, Parts, Service
+from chassis.settings import ChassisSettings, SettingsError
 from services.intake import api, catalog, publishing, uploading
 from services.intake.domain.cases import cases
 from services.intake.domain.city import Judge
@@ -21,6 +22,7 @@ from services.intake.domain.living import Living
 from services.intake.domain.publication import publications
 from services.intake.domain.turns import pages
 from services.intake.domain.uploads import InspectFile, RemoveFile, uploads
+from services.intake.english import ENGLISH
 from services.intake.files.folder import Folder, Objects
 from services.intake.files.runners import Inspector, Remover
 from services.intake.files.scanner import Clamd
@@ -28,10 +30,20 @@ from services.intake.files.sealed import SealedFiles
 from services.intake.learning import Learning
 from services.intake.settings import Settings
 
+SHARED = frozenset(map(ChassisSettings.variable, ("bus", "store", "sandbox")))
+"""What says whether other processes may have the same cases; in a sandbox all of them are on one machine."""
+
 
 def objects(settings: Settings, parts: Parts) -> Objects:
-    """Where files lie; the bucket's client is imported only when it is asked for."""
+    """Where files lie; the bucket's client is imported only when it is asked for. Raises SettingsError for a folder of
+    one machine where the cases are shared by several, each of which would have other files."""
     if not settings.files.startswith("s3://"):
+        chassis = ChassisSettings.read({k: v for k, v in parts.env.items() if k in SHARED})
+        if (chassis.bus or chassis.store) and not chassis.sandbox:
+            raise SettingsError(
+                f"{Settings.variable('files')}: expected s3://bucket[/prefix], as bus or store are shared by several "
+                "processes, and each would keep files in a folder of its own"
+            )
         return Folder(Path(settings.files) if settings.files else parts.folder / "materials")
     from services.intake.files.bucket import Bucket
 
@@ -76,6 +88,7 @@ def build(parts: Parts) -> Service:
         errands={InspectFile: inspector, RemoveFile: Remover(files)},
         routes=routes,
         learn=Learning(published, items),
+        english=ENGLISH,
         title="收件",
         about="申请、受理、补正、进度、事项库 · applications, acceptance, corrections, progress, catalogue",
         links=(

@@ -26,7 +26,9 @@ class Settings(Section):
         "政务服务中心", description="Department whose window officers take applications for all others (一窗受理)."
     )
     files: str = Field(
-        "", description="Material store: a folder, or s3://bucket[/prefix]; empty = `materials` in TONGBAN_DIR."
+        "",
+        description="Material store: s3://bucket[/prefix], or a folder where bus and store are SQLite or in a "
+        "sandbox; empty = `materials` in TONGBAN_DIR.",
     )
     files_endpoint: Address = Field("", description="Address of the S3-compatible service; empty = AWS's own.")
     files_region: str = Field("us-east-1", description="Region of the bucket.")

@@ -5,7 +5,7 @@ One tell or one read each beside the chunk itself; this module must never judge 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Header, Path, Request, Response
@@ -14,7 +14,7 @@ from fastapi.responses import StreamingResponse
 from chassis.decision import Caller, Decider, Reject
 from chassis.door import Asked, Door, Told
 from chassis.http import ASKED, answer, officer, speaker
-from chassis.sealing import Keyring
+from chassis.sealing import Keyring, SealError
 from contracts.event import CaseId
 from contracts.intake import HALL
 from services.intake.domain.case import Case
@@ -113,27 +113,44 @@ class Store:
         return await self.shown(await self.door.tell(self.uploads, upload, command, by=by, asked=asked), 202)
 
     async def paper(self, case: str, code: str, by: Caller, centre: str) -> Response:
-        """Raises Reject not_found where the case has no such material in the store."""
+        """Raises Reject not_found where the case has no such material in the store, `files_unavailable` (503) where not
+        all of its bytes can be reached: that is said before anything is promised."""
         state = (await self.door.read(self.cases, case)).state
         at_counter(state, by, centre)
         paper = next((p for p in state.materials if p.code == code and p.stored == "yes"), None)
         if paper is None:
             raise Reject("not_found", "材料库中没有这份材料", status=404)
+        if await reached(self.files.length(paper.upload)) != paper.size:
+            raise unavailable()
+        chunks = self.files.read(paper.upload)
+        first = await reached(anext(chunks))
         headers = {
             "Content-Disposition": f'attachment; filename="{code}"',
             "Content-Length": str(paper.size),
             "X-Content-Type-Options": "nosniff",
             "Cache-Control": "no-store",
         }
-        return StreamingResponse(self.files.read(paper.upload), media_type=paper.media, headers=headers)
+        return StreamingResponse(following(first, chunks), media_type=paper.media, headers=headers)
 
 
 async def reached(files: Awaitable[T]) -> T:
-    """Raises Reject `files_unavailable` (503) where the place of the files cannot be reached: try again later."""
+    """Raises Reject `files_unavailable` (503) where the place of the files cannot be reached, or what is there cannot
+    be opened: try again later."""
     try:
         return await files
-    except OSError:
-        raise Reject("files_unavailable", "材料库暂时不可用, 请稍后再试", status=503) from None
+    except (OSError, SealError):
+        raise unavailable() from None
+
+
+def unavailable() -> Reject:
+    return Reject("files_unavailable", "材料库暂时不可用, 请稍后再试", status=503)
+
+
+async def following(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """A file of which the first chunk has been read already."""
+    yield first
+    async for chunk in rest:
+        yield chunk
 
 
 def whose(by: Caller) -> str:

@@ -11,7 +11,7 @@ import hmac
 import logging
 import re
 from collections.abc import Awaitable, Iterable, Mapping
-from typing import Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Request, Response
@@ -21,7 +21,10 @@ from chassis.decision import Caller, Decider, Reject
 from chassis.described import push
 from chassis.door import Asked, Door
 from chassis.http import answer, officer
+from chassis.reading import decoded as read
+from chassis.reading import mended
 from chassis.sealing import Keyring
+from contracts.event import Problem
 from contracts.words import Grade
 from services.notify.domain.balance import Balance
 from services.notify.domain.mailbox import Mailbox, Receipt, Reply
@@ -36,6 +39,10 @@ EARLY = 2.0
 """Seconds that a WeChat receipt waits for the answer to its message."""
 MOST = 5_000
 """Items in a push: as many as the body limit has room for when they are written as the documents print them."""
+MOST_FAULTS = 20
+"""Items of a push that cannot be read and are named in the answer."""
+UNREADABLE = "push_unreadable"
+PARTS = msgspec.json.Decoder(list[msgspec.Raw])
 OUT_ID = re.compile(r"([0-9a-f]{32})\.([0-9a-f]{24})")
 
 
@@ -75,19 +82,20 @@ def routes(
     async def reports(secret: str, request: Request) -> Response:
         """SmsReport: several receipts a call, repeated at will. One whose OutId is not ours is taken and counted."""
         verified(secret)
-        reports = decoded(aliyun.REPORTS, await request.body())
-        balance.receipts("aliyun", len(reports))
-        named = [(report.out_id, Receipt(delivered=report.success)) for report in reports]
-        await gathered(door.tell(boxes, tag, receipt, by=ALIYUN) for tag, receipt in addressed(named))
+        reports = Items(aliyun.REPORT, await request.body())
+        balance.receipts("aliyun", len(reports.good))
+        named = [(report.out_id, Receipt(delivered=report.success)) for report in reports.good]
+        await reports.settled(door.tell(boxes, tag, receipt, by=ALIYUN) for tag, receipt in addressed(named))
         return answer(aliyun.ACCEPTED)
 
     @router.post("/webhooks/aliyun/{secret}/replies", **push(list[aliyun.Up], accepted=aliyun.ACCEPTED))
     async def replies(secret: str, request: Request) -> Response:
         """SmsUp: what citizens answered; the number becomes a tag, the text a grade or a sealed text."""
         verified(secret)
-        await gathered(
+        ups = Items(aliyun.UP, await request.body())
+        await ups.settled(
             door.tell(boxes, tag, reply(item.content, keyring), by=ALIYUN, asked=Asked(key=reply_key(item)))
-            for item in decoded(aliyun.UPS, await request.body())
+            for item in ups.good
             for tag in (keyring.tag(item.phone_number),)
         )
         return answer(aliyun.ACCEPTED)
@@ -96,24 +104,25 @@ def routes(
     async def tencent_reports(secret: str, request: Request) -> Response:
         """状态报告: at most a hundred a call, twice repeated. One without our reference is known by number and sid."""
         verified(secret)
-        reports = decoded(tencent.REPORTS, await request.body())
-        balance.receipts("tencent", len(reports))
-        named = [(r.ext, Receipt(delivered=r.report_status == "SUCCESS")) for r in reports if r.ext]
+        reports = Items(tencent.REPORT, await request.body())
+        balance.receipts("tencent", len(reports.good))
+        named = [(r.ext, Receipt(delivered=r.report_status == "SUCCESS")) for r in reports.good if r.ext]
         numbered = [
             (keyring.tag(r.mobile), Receipt(serial=r.sid, delivered=r.report_status == "SUCCESS"))
-            for r in reports
+            for r in reports.good
             if not r.ext and r.sid
         ]
-        await gathered(door.tell(boxes, tag, it, by=TENCENT) for tag, it in (*addressed(named), *numbered))
+        await reports.settled(door.tell(boxes, tag, it, by=TENCENT) for tag, it in (*addressed(named), *numbered))
         return answer(tencent.ACCEPTED)
 
     @router.post("/webhooks/tencent/{secret}/replies", **push(list[tencent.Up], accepted=tencent.ACCEPTED))
     async def tencent_replies(secret: str, request: Request) -> Response:
         """短信回复."""
         verified(secret)
-        await gathered(
+        ups = Items(tencent.UP, await request.body())
+        await ups.settled(
             door.tell(boxes, keyring.tag(item.mobile), reply(item.text, keyring), by=TENCENT, asked=Asked(key=key))
-            for item in decoded(tencent.UPS, await request.body())
+            for item in ups.good
             for key in (digest(f"{item.mobile}|{item.time}|{item.text}"),)
         )
         return answer(tencent.ACCEPTED)
@@ -160,16 +169,32 @@ def template(book: Book, channel: str, name: str, language: str, values: Mapping
     return found
 
 
-def decoded(decoder: msgspec.json.Decoder[list[T]], body: bytes) -> list[T]:
-    """Raises Reject (400) for what is no list of such items, or one that would hold the service up; no value is
-    repeated."""
-    try:
-        items = decoder.decode(body)
-    except (msgspec.DecodeError, ValueError, RecursionError):  # the last of them for brackets without end
-        raise Reject("push_unreadable", "推送内容无法解析", status=400) from None
-    if len(items) > MOST:
-        raise Reject("push_unreadable", "推送条数过多", status=400)
-    return items
+class Items(Generic[T]):
+    """The items of a push that can be read. One that cannot costs no other: `settled` says what is wrong with it once
+    the others are kept."""
+
+    def __init__(self, decoder: msgspec.json.Decoder[T], body: bytes) -> None:
+        """Raises Reject `push_unreadable` (400) for what is no list, or one that would hold the service up."""
+        try:
+            parts = read(PARTS, mended(body))
+        except Reject as reject:
+            raise Reject.of(reject.problems, 400, UNREADABLE) from None
+        if len(parts) > MOST:
+            raise Reject(UNREADABLE, "推送条数过多", status=400)
+        self.good: list[T] = []
+        self.faults: list[Problem] = []
+        for n, part in enumerate(parts):
+            try:
+                self.good.append(read(decoder, part, f"[{n}]"))
+            except Reject as reject:
+                self.faults += reject.problems
+
+    async def settled(self, tells: Iterable[Awaitable[object]]) -> None:
+        """All that can be done is done. Raises Reject `push_unreadable` (400) naming index, field and rule of the rest;
+        no value is repeated."""
+        await gathered(tells)
+        if self.faults:
+            raise Reject.of(tuple(self.faults[:MOST_FAULTS]), 400, UNREADABLE)
 
 
 def addressed(named: list[tuple[str, Receipt]]) -> list[tuple[str, Receipt]]:

@@ -18,6 +18,7 @@ from services.notify.domain.errands import PostHook, SendMail, SendSms, SendWech
 from services.notify.domain.hooks import hooks
 from services.notify.domain.limits import Manners
 from services.notify.domain.rules import mailboxes
+from services.notify.english import ENGLISH
 from services.notify.looking import Looking
 from services.notify.providers.aliyun import AliyunSms
 from services.notify.providers.email import Mail
@@ -69,4 +70,5 @@ def build(parts: Parts) -> Service:
         routes=partial(api.routes, boxes, balance, book, settings, parts.keyring),
         learn=Looking(sms.accounts, parts.clock, settings.account_seconds),
         close=(sms.close, mail.close, wechat.close, posts.close),
+        english=ENGLISH,
     )

@@ -11,6 +11,7 @@ from chassis.service import Parts, Service
 from services.review import api
 from services.review.domain.case import AskRegister
 from services.review.domain.rules import cases
+from services.review.english import ENGLISH
 from services.review.registers import Registers
 from services.review.settings import Settings
 
@@ -27,4 +28,5 @@ def build(parts: Parts) -> Service:
         errands={AskRegister: registers},
         routes=partial(api.routes, decider),
         close=(registers.close,),
+        english=ENGLISH,
     )

@@ -112,6 +112,8 @@ def test_every_recorded_rule_that_is_used_is_recorded() -> None:
         "tongban_outbox_age_seconds",
         "tongban_dead_letters_total",
         "tongban_parked_cases",
+        "tongban_refused_total",
+        "tongban_topic_halted",
         "tongban_errands_open",
         "tongban_http_requests_total",
     ],

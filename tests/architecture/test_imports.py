@@ -37,7 +37,7 @@ PURE_OURS = ("contracts", "chassis.decision", "chassis.workdays", "chassis.seali
 IMPURE_NAMES = ("uuid.uuid1", "uuid.uuid4", "urllib.request", "urllib.robotparser", "contracts.export")
 
 DRIVERS = {
-    "aiokafka": ("chassis/bus/kafka.py",),
+    "aiokafka": ("chassis/bus/kafka.py", "chassis/bus/kafka_member.py", "chassis/bus/kafka_access.py"),
     "motor": ("chassis/store/mongo.py",),
     "pymongo": ("chassis/store/mongo.py",),
     "bson": ("chassis/store/mongo.py",),

@@ -1,5 +1,5 @@
-"""`python -m tests.bench [--keys …] [--quick] [--no-kafka] [--million] [--profile]`: runs the benches, prints a table,
-writes `build/bench.json`.
+"""`python -m tests.bench [--keys …] [--quick] [--no-kafka] [--million] [--profile] [--against DIR]`: runs the
+benches, prints a table, writes `build/bench.json`.
 
 It chooses and prints; this module must never measure anything itself.
 """
@@ -16,6 +16,7 @@ from typing import Any
 import uvloop
 
 from tests.bench.catalogue import catalogue
+from tests.bench.cost import cost
 from tests.bench.flat import flat
 from tests.bench.footprint import footprint
 from tests.bench.hop import hop
@@ -37,6 +38,11 @@ async def run_lifecycles(directory: Path, given: argparse.Namespace, _: dict[str
         print((directory / "one" / "profile.txt").read_text())
         return [one]
     return [one, await lifecycles(directory / "five", "supervised", given.quick)]
+
+
+async def run_cost(directory: Path, given: argparse.Namespace, _: dict[str, Figure]) -> list[Figure]:
+    one = await cost(directory / "one", "one", given.quick, given.against)
+    return [*one, *await cost(directory / "five", "supervised", given.quick, given.against)]
 
 
 async def run_http4(directory: Path, given: argparse.Namespace, _: dict[str, Figure]) -> list[Figure]:
@@ -69,6 +75,7 @@ async def run_hop(directory: Path, given: argparse.Namespace, _: dict[str, Figur
 
 BENCHES: dict[str, Bench] = {
     "lifecycles_events_per_s": run_lifecycles,
+    "cost": run_cost,
     "lifecycles_http4_per_s": run_http4,
     "flat": run_flat,
     "event_to_sms_p99_ms": run_latency,
@@ -86,6 +93,13 @@ def main() -> int:
         "--kafka",
         action=argparse.BooleanOptionalAction,
         help="event_to_sms also on real Kafka; by default if installed",
+    )
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="DIR",
+        help="another checkout, with a .venv of its own, whose product takes turns with this one's under this load"
+        " (cost, footprint)",
     )
     parser.add_argument("--million", action="store_true", help="also with a million stored cases (takes long)")
     parser.add_argument("--profile", action="store_true", help="print where the one process spends its time")

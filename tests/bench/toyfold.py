@@ -13,7 +13,7 @@ from typing import ClassVar
 from chassis.bus import Record
 from chassis.decision import Decider, Decision, State
 from chassis.service import Service
-from contracts.event import NAMESPACE, SHANGHAI, Event
+from contracts.event import NAMESPACE, SHANGHAI, Event, source_of
 from contracts.wire import Envelope, encode
 
 AT = datetime(2026, 4, 9, 10, 0, tzinfo=SHANGHAI)
@@ -76,7 +76,7 @@ def deposits(count: int, accounts: int, seed: int = 1) -> list[Record]:
     for n in range(count):
         event = Deposited(at=AT, account=f"account-{rng.randrange(accounts):05d}", cents=rng.randint(1, 10_000))
         id = str(uuid.uuid5(NAMESPACE, f"bench/{seed}/{n}"))
-        headers, value = encode(Envelope(id, "/bench/bank", n + 1, event))
+        headers, value = encode(Envelope(id, source_of(event.PUBLISHER), n + 1, event))
         found.append(Record("case", event.account, headers, value))
     return found
 

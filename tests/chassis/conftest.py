@@ -110,6 +110,15 @@ async def make_store(store_kind: str, tmp_path: Path, request: pytest.FixtureReq
 
 
 @pytest.fixture
+async def store(make_store: MakeStore) -> Store:
+    """An open store, whose owner `me` lives."""
+    made = make_store()
+    await made.open()
+    await made.beat("me", 0, 1000.0)
+    return made
+
+
+@pytest.fixture
 def bus_settings(bus_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> ChassisSettings:
     """The address of this test's bus, for other processes."""
     url = request.getfixturevalue("kafka").url if bus_kind == "kafka" else ""

@@ -1,13 +1,19 @@
-"""Records and readers for the suites of the bus.
+"""Records and readers for the suites of the bus, rows for those of the store.
 
-It must never ask which bus it runs on.
+It must never ask which of them it runs on.
 """
 
 from __future__ import annotations
 
 import asyncio
 
+from msgspec.structs import replace
+
 from chassis.bus import Bus, Partition, Record, Subscription
+from chassis.store import Row
+
+ALL = range(8)
+"""Every shard of a store under test."""
 
 
 async def nothing(partitions: frozenset[Partition]) -> None:
@@ -35,3 +41,8 @@ async def take(subscription: Subscription, count: int, limit: float = 30.0) -> l
 
 def done(records: list[Record]) -> dict[Partition, int]:
     return {(r.topic, r.partition): r.offset + 1 for r in records}
+
+
+def row(id: str = "a", version: int = 1, **changes: object) -> Row:
+    base = Row("case", id, version, shard=1, body=f"{id}{version}".encode(), owner="me", batch=version)
+    return replace(base, **changes)  # type: ignore[arg-type]

@@ -145,6 +145,15 @@ def test_what_has_nothing_left_to_say_carries_no_stamp() -> None:
     assert f.row(silent, "b", 3).batch == 0
 
 
+def test_what_is_acknowledged_leaves_with_the_next_write() -> None:
+    f = folder()
+    first = f.fold(f.blank(CASE), [place(1)], NOW, SYSTEM)
+    f.row(first, "a", 1)
+    second = f.fold(first.view, [place(2, "e2")], NOW, SYSTEM)
+    assert [o.headers["ce_sequence"] for o in f.load(f.row(second, "a", 2, acked=0), 0).outbox] == ["1", "2"]
+    assert [o.headers["ce_sequence"] for o in f.load(f.row(second, "a", 2, acked=1), 0).outbox] == ["2"]
+
+
 def test_an_errand_is_claimed_by_its_plan_and_taken_over_after_its_lease() -> None:
     f = folder()
     first = f.fold(f.blank(CASE), [place(1)], NOW, SYSTEM)

@@ -287,7 +287,7 @@ async def test_too_many_dead_letters_in_a_row_stop_the_line(world: World) -> Non
     async with world.line(dead_in_a_row=3) as line:  # type: ignore[attr-defined]
         for i in range(3):
             await world.say(f"s{i}", -1, f"s{i}")
-        await until(lambda: line.pipeline.stopped)
+        await until(lambda: line.pipeline.halts.all)
         assert (await line.ready())["ok"] is False
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from chassis.bus import Bus, BusDown, Partition, Record, Subscription, partition_of
+from chassis.bus import UNWRITABLE, Bus, BusDown, Partition, Record, Refused, Subscription, partition_of
 from chassis.bus.log import RING, LogBus
 from chassis.clock import Clock
 from contracts.event import kept_days
-from tests.chassis.conftest import PARTITIONS, Trouble
+from tests.chassis.conftest import PARTITIONS, MakeBus, Trouble
 from tests.chassis.records import done, join, nothing, record, take
 
 pytestmark = pytest.mark.anyio
@@ -52,8 +52,22 @@ async def test_what_cannot_be_written_fails_its_own_publisher_only(embedded: Non
     bad = [record(topic, "\ud800", 1), record(topic, "k", 2, "text"), Record(topic, "k", {"h": "\ud800"}, b"")]  # type: ignore[arg-type]
     saying = [bus.publish([record(topic, "k", 0), each]) for each in bad]
     outcomes = await asyncio.gather(*saying, bus.publish([record(topic, "k", 9)]), return_exceptions=True)
-    assert [isinstance(each, (TypeError, UnicodeError)) for each in outcomes] == [True, True, True, False]
-    assert [r.value for r in await take(await join(bus, topic, f"g-{topic}"), 1)] == [b"9"]
+    assert [each.rules if isinstance(each, Refused) else each for each in outcomes] == [*[{1: UNWRITABLE}] * 3, None]
+    assert [r.value for r in await take(await join(bus, topic, f"g-{topic}"), 4)] == [b"0", b"0", b"0", b"9"]
+
+
+async def test_a_process_hears_its_own_words_as_they_were_and_others_only_bytes(
+    embedded: None, make_bus: MakeBus, bus: Bus, topic: str
+) -> None:
+    other = make_bus()
+    await other.open()
+    said = record(topic, "k", 1)
+    said.memo = ["what the bytes say"]
+    await bus.publish([said])
+    [own] = await take(await join(bus, topic, f"g-{topic}"), 1)
+    [heard] = await take(await join(other, topic, f"h-{topic}"), 1)
+    assert own.memo is said.memo
+    assert (heard.value, heard.memo) == (own.value, None)
 
 
 async def test_a_full_disk_refuses_and_passes(bus: Bus, topic: str, full_disk: Trouble) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from chassis import cli
 from sandbox.world import free_ports
+from tests.real.backends import KafkaBroker
 
 pytestmark = pytest.mark.anyio
 
@@ -131,3 +132,24 @@ async def test_a_damaged_bus_is_one_sentence(tmp_path: Path) -> None:
         assert await process.wait() == 1
     assert "bus var/bus.db, but it cannot be reached: file is not a database" in said[-1]
     assert not any("Traceback" in line for line in said)
+
+
+@pytest.mark.real
+@pytest.mark.timeout(300)
+async def test_on_kafka_a_start_is_quiet_and_an_outage_is_two_lines(tmp_path: Path) -> None:
+    (tmp_path / "suite").mkdir()
+    with KafkaBroker(tmp_path / "kafka") as kafka:
+        arguments = ("review", "evaluation", "--port", str(free_ports(1)))
+        async with serving(tmp_path / "suite", *arguments, TONGBAN_BUS=kafka.url) as process:
+            lines = await until_said(process, "ready at")
+            assert [line for line in lines if " ERROR " in line] == []
+            await asyncio.to_thread(kafka.kill)
+            lines = await until_said(process, "does not serve")
+            await asyncio.to_thread(kafka.start)
+            lines += await until_said(process, "answers again")
+            process.send_signal(signal.SIGTERM)
+            lines += await rest(process)
+            assert await process.wait() == 0
+    assert sum(kafka.bootstrap in line and " tongban: " in line for line in lines) == 2, "down once, and back"
+    complaints = [line.split(" ", 1)[1] for line in lines if " aiokafka" in line]
+    assert len(complaints) == len(set(complaints)), "no try of the client is told twice"

@@ -58,7 +58,7 @@ def test_endpoints_are_read() -> None:
     ],
 )
 def test_what_is_no_endpoint_is_refused_without_repeating_it(text: str) -> None:
-    with pytest.raises(ValueError, match=r"expected|endpoint|secret") as refused:
+    with pytest.raises(ValueError, match=r"^name=https:|^entries whose secrets ") as refused:
         endpoints_of(text)
     assert "portal.example" not in str(refused.value)
     assert "MfKQ" not in str(refused.value)

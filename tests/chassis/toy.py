@@ -206,7 +206,7 @@ def service(partner: Partner) -> Service:
 
 def placed(case: str, n: int, id: str, at: datetime) -> tuple[dict[str, str], bytes]:
     """Headers and body of a Placed event."""
-    return encode(Envelope(id, "/toyportal", 1, Placed(at=at, case=case, n=n)))
+    return encode(Envelope(id, "/tongban/toyportal", 1, Placed(at=at, case=case, n=n)))
 
 
 class FastClock(Clock):

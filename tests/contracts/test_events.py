@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary, to_binary
@@ -19,7 +20,7 @@ from cloudevents.v1.kafka import KafkaMessage as LegacyMessage
 from cloudevents.v1.kafka import from_binary as legacy_from_binary
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from contracts.event import REGISTRY, CaseEvent, Event, case_id, type_name
 from contracts.export import events
@@ -84,6 +85,36 @@ def test_a_submission_said_twice_is_one_case() -> None:
     assert case_id("demo", "demo-2026-000417") == "987fdb4a-3191-56fb-8d86-c7904b661e34"
     assert case_id("demo", "demo-2026-000418") != case_id("demo", "demo-2026-000417")
     assert case_id("other", "demo-2026-000417") != case_id("demo", "demo-2026-000417")
+
+
+def kinds(value: Any) -> Any:
+    """The types inside a value, all the way down; moments by their offset, whatever object holds it."""
+    if isinstance(value, datetime):
+        return value.utcoffset()
+    if isinstance(value, BaseModel):
+        return type(value), {name: kinds(part) for name, part in value}
+    if isinstance(value, tuple | list):
+        return type(value), [kinds(part) for part in value]
+    if isinstance(value, dict):
+        return type(value), {kinds(key): kinds(part) for key, part in value.items()}
+    return type(value)
+
+
+@each_sample
+def test_what_is_heard_is_what_was_said(event: Event) -> None:
+    """So a process may take its own words as they were, without decoding them."""
+    said = envelope(event)
+    heard = decode(*encode(said))
+    assert heard == said
+    assert kinds(heard.event) == kinds(event)
+
+
+@pytest.mark.parametrize("cls", REGISTRY.values(), ids=type_name)
+def test_what_is_left_out_is_what_a_reader_fills_in(cls: type[Event]) -> None:
+    """None is not sent: were the default something else, the reader would hear another event."""
+    for name, field in cls.model_fields.items():
+        optional = type(None) in get_args(field.annotation)
+        assert not optional or field.is_required() or field.default is None, f"{cls.TYPE}.{name}"
 
 
 # ----------------------------------------------------------------------------------- closed writers, tolerant readers

@@ -56,8 +56,16 @@ def free_ports(count: int) -> int:
 class Child:
     """One process of the suite on its port, which it keeps when it is started again."""
 
-    def __init__(self, name: str, arguments: Sequence[str], port: int, env: Mapping[str, str], directory: Path) -> None:
-        self.name, self.port = name, port
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        port: int,
+        env: Mapping[str, str],
+        directory: Path,
+        python: str = sys.executable,
+    ) -> None:
+        self.name, self.port, self.python = name, port, python
         self.log = directory / f"{name}.log"
         self._arguments = [*arguments, "--port", str(port)]
         self._env, self._directory = dict(env), directory
@@ -73,7 +81,7 @@ class Child:
         self.starts += 1
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, *self._arguments],
+                [self.python, *self._arguments],
                 cwd=self._directory,
                 env=self._env,
                 stdin=subprocess.DEVNULL,
@@ -108,7 +116,8 @@ class Child:
 @dataclass(frozen=True)
 class Setup:
     """What a world is made of. `bus` and `store` are addresses, empty for SQLite in `directory`. `speed` is that of
-    the city's retries (city seconds per real one); its scripts take no time. `program` replaces `-m chassis.cli`."""
+    the city's retries (city seconds per real one); its scripts take no time. `program` replaces `-m chassis.cli`;
+    `product` is the checkout whose code the children run, in its own `.venv`."""
 
     directory: Path
     mode: Mode = "each"
@@ -117,6 +126,7 @@ class Setup:
     speed: float = 60.0
     seed: int = 1
     program: tuple[str, ...] = ("-m", "chassis.cli")
+    product: Path = ROOT
     env: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -169,7 +179,7 @@ class World:
         city, kept = self.city.url, {k: v for k, v in os.environ.items() if not k.startswith("TONGBAN_")}
         return {
             **kept,
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": str(self.setup.product),
             "TONGBAN_DIR": str(self.setup.directory),
             "TONGBAN_BUS": self.setup.bus,
             "TONGBAN_STORE": self.setup.store,
@@ -198,14 +208,16 @@ class World:
         self.bus = open_bus(settings, self.clock)
         await self.bus.open()
         await self.bus.ensure(dict.fromkeys(("case", f"portal.{PORTAL}", f"answers.{PORTAL}"), settings.partitions))
+        product = self.setup.product
+        python = sys.executable if product == ROOT else str(product / ".venv" / "bin" / "python")
         serve = (*self.setup.program, "serve")
         if self.setup.mode == "each":
             for name in SERVICES:
                 arguments = (*serve, name)
-                self.children[name] = Child(name, arguments, self.port(name), env, self.setup.directory)
+                self.children[name] = Child(name, arguments, self.port(name), env, self.setup.directory, python)
         else:
             arguments = (*serve, "--processes") if self.setup.mode == "supervised" else serve
-            self.children["suite"] = Child("suite", arguments, self.first_port, env, self.setup.directory)
+            self.children["suite"] = Child("suite", arguments, self.first_port, env, self.setup.directory, python)
         for child in self.children.values():
             child.start()
         await self.until(self.ready, "every process is ready", 60)

@@ -117,7 +117,7 @@ class Doors:
         for path, queries in (
             (
                 f"{self.name}.db",
-                ("SELECT kind, id, version, ix, body FROM doc", "SELECT * FROM look", "SELECT * FROM line"),
+                ("SELECT kind, id, version, ix, body FROM doc", "SELECT * FROM look", "SELECT * FROM entry"),
             ),
             ("bus.db", ("SELECT topic, key, headers, value FROM log",)),
         ):
@@ -140,7 +140,8 @@ ODD = st.sampled_from(
     [
         b"", b" ", b"null", b"[]", b"{}", b"[[]]", b"[{}]", b'""', b"0", b"1e999", b"-0.0", b"NaN", b"[Infinity]",
         b"1" * 5_000, b'[{"a":' + b"9" * 5_000 + b"}]", b"[" * 50_000, b'{"a":' * 20_000, b'[{"x":' + b"[" * 20_000,
-        b"\xff\xfe", b"\xef\xbb\xbf[]", b"\x00", b'"\\ud800"', b'{"a":1,"a":2}', b"[" + b"{}," * 3_000 + b"{}]",
+        b"\xff\xfe", b"\xef\xbb\xbf[]", b"\x00", b'"\\ud800"', b'[{"\\udfff":"\\ud800"}]', b'["\xed\xa0\x80"]',
+        b'{"a":1,"a":2}', b"[" + b"{}," * 3_000 + b"{}]",
         b"param=&sign=", b"param=%FF&sign=%ED%A0%80", b"param=1&param=2&sign=", b"&" * 5_000, b"%", b"=",
         b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--x--",
     ]
@@ -299,6 +300,8 @@ def hostile(doors: Doors, target: Target, each: int, *, authentic: bool) -> int:
         if heard.status != 200:
             assert target.failed(heard.words), heard
             assert heard.words["rule"] in ("signature_invalid", "webhook_unknown", "push_unreadable"), heard
+            assert heard.words["errors"], "what is wrong is named, field by field"
+            assert all(error["rule"] and error["message"] for error in heard.words["errors"]), heard
 
     before = doors.kept()
     run()

@@ -64,19 +64,21 @@ def free_url() -> str:
 async def standing(
     kind: type[T],
     tmp_path: Path,
-    service: tuple[str, Build],
+    service: tuple[str, Build] | Mapping[str, Build],
     city: City,
     url: str,
     now: datetime,
     env: Mapping[str, str],
     **settings: Any,
 ) -> AsyncIterator[T]:
-    """Yields once the service is ready at `url`; `{city}` in a setting of `env` stands for the city's address."""
+    """Yields once the service, or all that are given, are ready at `url`; `{city}` in a setting of `env` stands for the
+    city's address."""
     await city.start()
     port = int(url.rpartition(":")[2])
     chosen = ChassisSettings(dir=tmp_path, port=port, sandbox=True, partitions=2, oidc_issuer=city.url, **settings)
     given = {key: value.format(city=city.url) for key, value in env.items()}
-    suite, stop = Suite(chosen, given, dict([service])), asyncio.Event()
+    builds = dict([service]) if isinstance(service, tuple) else service
+    suite, stop = Suite(chosen, given, builds), asyncio.Event()
     suite.clock.move(now)
     running = asyncio.ensure_future(suite.run(stop))
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http:

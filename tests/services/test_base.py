@@ -92,7 +92,7 @@ def test_too_large_a_body_is_a_problem_wherever_it_is_read(doors: Doors, chunked
     large = Request("/notify/templates/accepted/preview", b" " * 1_000_001, officer, chunked=chunked)
     heard = doors.send(large)
     assert (heard.status, is_problem(heard), heard.words["rule"]) == (413, True, "body_too_large")
-    assert "1000000" in heard.words["detail"], "the limit"
+    assert "1000000" in heard.words["detail"], "how much would have been taken"
     fits = Request("/notify/templates/accepted/preview", b"{}" + b" " * 999_998, officer, chunked=chunked)
     assert doors.send(fits).status == 200
 

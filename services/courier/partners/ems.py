@@ -188,7 +188,7 @@ class EmsTraces(Harmless):
         try:
             rows = msgspec.convert(body.get("responseItems") or [], list[Trace])
             return {"scans": [(moment(t.op_time), t.op_code, meaning(SCAN_EMS, t.op_code)) for t in rows]}
-        except (msgspec.ValidationError, ValueError):
+        except (msgspec.ValidationError, Reject):
             raise Unknown("unreadable traces") from None
 
 

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import msgspec
 
-from contracts.codes import SCAN_EMS, SCAN_EMS_LEGACY, CodeList
-from contracts.words import ParcelScan
-from services.courier.partners.port import Push, Pushed, meaning, moment, shown, unreadable, unsigned
+from chassis.reading import decoded, mended
+from contracts.codes import SCAN_EMS, SCAN_EMS_LEGACY
+from services.courier.partners.port import Push, Read, Row, meaning, scanned_at, unsigned
 
 EMS: Final = "ems"
 
@@ -48,8 +48,8 @@ class Mails(msgspec.Struct):
     listexpressmail: list[msgspec.Raw]
 
 
-TRACES, TRACE_PARTS = msgspec.json.Decoder(list[Trace]), msgspec.json.Decoder(list[msgspec.Raw])
-LEGACY, LEGACY_PARTS = msgspec.json.Decoder(Legacy), msgspec.json.Decoder(Mails)
+TRACE, TRACES = msgspec.json.Decoder(Trace), msgspec.json.Decoder(list[msgspec.Raw])
+MAIL, MAILS = msgspec.json.Decoder(Mail), msgspec.json.Decoder(Mails)
 
 
 def authentic(body: bytes, header: str | None, key: str) -> bool:
@@ -58,29 +58,23 @@ def authentic(body: bytes, header: str | None, key: str) -> bool:
     return hmac.compare_digest(base64.b64encode(digest), (header or "").encode("utf-8", "replace"))
 
 
-def parsed(body: bytes) -> dict[str, Pushed]:
-    """Scans by waybill, of either format. Raises Reject (400) for anything else, repeating nothing of it."""
-    try:
-        if body.lstrip()[:1] == b"[":
-            rows = [(t.trace_no, moment(t.op_time), t.op_code, True) for t in TRACES.decode(body)]
-            codes: CodeList[ParcelScan] = SCAN_EMS
-            parts = TRACE_PARTS.decode(body)
-        else:
-            rows = [
-                (m.mailnum, moment(m.procdate + m.proctime, "%Y%m%d%H%M%S"), m.action, m.effect != "0")
-                for m in LEGACY.decode(body).listexpressmail
-            ]
-            codes = SCAN_EMS_LEGACY
-            parts = LEGACY_PARTS.decode(body).listexpressmail
-    except (msgspec.DecodeError, ValueError, RecursionError):  # the last of them for brackets without end
-        raise unreadable() from None
-    found: dict[str, Pushed] = {}
-    for (waybill, at, code, valid), part in zip(rows, parts, strict=True):
-        triple = (at, code, meaning(codes, code))
-        pushed = found.setdefault(waybill, Pushed())
-        (pushed.scans if valid else pushed.retracts).append(triple)
-        pushed.raw.append(shown(part))
-    return found
+def parsed(body: bytes) -> Read:
+    """Scans by waybill, of either format. Raises Reject (400) for what is neither, repeating nothing of it."""
+    body = mended(body)
+    if body.lstrip()[:1] == b"[":
+        return Read().rows(decoded(TRACES, body), "", TRACE, "traceNo", traced)
+    return Read().rows(decoded(MAILS, body).listexpressmail, "listexpressmail", MAIL, "mailnum", mailed)
+
+
+def traced(trace: Trace, at: str) -> Row:
+    when = scanned_at(trace.op_time, f"{at}.opTime")
+    return Row(trace.trace_no, (when, trace.op_code, meaning(SCAN_EMS, trace.op_code)))
+
+
+def mailed(mail: Mail, at: str) -> Row:
+    scanned_at(mail.procdate, f"{at}.procdate", "%Y%m%d", "20260131")
+    when = scanned_at(mail.procdate + mail.proctime, f"{at}.proctime", "%Y%m%d%H%M%S", "083000")
+    return Row(mail.mailnum, (when, mail.action, meaning(SCAN_EMS_LEGACY, mail.action)), mail.effect == "0")
 
 
 def acknowledged(failed: list[str], problem: str = "") -> dict[str, Any]:
@@ -102,7 +96,7 @@ class EmsPushes:
         if not authentic(push.body, push.headers.get("authenticate"), self.key):
             raise unsigned("authenticate")
 
-    def parse(self, push: Push) -> dict[str, Pushed]:
+    def parse(self, push: Push) -> Read:
         return parsed(push.body)
 
     def status(self, broken: bool) -> int:

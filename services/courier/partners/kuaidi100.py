@@ -15,8 +15,9 @@ import msgspec
 
 from chassis import described as docs
 from chassis.decision import Reject
+from chassis.reading import decoded, fault, mended
 from contracts.codes import SCAN_KUAIDI100
-from services.courier.partners.port import Push, Pushed, meaning, moment, unreadable, unsigned
+from services.courier.partners.port import Push, Pushed, Read, meaning, scanned_at, unsigned
 
 STATUS: Final = {
     "在途": "0",
@@ -65,7 +66,19 @@ class Form(msgspec.Struct):
     sign: str = ""
 
 
-PARAM = msgspec.json.Decoder(Param)
+class Lines(msgspec.Struct):
+    """`Last` with its lines as they came."""
+
+    nu: str
+    state: str = "0"
+    data: list[msgspec.Raw] = []
+
+
+class Whole(msgspec.Struct, rename="camel"):
+    last_result: Lines
+
+
+LINE, WHOLE = msgspec.json.Decoder(Line), msgspec.json.Decoder(Whole)
 
 
 class Kuaidi100:
@@ -83,19 +96,28 @@ class Kuaidi100:
         if not hmac.compare_digest(digest.encode(), sign.lower().encode()):
             raise unsigned("sign")
 
-    def parse(self, push: Push) -> dict[str, Pushed]:
-        """The list is full: every line that we have already is evidence that we have already."""
-        try:
-            param, _ = _form(push.body)
-            last = PARAM.decode(param).last_result
-            scans = []
-            for n, line in enumerate(last.data):
-                # Without a word only the newest line is known: it is the state of the whole.
-                code = STATUS.get(line.status, line.status) or (last.state if n == 0 else "0")
-                scans.append((moment(line.time), code, meaning(SCAN_KUAIDI100, code)))
-        except (msgspec.DecodeError, ValueError, RecursionError):
-            raise unreadable() from None
-        return {last.nu: Pushed(scans=scans, raw=[param])}
+    def parse(self, push: Push) -> Read:
+        """The list is full: every line that we have already is evidence that we have already, and a line that nobody
+        can read comes again with every later push."""
+        param, _ = _form(push.body)
+        last = decoded(WHOLE, mended(param.encode()), "param").last_result
+        read, scans = Read(), []
+        for n, part in enumerate(last.data):
+            at = f"param.lastResult.data[{n}]"
+            try:
+                line = decoded(LINE, part, at)
+                when = scanned_at(line.time, f"{at}.time")
+            except Reject as reject:
+                read.faults += reject.problems
+                continue
+            # Without a word only the newest line is known: it is the state of the whole.
+            code = STATUS.get(line.status, line.status) or (last.state if n == 0 else "0")
+            scans.append((when, code, meaning(SCAN_KUAIDI100, code)))
+        if scans or not read.faults:
+            read.pushed[last.nu] = Pushed(scans=scans, raw=[param], at="param.lastResult.nu")
+        if read.faults:
+            read.failed.append(last.nu)
+        return read
 
     def status(self, broken: bool) -> int:
         """They read the words."""
@@ -115,7 +137,7 @@ def _form(body: bytes) -> tuple[str, str]:
             parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=MOST)
         )
     except (ValueError, UnicodeDecodeError):
-        raise unreadable() from None
+        raise Reject("form_invalid", "应为 UTF-8 编码的表单", status=400) from None
     if "param" not in fields:
-        raise Reject("push_unreadable", "缺少 param", "param", 400)
+        raise fault("missing", "param")
     return fields["param"], fields.get("sign", "")

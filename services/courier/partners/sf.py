@@ -11,8 +11,10 @@ from typing import Any, Final
 
 import msgspec
 
+from chassis.decision import Reject
+from chassis.reading import decoded, mended
 from contracts.codes import SCAN_SF
-from services.courier.partners.port import Push, Pushed, meaning, moment, shown, unreadable, unsigned
+from services.courier.partners.port import Push, Read, Row, meaning, scanned_at, unsigned
 
 MOST: Final = 10
 
@@ -41,7 +43,8 @@ class Whole(msgspec.Struct):
     body: Parts = msgspec.field(name="Body")
 
 
-ENVELOPE, WHOLE = msgspec.json.Decoder(Envelope), msgspec.json.Decoder(Whole)
+ROUTE, WHOLE = msgspec.json.Decoder(Route), msgspec.json.Decoder(Whole)
+LIST: Final = "Body.WaybillRoute"
 
 
 class Sf:
@@ -57,19 +60,11 @@ class Sf:
         if not hmac.compare_digest(push.secret.encode(), self.secret.encode()):
             raise unsigned("secret")
 
-    def parse(self, push: Push) -> dict[str, Pushed]:
-        found: dict[str, Pushed] = {}
-        try:
-            routes = ENVELOPE.decode(push.body).body.routes
-            for route, part in zip(routes, WHOLE.decode(push.body).body.routes, strict=True):
-                pushed = found.setdefault(route.mailno, Pushed())
-                pushed.scans.append((moment(route.accept_time), route.op_code, meaning(SCAN_SF, route.op_code)))
-                pushed.raw.append(shown(part))
-        except (msgspec.DecodeError, ValueError, RecursionError):
-            raise unreadable() from None
-        if len(routes) > MOST:
-            raise unreadable()
-        return found
+    def parse(self, push: Push) -> Read:
+        parts = decoded(WHOLE, mended(push.body)).body.routes
+        if len(parts) > MOST:
+            raise Reject("too_many", f"最多 {MOST} 条", LIST, 400)
+        return Read().rows(parts, LIST, ROUTE, "mailno", routed)
 
     def status(self, broken: bool) -> int:
         """They read the words."""
@@ -77,5 +72,11 @@ class Sf:
 
     def words(self, failed: list[str], problem: str = "") -> dict[str, Any]:
         if failed or problem:
-            return {"return_code": "1000", "return_msg": problem or f"处理失败: {','.join(failed)}"}
+            named = f"处理失败: {','.join(failed)}" if failed else ""
+            return {"return_code": "1000", "return_msg": "; ".join(filter(None, (named, problem)))}
         return {"return_code": "0000", "return_msg": "成功"}
+
+
+def routed(route: Route, at: str) -> Row:
+    when = scanned_at(route.accept_time, f"{at}.acceptTime")
+    return Row(route.mailno, (when, route.op_code, meaning(SCAN_SF, route.op_code)))

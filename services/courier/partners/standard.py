@@ -12,9 +12,11 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from chassis.decision import Reject
+from chassis.reading import decoded, fault, mended
 from chassis.webhooks import signature
 from contracts.words import ParcelScan
-from services.courier.partners.port import Push, Pushed, plausible, shown, unreadable, unsigned
+from services.courier.partners.port import Push, Read, Row, unsigned, within_reason
 
 TOLERANCE: Final = 300.0
 """Seconds that a push may be old, or ahead of our clock."""
@@ -39,10 +41,11 @@ class Message(msgspec.Struct):
 class Parts(msgspec.Struct):
     """`Message` with its scans as they came."""
 
+    type: Literal["parcel.scanned"]
     data: list[msgspec.Raw]
 
 
-MESSAGE, PARTS = msgspec.json.Decoder(Message), msgspec.json.Decoder(Parts)
+SCAN, PARTS = msgspec.json.Decoder(Scan), msgspec.json.Decoder(Parts)
 
 
 class StandardWebhooks:
@@ -62,29 +65,24 @@ class StandardWebhooks:
     def verify(self, push: Push) -> None:
         """`webhook-signature` holds `v1,<base64>` once or more; HMAC-SHA256 over `id.timestamp.body`."""
         id, stamp = push.headers.get("webhook-id", ""), push.headers.get("webhook-timestamp", "")
-        if not id or not (stamp.isascii() and stamp.isdigit() and len(stamp) < 16):
-            raise unsigned("webhook-timestamp")
+        given = push.headers.get("webhook-signature", "")
+        for name, value in (("webhook-id", id), ("webhook-timestamp", stamp), ("webhook-signature", given)):
+            if not value:
+                raise unsigned(name, "缺少消息头")
+        if not (stamp.isascii() and stamp.isdigit() and len(stamp) < 16):
+            raise unsigned("webhook-timestamp", "应为 1970 年以来的秒数")
         if abs(self._now() - int(stamp)) > TOLERANCE:
-            raise unsigned("webhook-timestamp")
-        given = [part for part in push.headers.get("webhook-signature", "").split(" ") if part.startswith("v1,")]
+            raise unsigned("webhook-timestamp", f"与本机时间相差超过 {TOLERANCE:.0f} 秒")
+        signed = [part for part in given.split(" ") if part.startswith("v1,")]
+        if not signed:
+            raise unsigned("webhook-signature", "应以 v1, 开头")
         expected = [signature(secret, id, stamp, push.body) for secret in self.secrets]
-        matches = [hmac.compare_digest(one, other.encode("utf-8", "replace")) for one in expected for other in given]
+        matches = [hmac.compare_digest(one, other.encode("utf-8", "replace")) for one in expected for other in signed]
         if not any(matches):
             raise unsigned("webhook-signature")
 
-    def parse(self, push: Push) -> dict[str, Pushed]:
-        found: dict[str, Pushed] = {}
-        try:
-            for scan, part in zip(MESSAGE.decode(push.body).data, PARTS.decode(push.body).data, strict=True):
-                if scan.at.tzinfo is None or scan.meaning not in MEANINGS:
-                    raise unreadable()
-                pushed = found.setdefault(scan.waybill, Pushed())
-                triple = (plausible(scan.at).isoformat(), scan.code or scan.meaning, scan.meaning)
-                (pushed.retracts if scan.retracts else pushed.scans).append(triple)
-                pushed.raw.append(shown(part))
-        except (msgspec.DecodeError, ValueError, RecursionError):
-            raise unreadable() from None
-        return found
+    def parse(self, push: Push) -> Read:
+        return Read().rows(decoded(PARTS, mended(push.body)).data, "data", SCAN, "waybill", scanned)
 
     def status(self, broken: bool) -> int:
         """Here only the status is read: whatever is not 2xx is pushed again (specification, "Webhook delivery")."""
@@ -92,3 +90,12 @@ class StandardWebhooks:
 
     def words(self, failed: list[str], problem: str = "") -> dict[str, Any]:
         return {"ok": not (failed or problem), "failed": failed, "problem": problem or None}
+
+
+def scanned(scan: Scan, at: str) -> Row:
+    if scan.at.tzinfo is None:
+        raise fault("timezone_aware", f"{at}.at")
+    if scan.meaning not in MEANINGS:
+        raise Reject("meaning_unknown", f"只接受 {', '.join(sorted(MEANINGS))}", f"{at}.meaning", 400)
+    when = within_reason(scan.at, f"{at}.at")
+    return Row(scan.waybill, (when, scan.code or scan.meaning, scan.meaning), scan.retracts)

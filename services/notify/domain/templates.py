@@ -26,7 +26,7 @@ from contracts.intake import (
     Withdrawn,
 )
 from contracts.review import Reviewed
-from contracts.words import DeliveryMethod, Direction, Word
+from contracts.words import DeliveryMethod, Direction, Level, LimitKind, Word
 
 TOLD: tuple[type[CaseEvent], ...] = (
     *(OriginalsRequested, OriginalsReleased, Transferred),
@@ -134,7 +134,8 @@ def previewed(
     name: str, template: Template, sign: str, values: Mapping[str, str], channel: str = "sms", language: str = "zh"
 ) -> dict[str, Any]:
     """What would be read, with these values or, where one is missing, a sample of usual length."""
-    given = {**{variable: SAMPLES.get(variable, "示例") for variable in template.variables}, **values}
+    samples = {variable: shown(SAMPLES.get(variable, ANYTHING[language]), language) for variable in template.variables}
+    given = {**samples, **values}
     text = f"【{sign}】{template.filled(given)}" if channel == "sms" else template.filled(given)
     found = {
         "name": name,
@@ -152,20 +153,22 @@ def previewed(
     return {**found, "subject": filled(template.subject, given)} if template.subject else found
 
 
-SAMPLES: Final = {
+SAMPLES: Final[Mapping[str, Any]] = {
     "title": "食品经营许可(餐饮服务)",
     "number": "34160220260212WHD9YHF3C",
     "waybill": "1104938274016",
     "token": "7K3D9QX2MB5A4C8E",
-    "outcome": "准予",
+    "outcome": "approved",
     "reason": "经营场所不符合规定",
-    "limit": "承诺时限",
-    "level": "预警",
+    "limit": LimitKind.PROMISED,
+    "level": Level.WARNING,
     "holder": "市场监督管理局",
     "cause": "逾期未补正",
-    **dict.fromkeys(("promised", "due", "until", "was", "day"), "12月31日"),
+    **dict.fromkeys(("promised", "due", "until", "was", "day"), date(2026, 12, 31)),
 }
-"""Values of usual length, of nobody."""
+"""Values of usual length, of nobody, as they stand in events: what is read of them follows from the language."""
+ANYTHING: Final = {"zh": "示例", "en": "sample"}
+"""Where a variable has no sample of its own."""
 
 
 def template_of(event: CaseEvent) -> str | None:

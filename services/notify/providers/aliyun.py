@@ -64,8 +64,8 @@ class Up(msgspec.Struct):
 
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-REPORTS = msgspec.json.Decoder(list[Report])
-UPS = msgspec.json.Decoder(list[Up])
+REPORT = msgspec.json.Decoder(Report)
+UP = msgspec.json.Decoder(Up)
 ACCEPTED = {"code": 0, "msg": "接收成功"}
 """The only answer that Aliyun takes for success is a numeric code."""
 

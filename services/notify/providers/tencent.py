@@ -64,8 +64,8 @@ class Up(msgspec.Struct):
     extend: str = ""
 
 
-REPORTS = msgspec.json.Decoder(list[Report])
-UPS = msgspec.json.Decoder(list[Up])
+REPORT = msgspec.json.Decoder(Report)
+UP = msgspec.json.Decoder(Up)
 
 
 class TencentSms:

@@ -112,6 +112,13 @@ async def download(place: Town, case: str, code: str, staff: str = WINDOW) -> tu
         return answer.status, await answer.read()
 
 
+async def unavailable(place: Town, case: str) -> str:
+    """The answer that promises nothing: no length, no name of a file."""
+    status, content = await download(place, case, "layout")
+    assert status == 503
+    return content.decode()
+
+
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Town]:
     async with town(tmp_path, at(4, 3, 9)) as found:
@@ -152,6 +159,11 @@ async def test_in_chunks_then_claimed_then_read_at_the_window(place: Town, tmp_p
     assert len(lying) > len(data)
     assert data[100:164] not in lying
     assert b"%PDF" not in lying
+    first, *_, last = sorted(kept(tmp_path))
+    first.write_bytes(first.read_bytes()[::-1])
+    assert "files_unavailable" in (await unavailable(place, receipt["case"])), "what is there cannot be opened"
+    last.unlink()
+    assert "files_unavailable" in (await unavailable(place, receipt["case"])), "not all of it lies here"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from typing import Any
 from chassis.auth import hash_key, new_key
 from chassis.bus import Record
 from chassis.suite import Build
-from contracts.event import Event
+from contracts.event import Event, source_of
+from contracts.portal import PortalEvent
 from contracts.wire import Envelope, decode, encode
 from sandbox.city import City, Options
 from sandbox.officers import BY_ID, Office
@@ -24,8 +25,10 @@ from tests.chassis.running import read_all, until
 from tests.services.standing import Standing, free_url, standing
 
 KEYS = {name: new_key(name) for name in ("demo", "other")}
+KEYS["kiosk"] = new_key("kiosk")
 KEYS["registry"] = (KEYS["demo"][0][::-1], f"registry={hash_key(KEYS['demo'][0][::-1])}:account+licences")
-"""Two portals, and a system that shares licences and has compared its users' identities."""
+"""Two portals, a kiosk that applies over HTTP alone, and a system that shares licences and has compared its users'
+identities."""
 
 
 @dataclass
@@ -58,7 +61,8 @@ class Town(Standing):
 
     async def publish(self, event: Event) -> None:
         """What a portal or another service says, as it travels."""
-        headers, value = encode(Envelope(id=f"t-{self.suite.clock.ticks()}", source="/test", sequence=1, event=event))
+        source = f"/portal/{event.portal}" if isinstance(event, PortalEvent) else source_of(event.PUBLISHER)
+        headers, value = encode(Envelope(id=f"t-{self.suite.clock.ticks()}", source=source, sequence=1, event=event))
         await self.suite.bus.publish([Record(topic, key, headers, value) for topic, key in event.routes()])
 
     async def answers(self, name: str = "demo") -> list[Any]:

@@ -162,5 +162,5 @@ async def test_what_a_push_must_bring(office: Office) -> None:
         assert await office.push(body) == (200, success), "kept although nobody knows the number, and repeatable"
     both = [*json.loads(body), {"traceNo": "?", "opTime": "2026-09-30 18:05:00", "opCode": "203"}]
     assert await office.push(json.dumps(both).encode()) == (
-        200, {"response": {"success": "0", "failmailnums": "?", "remark": ""}},
+        200, {"response": {"success": "0", "failmailnums": "?", "remark": "[1].traceNo: 运单号无效"}},
     )  # fmt: skip

@@ -13,12 +13,24 @@ import pytest
 import yaml
 
 from contracts.courier import Delivered, DeliveryFailed, Dispatched
-from services.notify.domain.templates import NAMES, OFFICERS, TOLD, VARIANTS, Template, TemplateError, checked, fitting
+from services.notify.domain.templates import (
+    NAMES,
+    OFFICERS,
+    TOLD,
+    VARIANTS,
+    Template,
+    TemplateError,
+    checked,
+    filled,
+    fitting,
+    previewed,
+)
 from services.notify.settings import Settings
 from services.notify.templating import FOLDER, load
 from tests.contracts.samples import SAMPLES
 
 TEXT = (FOLDER / "sms.zh.yaml").read_text(encoding="utf-8")
+CJK = re.compile(r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")
 APPROVED = checked(yaml.safe_load(TEXT))
 
 
@@ -48,10 +60,37 @@ def test_every_channel_and_language_is_sound() -> None:
         assert bool(template.subject) == (channel == "email")
 
 
+CHINESE = ("about.title", "about.department", "holder", "reason", "basis", "appeal")
+"""Sources of what stays Chinese in any language: names, and what officers have written."""
+
+
+def test_what_is_read_in_english_is_english() -> None:
+    """By the words of the template, by dates and by words of ours; in the notice itself and in its preview."""
+    book = load()
+    assert book.pages["email", "en"].keys() == book.pages["email", "zh"].keys(), "no turn is told in Chinese only"
+    for name, template in book.pages["email", "en"].items():
+        kept = {variable for variable, path in template.variables.items() if path in CHINESE}
+        plain = dict.fromkeys(kept, "-")
+        for event in (event for event in SAMPLES if type(event) is NAMES[name]):
+            params = template.params(event, "en")
+            assert isinstance(params, dict), (name, params)
+            assert not CJK.search(template.filled(params | plain)), (name, params)
+            assert not CJK.search(filled(template.subject, params | plain)), name
+        shown = previewed(name, template, "", plain, "email", "en")
+        assert not CJK.search(shown["text"] + shown["subject"]), shown
+
+
+@pytest.mark.parametrize(("language", "day", "outcome"), [("zh", "12月31日", "准予"), ("en", "31 Dec", "approved")])
+def test_dates_and_words_of_a_preview_are_of_its_language(language: str, day: str, outcome: str) -> None:
+    page = load().pages["email", language]
+    assert day in previewed("accepted", page["accepted"], "", {}, "email", language)["text"]
+    assert outcome in previewed("reviewed", page["reviewed"], "", {}, "email", language)["text"]
+
+
 def test_a_template_is_found_in_its_language_or_in_chinese() -> None:
     book = load()
     assert book.find("email", "accepted", "en") == (book.pages["email", "en"]["accepted"], "en")
-    assert book.find("email", "lapsed", "en") == (book.pages["email", "zh"]["lapsed"], "zh")
+    assert book.find("wechat", "accepted", "en") == (book.pages["wechat", "zh"]["accepted"], "zh")
     assert book.find("wechat", "lapsed") is None
 
 

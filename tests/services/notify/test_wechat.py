@@ -373,5 +373,5 @@ def test_settings_without_an_account_have_no_wechat() -> None:
     whole = Settings(wechat_app=APP, wechat_secret=SECRET, wechat_token=TOKEN)
     assert SECRET not in repr(whole)
     assert TOKEN not in repr(whole)
-    with pytest.raises(ValueError, match="belong together"):
+    with pytest.raises(ValueError, match="set together with"):
         Settings(wechat_app=APP, wechat_secret=SECRET)

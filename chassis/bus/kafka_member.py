@@ -1,0 +1,168 @@
+"""One member of a consumer group on Apache Kafka: what it is given, how far it has come, and records that aiokafka
+cannot read. It must never publish, or know what a record says; with `chassis.bus.kafka` the only user of aiokafka.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.structs import ConsumerRecord
+
+from chassis.bus import BusDown, Moved, Partition, Record
+from chassis.clock import Clock
+
+log = logging.getLogger("tongban")
+
+COMMIT_WITHIN = 5.0
+"""Seconds; while the broker is down aiokafka waits for it instead of failing."""
+
+
+class KafkaSubscription:
+    """One member of a group. aiokafka moves the position when it returns records; what was processed is what `commit`
+    says, and what is committed for a partition that has moved on is dropped."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, clock: Clock) -> None:
+        self._consumer, self._clock = consumer, clock
+        self._done: dict[Partition, int] = {}
+        self._given: dict[Partition, int] = {}
+        self._paused: frozenset[str] = frozenset()
+        self._unreadable = False
+        self.held: frozenset[Partition] = frozenset()
+        self.closed = False
+
+    @property
+    def assigned(self) -> frozenset[Partition]:
+        return self.held
+
+    async def fetch(self, most: int, wait: float) -> list[Record]:
+        """A subscription that meets an error of the broker is left: whoever goes on reading joins anew."""
+        try:
+            if self._unreadable:
+                return await self._slowly()
+            found = await self._consumer.getmany(timeout_ms=int(wait * 1000), max_records=most)
+        except UnicodeDecodeError:
+            self._unreadable = True
+            return []
+        except (KafkaError, OSError) as error:
+            await self.close()
+            raise BusDown(f"{type(error).__name__}") from None
+        return self._read(found)
+
+    async def _slowly(self) -> list[Record]:
+        """Record by record up to the one whose headers' names are no text, which aiokafka cannot give out: it becomes a
+        record without anything, that its reader will set aside with its place."""
+        found: list[Record] = []
+        for tp in self._consumer.assignment():
+            try:
+                found += self._read(await self._consumer.getmany(tp, timeout_ms=0, max_records=1))
+            except UnicodeDecodeError:
+                offset = await self._consumer.position(tp)
+                self._consumer.seek(tp, offset + 1)
+                self._given[_key(tp)] = offset + 1
+                self._unreadable = False
+                return [*found, Record(tp.topic, "", {}, b"", tp.partition, offset)]
+        if not found:
+            await self._clock.sleep(0.02)
+        return found
+
+    def _read(self, found: Mapping[TopicPartition, list[ConsumerRecord[bytes, bytes]]]) -> list[Record]:
+        self._given.update({_key(tp): messages[-1].offset + 1 for tp, messages in found.items()})
+        return [_record(m) for messages in found.values() for m in messages]
+
+    def pause(self, topics: frozenset[str]) -> None:
+        """A rebalance forgets what is paused, so it is said again as long as it holds."""
+        if topics or self._paused:
+            held = [TopicPartition(*p) for p in self.held]
+            with contextlib.suppress(IllegalStateError):  # moved to another member a moment ago
+                self._consumer.pause(*(tp for tp in held if tp.topic in topics))
+                self._consumer.resume(*(tp for tp in held if tp.topic in self._paused - topics))
+            self._paused = topics
+
+    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+        mine = {TopicPartition(*p): offset for p, offset in offsets.items() if p in self.held}
+        self._done.update({p: offset for p, offset in offsets.items() if p in self.held})
+        if not mine:
+            return
+        try:
+            async with asyncio.timeout(COMMIT_WITHIN):
+                await self._consumer.commit(mine)
+        except (KafkaError, IllegalStateError, TimeoutError) as error:
+            # Never repeated: either the partition is another member's by now, or the next commit says more.
+            log.info("commit dropped: %s", type(error).__name__)
+
+    def seek(self, partition: Partition, offset: int) -> None:
+        with contextlib.suppress(IllegalStateError):  # moved to another member a moment ago
+            self._consumer.seek(TopicPartition(*partition), offset)
+
+    async def lag(self) -> dict[Partition, int]:
+        held = [TopicPartition(*p) for p in self.held]
+        if not held:
+            return {}
+        try:
+            ends = await self._consumer.end_offsets(held)
+            starts = await self._consumer.beginning_offsets([tp for tp in held if _key(tp) not in self._done])
+            for tp in starts:
+                committed = await self._consumer.committed(tp)
+                self._done[_key(tp)] = starts[tp] if committed is None else committed
+            return {_key(tp): max(0, end - await self._reached(tp)) for tp, end in ends.items()}
+        except (KafkaError, IllegalStateError, OSError) as error:
+            raise BusDown(f"{type(error).__name__}") from None
+
+    async def _reached(self, tp: TopicPartition) -> int:
+        """Up to where everything is done. Where all that was given is committed, the position says more: markers of
+        transactions, and what compaction left out, are passed and never given."""
+        done = self._done.get(_key(tp), 0)
+        if self._given.get(_key(tp), 0) > done:
+            return done
+        return max(done, int(await self._consumer.position(tp)))
+
+    def moved(self, held: frozenset[Partition]) -> None:
+        self._done = {p: offset for p, offset in self._done.items() if p in held & self.held}
+        self._given = {p: offset for p, offset in self._given.items() if p in held & self.held}
+        self.held = held
+
+    async def close(self) -> None:
+        self.held = frozenset()
+        if not self.closed:
+            self.closed = True
+            await quietly(asyncio.wait_for(self._consumer.stop(), 10))
+
+
+class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Rebalances run while handlers work: revoked partitions are drained before they are given away."""
+
+    def __init__(self, subscription: KafkaSubscription, on_assigned: Moved, on_revoked: Moved) -> None:
+        self._subscription, self._assigned, self._revoked = subscription, on_assigned, on_revoked
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        if revoked:
+            await self._revoked(frozenset(map(_key, revoked)))
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        held = frozenset(map(_key, assigned))
+        self._subscription.moved(held)
+        await self._assigned(held)
+
+
+def _record(m: ConsumerRecord[bytes, bytes]) -> Record:
+    """Bytes that are no UTF-8 become U+FFFD, a header without a value is absent."""
+    headers = {name: value.decode(errors="replace") for name, value in m.headers if value is not None}
+    return Record(m.topic, (m.key or b"").decode(errors="replace"), headers, m.value or b"", m.partition, m.offset)
+
+
+def _key(tp: TopicPartition) -> Partition:
+    return tp.topic, tp.partition
+
+
+async def quietly(ending: Any) -> None:
+    """Ends a client that may be broken already; there is nothing left to do with its complaint."""
+    try:
+        await ending
+    except (KafkaError, TimeoutError, OSError, RuntimeError) as error:
+        log.info("while closing: %s", type(error).__name__)

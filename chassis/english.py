@@ -1,0 +1,55 @@
+"""What the sentences of this package say in English, by the Chinese sentence in which they are said.
+
+Words only; this module must never import what says them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+ENGLISH: Final[Mapping[str, str]] = {
+    # Titles
+    "请求有误": "Bad request",
+    "未登录": "Not logged in",
+    "没有权限": "Not permitted",
+    "没有找到": "Not found",
+    "方法不允许": "Method not allowed",
+    "与当前状态冲突": "In conflict with the present state",
+    "内容已有变化": "The content has changed",
+    "内容过大": "Content too large",
+    "内容类型不支持": "Unsupported content type",
+    "内容不符合规定": "The content breaks a rule",
+    "须注明所见版本": "The version that was seen must be named",
+    "暂时不可用": "Unavailable for the moment",
+    "处理失败": "Failed",
+    # Callers
+    "接入密钥无效": "The API key is not valid",
+    "该接入密钥没有此项权限": "This API key does not have the right",
+    "需要工作人员登录": "An officer must log in",
+    "登录凭证无效或已过期": "The token is not valid, or has expired",
+    "身份认证服务暂时不可用": "The identity provider is unavailable for the moment",
+    "您的岗位没有此项权限": "Your post does not have this right",
+    # Requests
+    "请求内容不得超过 {limit} 字节": "The body of a request has at most {limit} bytes",
+    "分页标记无效": "The cursor is not valid",
+    "没有这个办件": "There is no such case",
+    "没有这个文档": "There is no such document",
+    "没有这种文档": "There is no such kind of document",
+    "办件已有变化, 请刷新后再试": "The case has changed; please look again and retry",
+    "同一个 Idempotency-Key 不能用于不同的内容": "One Idempotency-Key must not be used for different contents",
+    "Idempotency-Key 应为 1 至 128 个可见字符": "An Idempotency-Key has 1 to 128 visible characters",
+    "If-Match 应为先前返回的 ETag": "If-Match must be an ETag that was answered before",
+    "事件早于去重记录的保留期, 不能确定是否已经处理": (
+        "The event is older than what is kept to know repetitions; whether it was handled cannot be said"
+    ),
+    "这个主题没有停读": "This topic is not stopped",
+    "事件来源与发布者不符": "The source of the event is not its publisher",
+    "事件与所在主题或消息键不符": "The event does not belong to the topic or key on which it came",
+    "该服务暂时不可用, 请稍后再试": "This service is unavailable for the moment; please try again later",
+    "业务繁忙, 请稍后再试": "Too busy; please try again later",
+    "这个办件没有搁置的消息": "No message of this case is set aside",
+    "系统内部错误, 已记录": "Internal error; it has been recorded",
+    "法定时钟只能在沙箱模式下移动": "The legal clock can be moved in sandbox mode only",
+    "法定时钟不能后退": "The legal clock cannot go back",
+}

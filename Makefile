@@ -9,7 +9,7 @@ FAST := not real and not soak and not bench
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help play demo serve test test-real soak bench check format lock clean
+.PHONY: help play demo serve kafka test test-real soak bench check format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -23,17 +23,21 @@ play: .venv/.ready ## suite and pretend city stay up, with cases in every state,
 serve: .venv/.ready ## the suite alone on port 8080, with the keys and the issuer of TONGBAN_… (to try it out: make play)
 	$(BIN)/tongban serve
 
+kafka: .venv/.ready ## a local Apache Kafka on 127.0.0.1:9092 to try things with (needs Java 17 and Maven)
+	$(BIN)/python -m tests.real.local
+
 test: .venv/.ready-dev ## every test that needs only Python
 	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "$(FAST)"
 
-test-real: .venv/.ready-dev ## the tests on Apache Kafka and a MongoDB server (needs Java 17 and Maven)
+test-real: .venv/.ready-dev ## the tests on Apache Kafka and a MongoDB server (needs Java 17 and Maven), and on replicas
 	$(BIN)/python -m tests.real.backends install
 	$(BIN)/python -m pytest -q -m "real and not soak" --on=kafka,mongo
+	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "$(FAST)" --replicas=2 tests/capabilities
 
 soak: .venv/.ready-dev ## the long runs: chaos, open-loop load, fuzzing
 	$(BIN)/python -m pytest -q -m soak
 
-bench: .venv/.ready-dev ## the figures of the README; writes build/bench.json
+bench: .venv/.ready-dev build/bench-dbos/.ready ## the figures of the README; writes build/bench.json
 	$(BIN)/python -m tests.bench
 
 check: .venv/.ready-dev ## format, lint, types, import rules
@@ -49,6 +53,7 @@ format: .venv/.ready-dev ## formats the code and mends what lint can mend
 lock: .venv/.ready-dev ## writes requirements/*.txt anew from requirements/*.in
 	$(BIN)/uv pip compile --quiet --upgrade $(LOCK) --output-file requirements/base.txt requirements/base.in
 	$(BIN)/uv pip compile --quiet --upgrade $(LOCK) --output-file requirements/dev.txt requirements/dev.in
+	$(BIN)/uv pip compile --quiet --upgrade $(LOCK) --output-file requirements/bench-dbos.txt requirements/bench-dbos.in
 
 # Neither an index address nor a path of this machine may enter a lock file; hence the fixed header, too.
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
@@ -68,4 +73,10 @@ clean: ## removes everything that make has built
 
 .venv/.ready-dev: .venv/.ready requirements/dev.txt
 	$(PIP) install -q --require-hashes --only-binary=:all: -r requirements/dev.txt
+	@touch $@
+
+# What the bench compares with stays out of .venv: it wants other versions of what we use.
+build/bench-dbos/.ready: requirements/bench-dbos.txt
+	"$(PYTHON)" -m venv build/bench-dbos
+	build/bench-dbos/bin/python -m pip --disable-pip-version-check --no-input install -q --require-hashes --only-binary=:all: -r $<
 	@touch $@

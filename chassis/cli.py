@@ -13,6 +13,7 @@ import runpy
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Final, cast
 
 from chassis import discovery
@@ -116,6 +117,8 @@ def add_commands(sub: Any) -> None:
     dead.add_argument("case", nargs="?", help="a case as it is listed; for resume a topic")
     dead.add_argument("--url", help="address of the suite (default: that of TONGBAN_HOST and TONGBAN_PORT)")
     dead.add_argument("--token", default=os.environ.get("TONGBAN_TOKEN", ""), help="operator's bearer token")
+    saved = command("backup", run_backup, "copy everything of an embedded suite to a new folder, while it runs")
+    saved.add_argument("folder", type=Path)
     command("doctor", run_doctor, "say what is set, reachable and missing")
     command("env", run_env, "print .env.example, the manual of all settings")
     key = command("key", run_key, "make an API key for a portal, or keys of personal data")
@@ -187,6 +190,18 @@ def run_doctor(args: argparse.Namespace, setup: Setup) -> int:
     rows = examined(setup.settings, setup.env, sections)
     show(rows, args.json, lambda r: f"{r['state']:<8}{r['what']:<28}{r['found']}")
     return 0 if all(row["state"] == "ok" for row in rows) else 1
+
+
+def run_backup(args: argparse.Namespace, setup: Setup) -> int:
+    from chassis.backup import NoBackup, backup
+
+    try:
+        rows = [{"copied": str(path)} for path in backup(setup.settings, args.folder)]
+    except NoBackup as error:
+        print(f"no backup: {error}", file=sys.stderr)
+        return 1
+    show(rows, args.json, lambda r: r["copied"])
+    return 0
 
 
 def run_env(args: argparse.Namespace, setup: Setup) -> int:

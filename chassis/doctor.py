@@ -118,8 +118,7 @@ class Doctor:
             from chassis.bus.kafka import KafkaBus
             from chassis.bus.kafka_access import access
 
-            way_in = access(self.settings)
-            bus = KafkaBus(self.settings.bus, self.settings.partitions, 1, self.clock, access=way_in)
+            bus = KafkaBus(self.settings.bus, 1, 1, self.clock, access=access(self.settings))
             there = await bus.topics()
         other = [topic for topic in wanted & there.keys() if there[topic] != self.settings.partitions]
         if other:

@@ -55,7 +55,7 @@ class Open(msgspec.Struct, array_like=True, frozen=True):
 
 class Body(msgspec.Struct, Generic[S], array_like=True):
     """What a row's body holds. Rows of before, which are not `briefed`, have their outbox here and whole ids in `seen`;
-    now the outbox has a place of its own."""
+    now the outbox has a place of its own. Where `edition` is 0, the row's version stands for it."""
 
     state: S
     seen: dict[str, int]
@@ -64,6 +64,7 @@ class Body(msgspec.Struct, Generic[S], array_like=True):
     outbox: list[Outgoing]
     errands: list[Open]
     briefed: bool = False
+    edition: int = 0
 
     def known(self) -> dict[str, int]:
         """The marks of the messages seen. A `#` of before may have stood in an id or between id and digest."""
@@ -75,7 +76,9 @@ class Body(msgspec.Struct, Generic[S], array_like=True):
 
 class Doc(msgspec.Struct, Generic[S]):
     """A document in memory. Never changed in place: a fold makes a new one, and the write decides which is true.
-    `carry` says that its outbox may be unpublished and is to be said again with the next write."""
+    `carry` says that its outbox may be unpublished and is to be said again with the next write. `edition` is the
+    version of the last write that came of a decision; what the chassis writes for itself changes nothing that anybody
+    has seen."""
 
     id: str
     version: int
@@ -88,6 +91,7 @@ class Doc(msgspec.Struct, Generic[S]):
     due: float | None
     lease: float | None
     carry: bool = False
+    edition: int = 0
 
 
 class Bug(Exception):

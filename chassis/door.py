@@ -38,7 +38,8 @@ PLAIN = Asked()
 
 @dataclass(frozen=True, slots=True)
 class Told(Generic[S]):
-    """A document as it is durably now. `fresh` is False when the command had been carried out before."""
+    """A document as it is durably now; `version` changes with what is decided about it, and with nothing else. `fresh`
+    is False when the command had been carried out before."""
 
     state: S
     version: int
@@ -77,7 +78,7 @@ class Door:
         cause = asked.key or f"{self._pipeline.owner}/{next(self._told)}"
         message = Message(cause, command.spoken_by(by), digest=digest, version=asked.version)
         doc, fresh = await self._pipeline.tell((decider.kind, id), message, min(asked.wait, MOST_WAIT))
-        return Told(doc.state, doc.version, fresh)
+        return Told(doc.state, doc.edition, fresh)
 
     async def read(self, decider: Decider[S], id: str, *, asked: Asked = PLAIN) -> Told[S]:
         """The document; raises Reject not_found (404) if there is none within the preferred wait."""
@@ -85,7 +86,7 @@ class Door:
         async def look() -> Told[S] | None:
             ref = (decider.kind, id)
             doc = (await self._pipeline.documents.read([ref]))[ref]
-            return Told(doc.state, doc.version) if doc.version else None
+            return Told(doc.state, doc.edition) if doc.version else None
 
         told = await self._until(look, asked.wait)
         if told is None:
@@ -104,7 +105,7 @@ class Door:
             docs = [self._pipeline.folders[decider.kind].load(row, 0) for row in rows[:most]]
             last = rows[most - 1] if len(rows) > most else None
             following = cursor(last.order, last.id) if last is not None else None
-            return Page([Told(doc.state, doc.version) for doc in docs], following) if docs else None
+            return Page([Told(doc.state, doc.edition) for doc in docs], following) if docs else None
 
         return await self._until(look, asked.wait) or Page([], None)
 

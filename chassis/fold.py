@@ -119,7 +119,7 @@ class Folder(Generic[S]):
         outbox = [out for out in kept if out.batch > acked] if row.batch > acked else []
         return Doc(
             row.id, row.version, body.state, body.known(), body.said, body.lines, outbox, errands,
-            row.due, lease, carry=row.batch > acked,
+            row.due, lease, carry=row.batch > acked, edition=body.edition or row.version,
         )  # fmt: skip
 
     def row(self, folded: Folded[S], owner: str, batch: int, acked: int = 0) -> Row:
@@ -137,7 +137,7 @@ class Folder(Generic[S]):
             id=doc.id,
             version=doc.version,
             shard=partition_of(doc.id, self.partitions),
-            body=self._encoder.encode(Body(state, doc.seen, doc.said, doc.lines, [], doc.errands, True)),
+            body=self._encoder.encode(Body(state, doc.seen, doc.said, doc.lines, [], doc.errands, True, doc.edition)),
             owner=owner,
             batch=batch if doc.outbox else 0,
             due=doc.due,
@@ -289,7 +289,7 @@ class _Work(Generic[S]):
         if isinstance(body, Command):
             if self.doc.version == 0 and not body.CREATES and not self.changed:
                 raise Reject("not_found", "没有这个办件", status=404)
-            if message.version is not None and (self.moved or message.version != self.doc.version):
+            if message.version is not None and (self.moved or message.version != self.doc.edition):
                 raise Reject("version_changed", "办件已有变化, 请刷新后再试", "If-Match", 412)
         else:
             self._too_old(body)
@@ -388,6 +388,7 @@ class _Work(Generic[S]):
             errands=self.errands,
             due=min(alarms.values()).timestamp() if alarms else None,
             lease=min((open.lease for open in self.errands), default=None),
+            edition=doc.version + 1 if self.moved else doc.edition,
         )
         return Folded(new, new, self.results, self.fresh, self.say, self.run, tuple(self.lines), doc.carry)
 

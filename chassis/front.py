@@ -1,17 +1,20 @@
 """The front door of `--processes`: one port whose paths lead to the process of each service.
 
-It passes bytes on and merges health, clock and what stands at `/`; this module must never know what a path means.
+It passes bytes on and merges health, clock, metrics, description and what stands at `/`; this module must never know
+what other paths mean.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
 from aiohttp import web
 
+from chassis import merging
 from chassis.english import ENGLISH
 from chassis.holding import listening
 from chassis.language import English
@@ -54,6 +57,8 @@ class Front:
         app.router.add_get("/live", self._health)
         app.router.add_get("/ready", self._health)
         app.router.add_get("/clock", self._read_clock)
+        app.router.add_get("/openapi.json", self._describe)
+        app.router.add_get("/metrics", self._measure)
         app.router.add_route("*", "/{rest:.*}", self._pass)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
@@ -79,20 +84,38 @@ class Front:
                 kept = {k: v for k, v in reply.headers.items() if k.lower() not in HOP}
                 return web.Response(body=await reply.read(), status=reply.status, headers=kept)
         except (aiohttp.ClientError, TimeoutError):
-            gone = (Problem(rule="service_unavailable", message="该服务暂时不可用, 请稍后再试"),)
-            text, own = details(503, gone, request.headers.get("Accept-Language"), WORDS)
-            return web.Response(body=text, status=503, content_type=PROBLEM, headers={"Retry-After": "1", **own})
+            return unavailable(request)
 
     async def _ask_all(self, path: str) -> list[tuple[int, dict[str, Any]]]:
-        async def one(port: int) -> tuple[int, dict[str, Any]]:
+        return [(status, json.loads(body)) for status, body in await self._hear_all(path)]
+
+    async def _hear_all(self, path: str) -> list[tuple[int, bytes]]:
+        """What each service answers, in their order."""
+
+        async def one(port: int) -> tuple[int, bytes]:
             assert self._session is not None
+            headers = {"Accept-Encoding": "identity"}
             try:
-                async with self._session.get(f"http://127.0.0.1:{port}{path}", timeout=ASKING) as reply:
-                    return reply.status, await reply.json()
+                where = f"http://127.0.0.1:{port}{path}"
+                async with self._session.get(where, headers=headers, timeout=ASKING) as reply:
+                    return reply.status, await reply.read()
             except (aiohttp.ClientError, TimeoutError):
-                return 503, {"ok": False}
+                return 503, b'{"ok": false}'
 
         return await asyncio.gather(*(one(port) for port in self.services.values()))
+
+    async def _describe(self, request: web.Request) -> web.Response:
+        """One description of all services; none while a service cannot say what it has, rather than a part of it."""
+        found = await self._ask_all("/openapi.json")
+        if any(status != 200 for status, _ in found):
+            return unavailable(request)
+        return web.json_response(merging.descriptions(document for _, document in found))
+
+    async def _measure(self, request: web.Request) -> web.Response:
+        """The metrics of all processes that answer: one that does not must not hide the others."""
+        found = zip(self.services, await self._hear_all("/metrics"), strict=True)
+        texts = {name: body.decode() for name, (status, body) in found if status == 200}
+        return web.Response(body=merging.metrics(texts), headers={"Content-Type": merging.METRICS})
 
     async def _home(self, request: web.Request) -> web.Response:
         """What each process says of its own services, in one answer."""
@@ -119,3 +142,10 @@ class Front:
         following = [state["next"] for state in states if state["next"]]
         merged = {**states[0], "next": min(following, default=None), "idle": all(s["idle"] for s in states)}
         return web.json_response(merged)
+
+
+def unavailable(request: web.Request) -> web.Response:
+    """A problem as services tell theirs: who is asked for cannot be reached now."""
+    gone = (Problem(rule="service_unavailable", message="该服务暂时不可用, 请稍后再试"),)
+    text, own = details(503, gone, request.headers.get("Accept-Language"), WORDS)
+    return web.Response(body=text, status=503, content_type=PROBLEM, headers={"Retry-After": "1", **own})

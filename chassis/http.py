@@ -11,22 +11,24 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import islice
 from typing import Annotated, Any, TypeVar
 
-import msgspec
 from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import PlainTextResponse
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException as Refused
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from typing_extensions import TypedDict
 
 from chassis import described, metrics
+from chassis.answers import Answer, Route, answer
 from chassis.auth import Forbidden
 from chassis.clock import Clock
 from chassis.decision import Caller, Reject
 from chassis.document import Bug
-from chassis.door import Asked, Page, Told
+from chassis.door import Asked
 from chassis.language import English
 from chassis.pressure import AGAIN
 from chassis.problems import PROBLEM, Say, details, spoken, titled
@@ -78,9 +80,16 @@ async def busy(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _asked(
-    if_match: Annotated[str | None, Header()] = None,
-    idempotency_key: Annotated[str | None, Header()] = None,
-    prefer: Annotated[str | None, Header()] = None,
+    if_match: Annotated[
+        str | None, Header(description="所见版本 (先前返回的 ETag); 其间有变则 412", examples=['"3"'])
+    ] = None,
+    idempotency_key: Annotated[
+        str | None,
+        Header(description="1 至 128 个可见字符; 同键同内容只办一次, 再问得同一答复", examples=["demo-0001"]),
+    ] = None,
+    prefer: Annotated[
+        str | None, Header(description="wait=秒数 (至多 30): 尚无此文档时等候", examples=["wait=5"])
+    ] = None,
 ) -> Asked:
     version = None
     if if_match is not None and if_match != "*":
@@ -139,23 +148,6 @@ def speaker(scope: str, *roles: str) -> Any:
     return Depends(caller)
 
 
-def reply(told: Told[Any], view: Callable[[Any], Any], status: int = 200, **headers: str) -> Response:
-    """A document as JSON, with its version as ETag."""
-    body = msgspec.json.encode(view(told.state))
-    return Response(body, status, {"ETag": f'"{told.version}"', **headers}, "application/json")
-
-
-def page(found: Page[Any], view: Callable[[Any], Any]) -> Response:
-    """A page of documents: `items` with their `version`, and `next`, the cursor of the page that follows."""
-    items = [{**view(told.state), "version": told.version} for told in found.items]
-    return Response(msgspec.json.encode({"items": items, "next": found.next}), 200, None, "application/json")
-
-
-def answer(body: Any, status: int = 200) -> Response:
-    """Plain JSON."""
-    return Response(msgspec.json.encode(body), status, None, "application/json")
-
-
 def refuses(words: Callable[[str], Mapping[str, Any]]) -> Callable[[F], F]:
     """Decorates a partner's route: what is refused before the route sees it (a body too large) is answered in the
     partner's own words for a failure, with our rule beside."""
@@ -171,6 +163,18 @@ def begins(endpoint: F) -> F:
     """Decorates a route at which new work begins: where time is short, such requests are sent away first."""
     endpoint.begins = True  # type: ignore[attr-defined]
     return endpoint
+
+
+class Live(TypedDict):
+    """Whether work goes on."""
+
+    ok: bool
+
+
+class Ready(Live):
+    """`services` says of each service what it can and cannot reach."""
+
+    services: dict[str, dict[str, Any]]
 
 
 def begun_at(app: FastAPI) -> frozenset[str]:
@@ -231,13 +235,28 @@ def application(
     clock: Clock,
     *,
     body_limit: int,
-    live: Callable[[], Awaitable[dict[str, Any]]],
-    ready: Callable[[], Awaitable[dict[str, Any]]],
+    live: Callable[[], Awaitable[Live]],
+    ready: Callable[[], Awaitable[Ready]],
     english: English,
     refuses: Callable[[str, str, str], bool],
 ) -> FastAPI:
     """The empty application: error words, limits, health and metrics; services' routers are included by the suite."""
-    app: FastAPI = FastAPIOffline(title="Tongban 通办", redoc_url=None, dependencies=[Depends(_whole)])
+    app: FastAPI = FastAPIOffline(
+        title="Tongban 通办",
+        version=described.VERSION,
+        description=described.ABOUT,
+        license_info=described.LICENCE,
+        servers=[{"url": "/", "description": "where this description was read"}],
+        redoc_url=None,
+        openapi_tags=[
+            {"name": name, "description": described.TAGS.get(name, name)}
+            for name in sorted({*names, "operators", "suite"})
+        ],
+        generate_unique_id_function=described.operation,
+        separate_input_output_schemas=False,
+        dependencies=[Depends(_whole)],
+    )
+    app.router.route_class = Route
     app.state.english = english
 
     @app.exception_handler(Reject)
@@ -275,18 +294,30 @@ def application(
         log.error("request failed: %s", error if isinstance(error, Bug) else type(error).__name__)
         return problem(request, 500, (Problem(rule="internal_error", message="系统内部错误, 已记录"),))
 
-    @app.get("/live", include_in_schema=False)
-    async def is_live() -> Response:
+    @app.get("/live", name="live", tags=["suite"], responses=described.unhealthy(Live))
+    async def is_live() -> Answer[Live]:
+        """存活 is it alive
+
+        Work goes on. 503 says that a loop has stopped and that the process should be started again.
+        """
         state = await live()
         return answer(state, 200 if state["ok"] else 503)
 
-    @app.get("/ready", include_in_schema=False)
-    async def is_ready() -> Response:
+    @app.get("/ready", name="ready", tags=["suite"], responses=described.unhealthy(Ready))
+    async def is_ready() -> Answer[Ready]:
+        """就绪 is it ready
+
+        Every service can serve, with what each has to say of its bus, its store and its partners.
+        """
         state = await ready()
         return answer(state, 200 if state["ok"] else 503)
 
-    @app.get("/metrics", include_in_schema=False)
+    @app.get("/metrics", name="metrics", tags=["suite"], response_class=PlainTextResponse)
     async def metric() -> Response:
+        """指标 metrics
+
+        In the text format of Prometheus; at the front door of several processes every series says whose it is.
+        """
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     described.describe(app)

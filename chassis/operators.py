@@ -5,22 +5,87 @@ Personal data is sealed in what is shown; this module must never change a docume
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
+from pydantic import Field
+from typing_extensions import TypedDict
 
-from chassis.deadletters import PARKED, Letter
+from chassis.answers import Answer, Route, answer, page
+from chassis.deadletters import PARKED, Letter, Parked
 from chassis.decision import Caller, Reject
-from chassis.http import answer, officer
+from chassis.door import Told
+from chassis.http import officer
 from chassis.line import Line
 from chassis.parking import unpark
+from chassis.shapes import Case, Moment, Next
+
+
+class DeadLetter(TypedDict):
+    """One parked record by provenance and reason: `rule` and `problem` are empty for what waits behind another."""
+
+    id: Annotated[str, Field(examples=["park:case/3/1042"])]
+    topic: Annotated[str, Field(examples=["case"])]
+    partition: int
+    offset: Annotated[int, Field(examples=[1042])]
+    type: Annotated[str, Field(description="CloudEvents type", examples=["tongban.accepted.v1"])]
+    rule: Annotated[str, Field(examples=["event_invalid"])]
+    problem: Annotated[str, Field(examples=["limit.n: int_type"])]
+    parked_at: Moment
+    left_out: Annotated[bool, Field(description="whether its body is not kept")]
+
+
+class ParkedCase(DeadLetter):
+    """A case that waits behind its first letter, and how many more wait."""
+
+    case: Case
+    waiting: int
+
+
+class ParkedCases(TypedDict):
+    """One page of cases that wait, the longest first."""
+
+    items: list[ParkedCase]
+    next: Next
+
+
+class DeadLetters(TypedDict):
+    """Everything that waits of one case, in order."""
+
+    case: Case
+    letters: list[DeadLetter]
+
+
+class Unparked(TypedDict):
+    """How many letters of the case still wait."""
+
+    case: Case
+    remaining: Annotated[int, Field(examples=[0])]
+
+
+class ResumedTopic(TypedDict):
+    """A topic that is read again, and what `halted` says of the others."""
+
+    topic: Annotated[str, Field(examples=["portal.demo"])]
+    halted: Annotated[
+        dict[str, float | None],
+        Field(description="seconds until it is read again; null until an operator says so", examples=[{}]),
+    ]
+
+
+class StoredDocument(TypedDict):
+    """A document as it is stored: personal data is sealed."""
+
+    version: int
+    state: Annotated[dict[str, Any], Field(examples=[{"id": "7c2f6d1e-93a4-5b0d-8f21-6a0c4be2d915"}])]
+    errands: Annotated[list[Any], Field(description="planned calls to partners", examples=[[]])]
 
 
 def router(line: Line) -> APIRouter:
     """`/operators/dead-letters` (list, show, replay, drop), `/operators/topics/{topic}/resume` and
     `/operators/documents/{kind}/{id}`."""
-    routes = APIRouter(prefix="/operators")
+    routes = APIRouter(prefix="/operators", route_class=Route)
     door = line.door
 
     async def unparked(case: str, *, drop: bool) -> int:
@@ -29,44 +94,76 @@ def router(line: Line) -> APIRouter:
         return await unpark(line.pipeline, case, drop=drop)
 
     @routes.get("/dead-letters")
-    async def list_them(after: str | None = None, by: Caller = officer("operator")) -> Response:
-        found = await door.find(PARKED, "parked", after)
-        items = [{"case": told.state.id, "waiting": len(told.state.letters) - 1, **view(told.state.letters[0])}
-                 for told in found.items]  # fmt: skip
-        return answer({"items": items, "next": found.next})
+    async def dead_letters(after: str | None = None, by: Caller = officer("operator")) -> Answer[ParkedCases]:
+        """死信列表 cases that wait
+
+        Behind a message that could not be processed; the longest first.
+        """
+        return page(await door.find(PARKED, "parked", after), parked)
 
     @routes.post("/topics/{topic}/resume")
-    async def resume(topic: str, by: Caller = officer("operator")) -> Response:
+    async def resume(topic: str, by: Caller = officer("operator")) -> Answer[ResumedTopic]:
+        """恢复读取 read a topic again
+
+        One at which reading had halted; `halted` are those at which it still has.
+        """
         if not line.pipeline.halts.resume(topic):
             raise Reject("not_halted", "这个主题没有停读", "topic", 404)
-        return answer({"topic": topic, "halted": line.pipeline.halts.told()})
+        left: ResumedTopic = {"topic": topic, "halted": line.pipeline.halts.told()}
+        return answer(left)
 
     @routes.get("/dead-letters/{case}")
-    async def show(case: str, by: Caller = officer("operator")) -> Response:
+    async def dead_letter(case: str, by: Caller = officer("operator")) -> Answer[DeadLetters]:
+        """死信 what waits of one case
+
+        Provenance and reason of every letter; never its content, which may be personal.
+        """
         told = await door.read(PARKED, case)
-        return answer({"case": case, "letters": [view(letter) for letter in told.state.letters]})
+        found: DeadLetters = {"case": case, "letters": [view(letter) for letter in told.state.letters]}
+        return answer(found)
 
     @routes.post("/dead-letters/{case}/replay")
-    async def replay(case: str, by: Caller = officer("operator")) -> Response:
-        return answer({"case": case, "remaining": await unparked(case, drop=False)})
+    async def replay(case: str, by: Caller = officer("operator")) -> Answer[Unparked]:
+        """重放死信 replay what waits
+
+        From the first letter on, until one cannot be processed again.
+        """
+        left: Unparked = {"case": case, "remaining": await unparked(case, drop=False)}
+        return answer(left)
 
     @routes.post("/dead-letters/{case}/drop")
-    async def drop(case: str, by: Caller = officer("operator")) -> Response:
-        return answer({"case": case, "remaining": await unparked(case, drop=True)})
+    async def drop(case: str, by: Caller = officer("operator")) -> Answer[Unparked]:
+        """丢弃死信 drop the first letter
+
+        And process what waits behind it.
+        """
+        left: Unparked = {"case": case, "remaining": await unparked(case, drop=True)}
+        return answer(left)
 
     @routes.get("/documents/{kind}/{id}")
-    async def document(kind: str, id: str, by: Caller = officer("operator")) -> Response:
+    async def document(kind: str, id: str, by: Caller = officer("operator")) -> Answer[StoredDocument]:
+        """存储文档 a document as it is stored
+
+        By its kind and its id, such as `case` and a case's id.
+        """
         if kind not in line.pipeline.folders:
             raise Reject("not_found", "没有这种文档", "kind", 404)
         doc = (await line.pipeline.documents.read([(kind, id)]))[(kind, id)]
         if not doc.version:
             raise Reject("not_found", "没有这个文档", "id", 404)
-        return answer(msgspec.to_builtins({"version": doc.version, "state": doc.state, "errands": doc.errands}))
+        state, errands = msgspec.to_builtins((doc.state, doc.errands))
+        stored: StoredDocument = {"version": doc.version, "state": state, "errands": errands}
+        return answer(stored)
 
     return routes
 
 
-def view(letter: Letter) -> dict[str, Any]:
+def parked(told: Told[Parked]) -> ParkedCase:
+    letters = told.state.letters
+    return {**view(letters[0]), "case": told.state.id, "waiting": len(letters) - 1}
+
+
+def view(letter: Letter) -> DeadLetter:
     """Provenance and reason; the content stays where it is, since portals' records are personal."""
     return {
         "id": letter.id,
@@ -76,6 +173,6 @@ def view(letter: Letter) -> dict[str, Any]:
         "type": letter.headers.get("ce_type", ""),
         "rule": letter.rule,
         "problem": letter.problem,
-        "parked_at": letter.parked_at.isoformat(),
+        "parked_at": letter.parked_at,
         "left_out": letter.left_out,
     }

@@ -23,13 +23,16 @@ T = TypeVar("T")
 BUSY = 10.0
 """Seconds that a write waits in its thread for a stranger (an sqlite3 shell) to give the lock up."""
 
+BESIDE = ("-wal", "-shm", "-turn")
+"""Ends of names of what SQLite, and we, keep beside a file."""
+
 PRAGMAS = (
     "journal_mode=WAL",
     # 2 MB a connection. A transaction may hold more: written out early, its pages would be written twice.
     "cache_size=-2000",
     "cache_spill=OFF",
     "temp_store=MEMORY",
-    # 16 MB of log before it is folded into the file: a page that changes often is then copied once, not every time.
+    # 16 MB of log (the bus: 32) before it is folded into the file: a page that changes often is then copied once.
     "wal_autocheckpoint=4000",
 )
 
@@ -57,7 +60,7 @@ def examine(path: Path, seconds: float, sql: str = "") -> tuple[str, list[Any]]:
 def noted(path: Path) -> float:
     """How far a database had come by the mark beside it (`File.note`); 0 without one."""
     try:
-        found = path.with_name(path.name + "-turn").read_bytes()
+        found = turn_of(path).read_bytes()
     except FileNotFoundError:
         return 0.0
     return float(MARK.unpack(found)[0]) if len(found) == MARK.size else 0.0
@@ -89,7 +92,7 @@ def _damage(db: sqlite3.Connection, seconds: float) -> str:
 
 class File:
     """A writing connection behind a lock, and a reading one. WAL; what is committed survives power loss, or with
-    `lasting=False` only the death of processes.
+    `lasting=False` only the death of processes. `page` is the size of its pages in bytes, as long as it is new.
 
     A worker thread per statement would have to win the interpreter lock back from a busy loop every time (up to 5 ms
     each), so only COMMIT and the wait for another process's transaction leave the loop. Processes queue at `flock` of
@@ -98,12 +101,12 @@ class File:
     another connection's write could lose a commit (sqlite.org/wal.html, "the WAL-reset bug").
     """
 
-    def __init__(self, path: Path, schema: str, *, lasting: bool = True, room: int = 0) -> None:
+    def __init__(self, path: Path, schema: str, *, lasting: bool = True, page: int = 4096, room: int = 0) -> None:
         """`room` is how many bytes must be free where the file is for `check` to find nothing."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path, self.room = path, room
-        self._pragmas = (*PRAGMAS, f"synchronous={'FULL' if lasting else 'NORMAL'}")
-        self._turn = os.open(path.with_name(path.name + "-turn"), os.O_RDWR | os.O_CREAT, 0o600)
+        self._pragmas = (f"page_size={page}", *PRAGMAS, f"synchronous={'FULL' if lasting else 'NORMAL'}")
+        self._turn = os.open(turn_of(path), os.O_RDWR | os.O_CREAT, 0o600)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=path.name)
         self._lock = asyncio.Lock()
         # In turn, too: SQLite does not wait where two processes change a new file to WAL at once.
@@ -240,3 +243,43 @@ class File:
             self.reader.close()
             self._writer.close()
             os.close(self._turn)
+
+
+def turn_of(path: Path) -> Path:
+    """The file beside it, of whose lock processes wait."""
+    return path.with_name(path.name + "-turn")
+
+
+class NotCopied(Exception):
+    """A file that could not be read as a whole; the text says which, and why."""
+
+
+def copy_all(paths: Sequence[Path], folder: Path) -> None:
+    """Copies files that others go on writing into a folder, all as of the same moment: as though the power had failed
+    then. For an instant every writer of every file waits for its turn; the turns are taken in the order given, which
+    has to be that in which writers take two. Raises NotCopied."""
+    with contextlib.ExitStack() as reading:
+        try:
+            sources = [reading.enter_context(contextlib.closing(_reader(path))) for path in paths]
+            with contextlib.ExitStack() as turns:
+                for path in paths:
+                    fcntl.flock(turns.enter_context(turn_of(path).open("a")), fcntl.LOCK_EX)
+                for source in sources:
+                    source.execute("BEGIN")
+                    source.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            for path, source in zip(paths, sources, strict=True):
+                _copy(source, folder / path.name)
+        except sqlite3.Error as error:
+            raise NotCopied(str(error)) from None
+
+
+def _reader(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, isolation_level=None, timeout=BUSY)
+
+
+def _copy(source: sqlite3.Connection, path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as copy:
+        source.backup(copy)
+        found: str = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise NotCopied(f"{path.name} is damaged: {found}")

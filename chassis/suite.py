@@ -11,28 +11,32 @@ import gc
 from collections.abc import Callable, Generator, Iterable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Annotated
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, Field
+from typing_extensions import TypedDict
 
 from chassis import operators
+from chassis.answers import Answer, answer
 from chassis.auth import Officers, Portals
 from chassis.backends import open_bus, open_store
 from chassis.bus import BusDown
 from chassis.clock import Clock
 from chassis.decision import Reject
+from chassis.described import refusals
 from chassis.discovery import modules
 from chassis.english import ENGLISH
 from chassis.holding import listening
-from chassis.http import answer, application, begun_at
+from chassis.http import Live, Ready, application, begun_at
 from chassis.language import English
 from chassis.line import Line
 from chassis.pressure import Pressure
 from chassis.sealing import Keyring, load_keyring
 from chassis.service import Parts, Service
 from chassis.settings import ChassisSettings, plain, together
+from chassis.shapes import Moment
 from chassis.store import StoreDown
 from chassis.welcome import entry, welcome
 from chassis.workdays import Calendar, CalendarError
@@ -73,7 +77,22 @@ class Unopened(Exception):
 class Move(BaseModel):
     """Where the legal clock shall stand."""
 
-    to: AwareDatetime
+    to: Annotated[AwareDatetime, Field(examples=["2026-02-12T09:30:00+08:00"])]
+
+
+class Moved(TypedDict):
+    """Where the legal clock stands."""
+
+    legal: Moment
+
+
+class Reading(Moved):
+    """Both clocks: `system` in seconds since 1970, `next` when the next alarm rings, `idle` whether nothing is under
+    way."""
+
+    system: float
+    next: Moment | None
+    idle: bool
 
 
 class Server(uvicorn.Server):
@@ -136,32 +155,40 @@ class Suite:
         return app
 
     def _clock_routes(self, app: FastAPI) -> None:
-        @app.get("/clock", include_in_schema=False)
-        async def read() -> Any:
-            dues = [due for line in self.lines if (due := await line.store.next_due()) is not None]
-            return answer(
-                {
-                    "legal": self.clock.legal().isoformat(),
-                    "system": self.clock.system(),
-                    "next": datetime.fromtimestamp(min(dues), SHANGHAI).isoformat() if dues else None,
-                    "idle": all([await line.idle() for line in self.lines]),
-                }
-            )
+        @app.get("/clock", name="read_clock", tags=["suite"])
+        async def read() -> Answer[Reading]:
+            """时钟 the clocks
 
-        @app.put("/clock", include_in_schema=False)
-        async def move(body: Move) -> Any:
+            The legal clock, by which limits are counted, and the system's own.
+            """
+            dues = [due for line in self.lines if (due := await line.store.next_due()) is not None]
+            reading: Reading = {
+                "legal": self.clock.legal(),
+                "system": self.clock.system(),
+                "next": datetime.fromtimestamp(min(dues), SHANGHAI) if dues else None,
+                "idle": all([await line.idle() for line in self.lines]),
+            }
+            return answer(reading)
+
+        @app.put("/clock", name="move_clock", tags=["suite"], responses=refusals("400", "403", "409", "413"))
+        async def move(body: Move) -> Answer[Moved]:
+            """拨动时钟 move the legal clock
+
+            Forwards only, and only in the sandbox.
+            """
             try:
                 self.clock.move(body.to)
             except PermissionError:
                 raise Reject("clock_fixed", "法定时钟只能在沙箱模式下移动", status=403) from None
             except ValueError:
                 raise Reject("clock_back", "法定时钟不能后退", "to", 409) from None
-            return answer({"legal": self.clock.legal().isoformat()})
+            moved: Moved = {"legal": self.clock.legal()}
+            return answer(moved)
 
-    async def live(self) -> dict[str, Any]:
+    async def live(self) -> Live:
         return {"ok": all(line.live() for line in self.lines)}
 
-    async def ready(self) -> dict[str, Any]:
+    async def ready(self) -> Ready:
         states = {line.name: await line.ready() for line in self.lines}
         return {"ok": self._listening() and all(state["ok"] for state in states.values()), "services": states}
 

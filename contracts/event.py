@@ -198,6 +198,12 @@ def kept_days(topic: str) -> int:
     return KEEP_DAYS.get(first) or KEEP_DAYS.get(last) or KEEP_DAYS["case"]
 
 
+def codec(topic: str) -> str:
+    """The `compression.type` of this topic. Answers are read by portals, so the broker keeps them in gzip, which every
+    Kafka client reads without another package; whatever else there is stays as its producer has compressed it."""
+    return "gzip" if topic.startswith("answers.") else "producer"
+
+
 def type_name(cls: type[Event]) -> str:
     """The CloudEvents type: `tongban.<type>.v<version>`."""
     return f"tongban.{cls.TYPE}.v{cls.VERSION}"

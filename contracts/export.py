@@ -15,7 +15,7 @@ from typing import Any, Final
 from pydantic.json_schema import GenerateJsonSchema
 
 from contracts import wire, words
-from contracts.event import KEEP_DAYS, REGISTRY, About, Event, type_name
+from contracts.event import REGISTRY, About, Event, codec, kept_days, type_name
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 PARTITIONS: Final = 8
@@ -81,8 +81,8 @@ MEANINGS: Final = {
     "case": "办件事件: every event of the services, in order per case. Record key: the case id.",
     "portal": "门户提交: what one portal says; nobody else may write there, and only intake reads it. It holds plain "
     "personal data, so retention is short. Record key: the submission id.",
-    "answers": "答复门户: receipts, refusals and every change of public state, without personal data. Record key: the "
-    "submission id.",
+    "answers": "答复门户: receipts, refusals and every change of public state, without personal data. The broker "
+    "keeps it in gzip, which every client reads. Record key: the submission id.",
     "dead": "死信: messages that a service set aside, with their provenance in `tb_` headers, for operators. "
     "Record key: that of the message.",
 }
@@ -167,7 +167,7 @@ def asyncapi() -> Json:
 
 def channel(name: str, messages: Iterable[str]) -> Json:
     address = ADDRESSES[name]
-    retention = {"cleanup.policy": ["delete"], "retention.ms": KEEP_DAYS[name] * DAY}
+    retention = {"cleanup.policy": ["delete"], "retention.ms": kept_days(name) * DAY}
     found: Json = {
         "address": address,
         "description": MEANINGS[name],
@@ -223,19 +223,17 @@ def topics(
 ) -> dict[str, Json]:
     """Every topic of an installation: partitions, record key, configuration. `services` beside the publishers are
     those that only listen, and have dead letters too; `noting` are those whose documents send each other notes."""
-    found = {"case": topic("case", KEYS["{case}"])}
+    keys = {"case": KEYS["{case}"]}
     for portal in portals:
-        found[f"portal.{portal}"] = topic("portal", KEYS["{submission}"])
-        found[f"answers.{portal}"] = topic("answers", KEYS["{submission}"])
-    for service in {*publishers(), *services}:
-        found[f"{service}.dead"] = topic("dead", "key of the message")
-    for service in noting:
-        found[f"{service}.notes"] = topic("notes", "id of the document written to")
-    return dict(sorted(found.items()))
+        keys |= dict.fromkeys((f"portal.{portal}", f"answers.{portal}"), KEYS["{submission}"])
+    keys |= {f"{service}.dead": "key of the message" for service in {*publishers(), *services}}
+    keys |= {f"{service}.notes": "id of the document written to" for service in noting}
+    return {name: {"partitions": PARTITIONS, "key": keys[name], **configuration(name)} for name in sorted(keys)}
 
 
-def topic(kind: str, key: str) -> Json:
-    return {"partitions": PARTITIONS, "key": key, "cleanup.policy": "delete", "retention.ms": KEEP_DAYS[kind] * DAY}
+def configuration(topic: str) -> Json:
+    """What a topic's own settings at the broker are."""
+    return {"cleanup.policy": "delete", "retention.ms": kept_days(topic) * DAY, "compression.type": codec(topic)}
 
 
 def topics_yaml(found: Mapping[str, Json]) -> str:

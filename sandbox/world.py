@@ -9,11 +9,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
-import random
 import secrets
-import signal
-import socket
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
@@ -29,9 +25,11 @@ from chassis.bus.log import LogBus
 from chassis.clock import Clock
 from contracts.event import SHANGHAI
 from contracts.wire import Envelope, Undecodable, decode
+from sandbox.balancer import Balancer
 from sandbox.city import City, Options
 from sandbox.given import partners
 from sandbox.officers import Office, officer_of, phone_book
+from sandbox.processes import Processes, free_ports
 
 PORTAL = "demo"
 WEBHOOK = "sandbox-sms"
@@ -43,22 +41,11 @@ PORTS = 10
 """Ports in a row that must be free where every service has its own process, behind the front door's."""
 
 ROOT = Path(__file__).resolve().parents[1]
-"""Where the suite is installed; its process starts in the folder of its data, so that nobody's `.env` is read."""
+"""Where the suite is installed."""
 
 
 class WorldError(Exception):
     """Something that was waited for did not happen; the text says what, and ends with the suite's last words."""
-
-
-def free_ports(count: int) -> int:
-    """The first of `count` free ports in a row, below the range from which the kernel lends. Raises WorldError."""
-    for first in random.SystemRandom().sample(range(20_000, 32_000 - count), 200):
-        with contextlib.suppress(OSError):
-            for port in range(first, first + count):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-            return first
-    raise WorldError(f"no {count} free ports in a row on 127.0.0.1")
 
 
 class World:
@@ -70,18 +57,25 @@ class World:
         directory: Path,
         *,
         processes: bool = False,
+        replicas: int = 1,
         port: int | None = None,
         city_port: int = 0,
         bus: str = "",
         store: str = "",
         settings: Mapping[str, str] = MappingProxyType({}),
+        traces: list[aiohttp.TraceConfig] | None = None,
         **city: Any,
     ) -> None:
-        self.settings = settings
+        self.settings, self.traces = settings, traces
         self.directory, self.bus_url, self.store_url = directory.resolve(), bus, store
-        self.processes = processes
-        self.port = port or free_ports(PORTS if processes else 1)
+        try:
+            self.port = port or free_ports(PORTS if processes else replicas + 1)
+        except OSError as error:
+            raise WorldError(str(error)) from None
         self.url = f"http://127.0.0.1:{self.port}"
+        ports = [self.port] if replicas == 1 else [self.port + n for n in range(1, replicas + 1)]
+        self.suite = Processes(self.directory, ports, ("--processes",) if processes else ())
+        self._balancer = Balancer(ports, self.port) if replicas > 1 else None
         self.key = secrets.token_urlsafe(24)
         reports = {
             f"{partner}_{kind}": f"/notify/webhooks/{provider}/{WEBHOOK}/{kind}"
@@ -92,7 +86,6 @@ class World:
         self.answers: dict[str, list[Envelope]] = defaultdict(list)
         self.events: dict[str, list[Envelope]] = defaultdict(list)
         self._offices: dict[tuple[str, str], Office] = {}
-        self._child: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self._heard: Subscription | None = None
         self._done: dict[Partition, int] = {}
@@ -113,9 +106,7 @@ class World:
     async def _start(self, at: datetime) -> float:
         self.directory.mkdir(parents=True, exist_ok=True)
         if any(self.directory.iterdir()):
-            raise WorldError(
-                f"{self.directory} is not empty: a world begins with nothing, and its clock never goes back"
-            )
+            raise WorldError(f"{self.directory} is not empty: a world begins with nothing, its clock never goes back")
         (self.directory / "officers.yaml").write_text(phone_book(), "utf-8")
         self._opened.push_async_callback(self.city.stop)
         try:
@@ -124,11 +115,15 @@ class World:
             raise WorldError(f"the pretend city cannot listen: {error.strerror}") from None
         # The suite closes a connection after five idle seconds; it must not do so under a request on its way.
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=3)
-        self.http = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=40))
+        timeout = aiohttp.ClientTimeout(total=40)
+        self.http = aiohttp.ClientSession(connector=connector, timeout=timeout, trace_configs=self.traces)
         self._opened.push_async_callback(self.http.close)
+        if self._balancer is not None:
+            self._opened.push_async_callback(self._balancer.stop)
+            await self._balancer.start()
         began = time.monotonic()
-        self._opened.push_async_callback(self._end)
-        await self.launch()
+        self._opened.push_async_callback(self.suite.end)
+        await self.suite.start(self.environment())
         await self.until("the suite to be ready", self.ready, STARTING)
         took = time.monotonic() - began
         await self._set_clock(at)
@@ -150,26 +145,14 @@ class World:
             self._reading.cancel()
             await asyncio.gather(self._reading, return_exceptions=True)
 
-    async def _end(self) -> None:
-        """The suite's own SIGTERM: it drains. Only what does not end in time is killed, and that is a failure."""
-        if self._child is None or self._child.returncode is not None:
-            return
-        self._child.send_signal(signal.SIGTERM)
-        try:
-            await asyncio.wait_for(self._child.wait(), 40)
-        except TimeoutError:
-            self._child.kill()
-            await self._child.wait()
+    async def gone(self) -> int:
+        """Waits for the suite to end by itself."""
+        return await self.suite.gone()
 
     @property
     def code(self) -> int | None:
         """The suite's exit code, None while it runs."""
-        return None if self._child is None else self._child.returncode
-
-    async def gone(self) -> int:
-        """Waits for the suite to end by itself."""
-        assert self._child is not None
-        return await self._child.wait()
+        return self.suite.code
 
     def _bus(self) -> Bus:
         """The portal's own way to the bus."""
@@ -179,21 +162,12 @@ class World:
             return KafkaBus(self.bus_url, partitions=PARTITIONS, replication=1, clock=Clock())
         return LogBus(self.directory / "bus.db", partitions=PARTITIONS, clock=Clock())
 
-    async def launch(self) -> None:
-        """Starts the suite's process."""
-        extra = ["--processes"] if self.processes else []
-        with (self.directory / "suite.log").open("ab") as log:
-            self._child = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "chassis.cli", "serve", *extra,
-                cwd=self.directory, env=self.environment(), stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
-            )  # fmt: skip
-
     async def restart(self, **settings: str) -> None:
         """Ends the suite in order and starts it again, with more settings."""
-        await self._end()
+        await self.suite.end()
         self.settings = {**self.settings, **settings}
-        await self.launch()
-        await self.until("the suite to be ready again", self.ready)
+        await self.suite.start(self.environment())
+        await self.until("the suite to be ready again", self.ready, STARTING)
 
     def environment(self) -> dict[str, str]:
         """The suite's settings; nothing of this process's own ones gets through."""
@@ -204,7 +178,6 @@ class World:
             **kept,
             "PYTHONPATH": os.pathsep.join(paths),
             "TONGBAN_DIR": str(self.directory),
-            "TONGBAN_PORT": str(self.port),
             "TONGBAN_SANDBOX": "true",
             "TONGBAN_BUS": self.bus_url,
             "TONGBAN_STORE": self.store_url,
@@ -218,14 +191,10 @@ class World:
         }
 
     async def ready(self) -> bool:
-        with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-            async with self.http.get(f"{self.url}/ready") as answer:
-                return answer.status == 200
-        return False
+        return await self.suite.ready(self.http)
 
     def last_words(self) -> str:
-        log = self.directory / "suite.log"
-        return "\n".join(log.read_text("utf-8", "replace").splitlines()[-15:]) if log.exists() else ""
+        return self.suite.last_words()
 
     async def until(self, what: str, condition: Callable[[], Awaitable[bool]], patience: float = PATIENCE) -> None:
         """Waits for a condition. Raises WorldError saying what did not come, at once when it no longer can."""
@@ -351,9 +320,13 @@ class World:
         return found
 
     async def clock(self) -> dict[str, Any]:
-        async with self.http.get(f"{self.url}/clock") as answer:
-            body: dict[str, Any] = await answer.json(content_type=None)
-            return body
+        """The clock as every process shows it: `idle` if all are, `next` of those that have an alarm."""
+        shown: list[dict[str, Any]] = []
+        for url in self.suite.urls:
+            async with self.http.get(f"{url}/clock") as answer:
+                shown.append(await answer.json(content_type=None))
+        coming = [one["next"] for one in shown if one.get("next")]
+        return {**shown[0], "idle": all(one.get("idle") for one in shown), "next": min(coming, default=None)}
 
     async def _set_clock(self, to: datetime) -> None:
         async with self.http.put(f"{self.url}/clock", json={"to": to.isoformat()}) as answer:

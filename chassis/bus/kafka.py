@@ -31,7 +31,7 @@ from aiokafka.errors import (
 from chassis.bus import INVALID, RECORD_LIMIT, TOO_LARGE, UNWRITABLE, BusDown, Moved, Record, Refused, partition_of
 from chassis.bus.kafka_member import KafkaSubscription, Listener, quietly
 from chassis.clock import Clock
-from contracts.event import kept_days
+from contracts.event import codec, kept_days
 
 log = logging.getLogger("tongban")
 
@@ -251,7 +251,7 @@ class KafkaBus:
         configs = {
             "retention.ms": str(kept_days(name) * DAY_MS),
             "min.insync.replicas": str(least),
-            "compression.type": "producer",
+            "compression.type": codec(name),
         }
         return NewTopic(name, count, self.replication, topic_configs=configs)
 

@@ -74,7 +74,8 @@ class LogBus:
         if self._file is not None:
             return
         try:
-            file = File(self.path, SCHEMA, room=self.room)
+            # A page holds whole records of 1.4 KB: of the usual size two, with a third of it empty.
+            file = File(self.path, SCHEMA, page=8192, room=self.room)
             await file.begin(NEWEST)
             self._file = file
             # Who is there and how far he has read: losing the newest of it only means reading again, so nothing waits

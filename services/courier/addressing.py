@@ -18,7 +18,12 @@ from services.courier.domain.parcel import Readdress
 class NewAddress(BaseModel):
     """改址 as it comes, in plain; nothing of it is ever shown, logged or kept so."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        json_schema_extra={"examples": [{"address": "安徽省亳州市谯城区希夷大道 1 号", "phone": "14400000001"}]},
+    )
     address: Annotated[str, StringConstraints(strip_whitespace=True, min_length=5, max_length=200)] = Field(repr=False)
     phone: str | None = Field(None, max_length=20, repr=False)
     same_city: bool | None = None

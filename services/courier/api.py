@@ -11,9 +11,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from chassis.answers import Kept, Route, answer, reply
 from chassis.decision import Caller, Command, Decider
 from chassis.door import Asked, Door
-from chassis.http import ASKED, answer, officer, refuses, reply, saying, speaker
+from chassis.http import ASKED, officer, refuses, saying, speaker
 from chassis.sealing import Keyring
 from contracts.event import CaseId
 from contracts.words import Direction
@@ -28,7 +29,6 @@ from services.courier.domain.parcel import (
     Parcel,
     Post,
     Reissue,
-    Slot,
     Stray,
     document,
 )
@@ -40,6 +40,7 @@ from services.courier.partners.sf import Sf
 from services.courier.partners.standard import StandardWebhooks
 from services.courier.pushes import Pushes
 from services.courier.settings import Settings
+from services.courier.shapes import CourierParcel, ParcelScanned
 
 ROLES = ("window", "issuer")
 SPEAKER: Any = speaker("submit", *ROLES)
@@ -55,7 +56,7 @@ def routes(
     papers: Callable[[Door], Papers],
     door: Door,
 ) -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(route_class=Route)
     pushes = Pushes(parcels, strays, keyring, settings.push_seconds, door)
     ems, kuaidi100, sf = EmsPushes(settings.ems_push_key), Kuaidi100(settings.kuaidi100_salt), Sf(settings.sf_secret)
     standard = {
@@ -72,30 +73,42 @@ def routes(
     @router.post("/webhooks/ems/traces", **described(ems))
     @refuses(partial(ems.words, []))
     async def traces(request: Request) -> Response:
-        """Both formats of EMS."""
+        """EMS 轨迹推送 scans pushed by EMS
+
+        Both of its formats.
+        """
         return await taken(ems, request)
 
     @router.post("/webhooks/kuaidi100/traces", **described(kuaidi100))
     @refuses(partial(kuaidi100.words, []))
     async def histories(request: Request) -> Response:
-        """快递100."""
+        """快递100 推送 scans pushed by 快递100
+
+        The whole history of a waybill at every push.
+        """
         return await taken(kuaidi100, request)
 
     @router.post("/webhooks/sf/{secret}/routes", **described(sf))
     @refuses(partial(sf.words, []))
     async def sf_routes(secret: str, request: Request) -> Response:
-        """顺丰 RoutePushService."""
+        """顺丰路由推送 scans pushed by SF
+
+        RoutePushService.
+        """
         return await taken(sf, request, secret)
 
     @router.post("/webhooks/standard/{partner}", **described(nobody))
     @refuses(partial(nobody.words, []))
     async def scanned(partner: str, request: Request) -> Response:
-        """Standard Webhooks; a partner whom nobody knows is refused as a wrong signature is."""
+        """标准推送 scans by Standard Webhooks
+
+        A partner whom nobody knows is refused as a wrong signature is.
+        """
         return await taken(standard.get(partner, nobody), request)
 
     async def told(
         case: str, direction: Direction, command: Command, by: Caller, asked: Asked, status: int
-    ) -> Response:
+    ) -> Kept[CourierParcel]:
         return reply(await door.tell(parcels, document(case, direction), command, by=by, asked=asked), view, status)
 
     @router.get("/cases/{case}")
@@ -104,8 +117,11 @@ def routes(
         direction: Direction = OUT,
         by: Caller = officer("window", "issuer", "supervisor"),
         asked: Asked = ASKED,
-    ) -> Response:
-        """The parcel of one direction: the result's, or that of originals on their way in or back (return)."""
+    ) -> Kept[CourierParcel]:
+        """包裹 the parcel of one direction
+
+        The result's, or that of originals on their way in or back (`return`).
+        """
         return reply(await door.read(parcels, document(case, direction), asked=asked), view)
 
     @router.post("/cases/{case}/hand-over")
@@ -115,14 +131,21 @@ def routes(
         direction: Direction = OUT,
         by: Caller = officer(*ROLES),
         asked: Asked = ASKED,
-    ) -> Response:
+    ) -> Kept[CourierParcel]:
+        """交付 hand over in person
+
+        At the window, or by an agent.
+        """
         return await told(case, direction, command, by, asked, 200)
 
     @router.post("/cases/{case}/cancel", status_code=202)
     async def cancel(
         case: CaseId, direction: Direction = OUT, by: Caller = officer(*ROLES), asked: Asked = ASKED
-    ) -> Response:
-        """取消寄件 while nothing was collected: a result waits at the window then, an original is brought."""
+    ) -> Kept[CourierParcel]:
+        """取消寄件 cancel an order
+
+        While nothing was collected: a result waits at the window then, an original is brought.
+        """
         return await told(case, direction, Cancel(), by, asked, 202)
 
     @router.post("/cases/{case}/post")
@@ -132,8 +155,11 @@ def routes(
         direction: Direction = OUT,
         by: Caller = officer(*ROLES),
         asked: Asked = ASKED,
-    ) -> Response:
-        """交寄: the officer gives the result to a courier by hand, with the number on the receipt."""
+    ) -> Kept[CourierParcel]:
+        """交寄 post by hand
+
+        The officer gives the result to a courier, with the number on the receipt.
+        """
         return await told(case, direction, command, by, asked, 200)
 
     @router.post("/cases/{case}/pick-up", status_code=202)
@@ -143,8 +169,11 @@ def routes(
         direction: Direction = OUT,
         by: Caller = SPEAKER,
         asked: Asked = ASKED,
-    ) -> Response:
-        """改约: EMS shall come in the slot that begins then; another order takes the place of the present one."""
+    ) -> Kept[CourierParcel]:
+        """改约 choose a pick-up slot
+
+        EMS shall come in the slot that begins then; another order takes the place of the present one.
+        """
         return await told(case, direction, command, by, asked, 202)
 
     @router.post("/cases/{case}/address", status_code=202)
@@ -154,41 +183,50 @@ def routes(
         direction: Direction = OUT,
         by: Caller = SPEAKER,
         asked: Asked = ASKED,
-    ) -> Response:
-        """改址 of what was not collected, failed or came back; sealed before anything else happens to it."""
+    ) -> Kept[CourierParcel]:
+        """改址 send to another address
+
+        Of what was not collected, failed or came back; sealed before anything else happens to it.
+        """
         return await told(case, direction, given.sealed(keyring, case), by, asked, 202)
 
     @router.post("/cases/{case}/intercept", status_code=202)
     async def intercept(
         case: CaseId, direction: Direction = OUT, by: Caller = officer(*ROLES), asked: Asked = ASKED
-    ) -> Response:
-        """拦截退回 of what is under way."""
+    ) -> Kept[CourierParcel]:
+        """拦截退回 call a parcel back
+
+        Of what is under way.
+        """
         return await told(case, direction, Intercept(), by, asked, 202)
 
     @router.post("/cases/{case}/reissue", status_code=202)
     async def reissue(
         case: CaseId, direction: Direction = OUT, by: Caller = officer(*ROLES), asked: Asked = ASKED
-    ) -> Response:
-        """补发: what is lost, came back or was never fetched is ordered anew at EMS, as the next parcel."""
+    ) -> Kept[CourierParcel]:
+        """补发 send anew
+
+        What is lost, came back or was never fetched is ordered anew at EMS, as the next parcel.
+        """
         return await told(case, direction, Reissue(), by, asked, 202)
 
     router.include_router(office.routes(papers, door))
     return router
 
 
-def view(parcel: Parcel) -> dict[str, Any]:
+def view(parcel: Parcel) -> CourierParcel:
     """A parcel without persons. `state` is what the evidence says, whatever came first."""
     found = parcel.evidence()
     return {
         "case": parcel.case,
-        "direction": parcel.direction.value,
+        "direction": parcel.direction,
         "parcel": parcel.parcel,
         "number": parcel.about.get("number"),
         "phase": parcel.phase,
         "method": parcel.method,
         "partner": parcel.partner or None,
         "waybill": parcel.waybill or None,
-        "pickup": shown(parcel.slot),
+        "pickup": {"begin": parcel.slot.begin, "end": parcel.slot.end} if parcel.slot else None,
         "pickups_missed": parcel.missed,
         "wanted": parcel.wanted or None,
         "interception": parcel.stop or None,
@@ -208,9 +246,5 @@ def view(parcel: Parcel) -> dict[str, Any]:
     }
 
 
-def shown(slot: Slot | None) -> dict[str, Any] | None:
-    return {"begin": slot.begin, "end": slot.end} if slot else None
-
-
-def scans(found: tuple[Scan, ...]) -> list[dict[str, Any]]:
+def scans(found: tuple[Scan, ...]) -> list[ParcelScanned]:
     return [{"at": scan.at, "code": scan.code, "meaning": scan.meaning} for scan in found]

@@ -11,29 +11,36 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
+from chassis import described
+from chassis.answers import Answer, Kept, Route, answer, reply
 from chassis.decision import Caller
 from chassis.door import Asked, Door
-from chassis.http import ASKED, answer, officer, reply
+from chassis.http import ASKED, officer
 from contracts.event import CaseId
 from contracts.words import Direction
 from services.courier.domain.batch import HandOverBatch
 from services.courier.papers import Papers, summary
+from services.courier.shapes import BatchSheet, BatchSummary, BillCompared, ParcelEvidence, SettlementSheet
 
-Department = Annotated[str, Path(pattern=r"^[^/\p{C}]{1,60}$")]
+Department = Annotated[str, Path(pattern=r"^[^/\p{C}]{1,60}$", json_schema_extra={"pattern": "^[^/]{1,60}$"})]
+"""Without control characters, which not every dialect of patterns can say."""
 Month = Annotated[str, Path(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")]
 Accept = Annotated[str, Header(max_length=400)]
 OUT = Direction.OUT
-CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
+CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 LABEL: dict[int | str, dict[str, Any]] = {
-    200: {"description": "面单", "content": {"application/pdf": {}}},
-    409: {"description": "没有面单 no waybill, or no label at EMS", "content": {"application/problem+json": {}}},
-    503: {"description": "EMS 没有应答 no answer", "content": {"application/problem+json": {}}},
+    **described.text("面单", media="application/pdf"),
+    **described.refusals("409"),
+}
+BILL = {
+    "required": True,
+    "content": {"text/csv": {"schema": {"type": "string"}, "example": "运单号,金额(分)\r\n1104938274016,1200\r\n"}},
 }
 """What `/docs` says beside the usual."""
 
 
 def routes(shelf: Callable[[Door], Papers], door: Door) -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(route_class=Route)
     papers = shelf(door)
 
     @router.get("/cases/{case}/evidence")
@@ -43,20 +50,29 @@ def routes(shelf: Callable[[Door], Papers], door: Door) -> APIRouter:
         first: Annotated[int, Query(ge=0)] = 0,
         most: Annotated[int, Query(ge=1, le=500)] = 500,
         by: Caller = officer("supervisor"),
-    ) -> Response:
-        """原始推送: what partners pushed of a parcel, as it came, oldest first. Who read it is logged."""
+    ) -> Answer[ParcelEvidence]:
+        """原始推送 raw evidence of a parcel
+
+        What partners pushed, as it came, oldest first. Who read it is logged.
+        """
         return answer(await papers.evidence(case, direction, first, most, by))
 
     @router.get("/cases/{case}/label", response_class=Response, responses=LABEL)
     async def label(case: CaseId, direction: Direction = OUT, by: Caller = officer("issuer", "window")) -> Response:
-        """面单 as a PDF, from EMS. Who read it is logged."""
+        """面单 the label of a parcel
+
+        As a PDF, from EMS; 409 without a waybill or without a label there. Who read it is logged.
+        """
         return Response(await papers.label(case, direction, by), media_type="application/pdf")
 
     @router.get("/batches/{department}/{day}", responses=CSV)
     async def batch(
         department: Department, day: date, accept: Accept = "", by: Caller = officer("issuer", "window", "supervisor")
-    ) -> Response:
-        """交接清单 as JSON, or as CSV for who accepts text/csv."""
+    ) -> Answer[BatchSheet]:
+        """交接清单 the hand-over list of a day
+
+        As JSON, or as CSV for who accepts text/csv.
+        """
         return await papers.batch(department, day, accept, by)
 
     @router.post("/batches/{department}/{day}/hand-over")
@@ -66,22 +82,31 @@ def routes(shelf: Callable[[Door], Papers], door: Door) -> APIRouter:
         command: HandOverBatch,
         by: Caller = officer("issuer", "window"),
         asked: Asked = ASKED,
-    ) -> Response:
-        """交接: the courier takes the day's parcels; the count must be that of the list."""
+    ) -> Kept[BatchSummary]:
+        """交接 hand the list over
+
+        The courier takes the day's parcels; the count must be that of the list.
+        """
         return reply(await papers.hand_over(department, day, command, by, asked), summary)
 
     @router.get("/settlements/{payer}/{month}", responses=CSV)
     async def settlement(
         payer: Department, month: Month, accept: Accept = "", by: Caller = officer("supervisor", "issuer")
-    ) -> Response:
-        """月结 as JSON, or as CSV for who accepts text/csv."""
+    ) -> Answer[SettlementSheet]:
+        """月结 the settlement of a month
+
+        As JSON, or as CSV for who accepts text/csv.
+        """
         return await papers.settlement(payer, month, accept, by)
 
-    @router.post("/settlements/{payer}/{month}/bill")
+    @router.post("/settlements/{payer}/{month}/bill", openapi_extra={"requestBody": BILL})
     async def bill(
         payer: Department, month: Month, request: Request, by: Caller = officer("supervisor", "issuer")
-    ) -> Response:
-        """对账: the partner's bill as CSV (waybill,fen) against ours, line by line. Nothing is changed by it."""
+    ) -> Answer[BillCompared]:
+        """对账 compare the partner's bill
+
+        As CSV (waybill,fen) against ours, line by line. Nothing is changed by it.
+        """
         return answer(await papers.compared(payer, month, await request.body(), by))
 
     return router

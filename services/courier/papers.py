@@ -11,8 +11,8 @@ from datetime import date
 from typing import Any, TypeVar
 
 import msgspec
-from fastapi import Response
 
+from chassis.answers import Answer
 from chassis.decision import Caller, Decider, Reject, State
 from chassis.door import Asked, Door, Told
 from chassis.sealing import Keyring, SealError
@@ -22,6 +22,14 @@ from services.courier.domain.kept import Kept
 from services.courier.domain.parcel import Parcel, Stray, document
 from services.courier.domain.settlement import Carriage, Settlement, carried, compared, month_of, summed
 from services.courier.partners.ems import EmsLabels
+from services.courier.shapes import (
+    BatchSheet,
+    BatchSummary,
+    BillCompared,
+    ParcelEvidence,
+    PushedEvidence,
+    SettlementSheet,
+)
 from services.courier.tables import bill_of, told
 
 log = logging.getLogger("tongban")
@@ -45,7 +53,7 @@ class Papers:
         self.parcels, self.strays, self.batches, self.settlements = parcels, strays, batches, settlements
         self.labels, self.keyring, self.door = labels, keyring, door
 
-    async def evidence(self, case: str, direction: Direction, first: int, most: int, by: Caller) -> dict[str, Any]:
+    async def evidence(self, case: str, direction: Direction, first: int, most: int, by: Caller) -> ParcelEvidence:
         """From number `first` on, oldest first: the parcel's own, and what came before anybody knew whose it was."""
         parcel = (await self.door.read(self.parcels, document(case, direction))).state
         log.info("raw evidence of case %s was read by %s", case, by.name)
@@ -68,15 +76,20 @@ class Papers:
         log.info("label of case %s was read by %s", case, by.name)
         return await self.labels.pdf(parcel.waybill)
 
-    async def batch(self, department: str, day: date, accept: str, by: Caller) -> Response:
+    async def batch(self, department: str, day: date, accept: str, by: Caller) -> Answer[BatchSheet]:
         own(by, department)
         id = batch_id(department, day)
         found = await named(self.door.read(self.batches, id), "这一天没有交接清单")
         lines = on_list(await self._all(self.batches, id))
-        items = [msgspec.structs.asdict(line) for line in lines]
         rows = [(n, line.number, line.waybill, line.direction.label_zh) for n, line in enumerate(lines, 1)]
         head = ("序号", "办件编号", "运单号", "方向")
-        body = {**summary(found.state), "items": [{k: v for k, v in item.items() if k != "gone"} for item in items]}
+        body: BatchSheet = {
+            **summary(found.state),
+            "items": [
+                {"case": line.case, "number": line.number, "waybill": line.waybill, "direction": line.direction}
+                for line in lines
+            ],
+        }
         return told(accept, body, head, rows)
 
     async def hand_over(
@@ -85,7 +98,7 @@ class Papers:
         telling = self.door.tell(self.batches, batch_id(department, day), command, by=by, asked=asked)
         return await named(telling, "这一天没有交接清单")
 
-    async def settlement(self, payer: str, month: str, accept: str, by: Caller) -> Response:
+    async def settlement(self, payer: str, month: str, accept: str, by: Caller) -> Answer[SettlementSheet]:
         own(by, payer)
         days, lines = await self._month(payer, month)
         if not days:
@@ -96,17 +109,28 @@ class Papers:
             for one in lines
         ]
         totals = summed(days)
-        body = {
+        body: SettlementSheet = {
             "payer": payer,
             "month": month,
             "parcels": sum(total.parcels for total in totals.values()),
             "fen": sum(total.fen for total in totals.values()),
-            "totals": totals,
-            "items": lines,
+            "totals": {key: {"parcels": total.parcels, "fen": total.fen} for key, total in totals.items()},
+            "items": [
+                {
+                    "case": one.case,
+                    "number": one.number,
+                    "waybill": one.waybill,
+                    "direction": one.direction,
+                    "same_city": one.same_city,
+                    "at": one.at,
+                    "fen": one.fen,
+                }
+                for one in lines
+            ],
         }
         return told(accept, body, head, rows)
 
-    async def compared(self, payer: str, month: str, body: bytes, by: Caller) -> dict[str, Any]:
+    async def compared(self, payer: str, month: str, body: bytes, by: Caller) -> BillCompared:
         own(by, payer)
         bill = bill_of(body)
         _, ours = await self._month(payer, month)
@@ -130,7 +154,7 @@ def kept_in(lines: Iterable[str]) -> list[Kept]:
     return [msgspec.json.decode(line, type=Kept) for line in lines]
 
 
-def opened(keyring: Keyring, kept: Kept) -> dict[str, Any]:
+def opened(keyring: Keyring, kept: Kept) -> PushedEvidence:
     """`parts` is None where the key is no longer there."""
     try:
         parts = msgspec.json.decode(keyring.open(kept.sealed, f"{kept.waybill}:evidence"))
@@ -155,13 +179,16 @@ def own(by: Caller, department: str | None) -> None:
         raise Reject("other_department", "不属于您所在的部门", status=403)
 
 
-def summary(batch: Batch) -> dict[str, Any]:
+def summary(batch: Batch) -> BatchSummary:
     """A list without its lines."""
+    handed = batch.handed
     return {
         "department": batch.department,
         "day": batch.day,
         "closed": batch.closed,
         "count": sum(batch.counts.values()),
         "directions": batch.counts,
-        "handed_over": batch.handed,
+        "handed_over": {"at": handed.at, "by": handed.by, "courier": handed.courier, "count": handed.count}
+        if handed
+        else None,
     }

@@ -9,27 +9,26 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from fastapi import Response
-
+from chassis.answers import Answer, answer
 from chassis.decision import Reject
-from chassis.http import answer
 from contracts.event import Problem
 
+T = TypeVar("T")
 WAYBILL = re.compile(r"[A-Za-z0-9]{6,40}")
 FEN = re.compile(r"[0-9]{1,9}")
 MOST_PROBLEMS = 20
 
 
-def told(accept: str, body: Any, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
+def told(accept: str, body: T, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Answer[T]:
     """The same list as JSON, or as CSV for who prefers `text/csv`: UTF-8 with a byte order mark."""
     if not accept.strip().lower().startswith("text/csv"):
         return answer(body)
     text = io.StringIO()
     csv.writer(text).writerows([head, *rows])
     headers = {"Content-Disposition": "attachment; filename=list.csv", "Vary": "Accept"}
-    return Response(text.getvalue().encode("utf-8-sig"), 200, headers, "text/csv; charset=utf-8")
+    return Answer(text.getvalue().encode("utf-8-sig"), 200, headers, "text/csv; charset=utf-8")
 
 
 def bill_of(body: bytes) -> list[tuple[str, int]]:

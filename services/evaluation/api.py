@@ -6,71 +6,114 @@ One tell or one read each; this module must never decide anything.
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 from pydantic import Field
 
+from chassis.answers import Answer, Kept, Route, answer, page, reply
 from chassis.decision import NOBODY, Caller, Decider
-from chassis.door import Asked, Door
-from chassis.http import ASKED, answer, officer, page, reply
+from chassis.door import Asked, Door, Told
+from chassis.http import ASKED, officer
+from chassis.shapes import like
 from contracts.event import CaseId
 from services.evaluation.domain.case import Case, Rate
 from services.evaluation.journal import verify_chain
+from services.evaluation.shapes import CaseJournal, EvaluatedCase, EvaluatedCases, ListedEvaluatedCase, TakenRating
 
 
 class RatingBody(Rate):
     """A rating with the case it belongs to."""
 
+    model_config = like(
+        {
+            "case": "7c2f6d1e-93a4-5b0d-8f21-6a0c4be2d915",
+            "token": "5f2b1c9e8d7a46039c1e2f3a4b5c6d7e",
+            "grade": "very_satisfied",
+            "channel": "portal",
+            "text": "很快就办好了",
+        }
+    )
     case: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")]
 
 
 def routes(cases: Decider[Case], door: Door) -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(route_class=Route)
 
     @router.post("/ratings", status_code=201)
-    async def rate(body: RatingBody, asked: Asked = ASKED) -> Response:
-        """Public: whoever holds the link of the invitation may rate once and follow up once."""
+    async def rate(body: RatingBody, asked: Asked = ASKED) -> Kept[TakenRating]:
+        """评价 rate a case
+
+        Public: whoever holds the link of the invitation may rate once and follow up once.
+        """
         command = Rate(token=body.token, grade=body.grade, channel=body.channel, text=body.text)
         return reply(await door.tell(cases, body.case, command, by=NOBODY, asked=asked), rated_view, 201)
 
     @router.get("/cases/{case}")
-    async def read(case: CaseId, by: Caller = officer("supervisor"), asked: Asked = ASKED) -> Response:
+    async def read(case: CaseId, by: Caller = officer("supervisor"), asked: Asked = ASKED) -> Kept[EvaluatedCase]:
+        """效能监察 one case
+
+        Its clocks, its ratings without the rater, the mark of its journal.
+        """
         return reply(await door.read(cases, case, asked=asked), view)
 
     @router.get("/cases")
-    async def by_number(number: str, by: Caller = officer("supervisor"), asked: Asked = ASKED) -> Response:
-        return page(await door.find(cases, f"number:{number}", asked=asked), view)
+    async def by_number(
+        number: str, by: Caller = officer("supervisor"), asked: Asked = ASKED
+    ) -> Answer[EvaluatedCases]:
+        """按编号查 the case of a number
+
+        A list of one, or of none.
+        """
+        return page(await door.find(cases, f"number:{number}", asked=asked), listed)
 
     @router.get("/overdue")
-    async def overdue(department: str, after: str | None = None, by: Caller = officer("supervisor")) -> Response:
-        return page(await door.find(cases, f"overdue:{department}", after), view)
+    async def overdue(
+        department: str, after: str | None = None, by: Caller = officer("supervisor")
+    ) -> Answer[EvaluatedCases]:
+        """逾期办件 what is overdue
+
+        In one department.
+        """
+        return page(await door.find(cases, f"overdue:{department}", after), listed)
 
     @router.get("/cases/{case}/journal")
-    async def journal(case: CaseId, by: Caller = officer("supervisor")) -> Response:
-        """The hash-chained trace, with what is wrong with it: nothing, unless somebody touched it."""
+    async def journal(case: CaseId, by: Caller = officer("supervisor")) -> Answer[CaseJournal]:
+        """留痕 the journal of a case
+
+        The hash-chained trace, with what is wrong with it: nothing, unless somebody touched it.
+        """
         told = await door.read(cases, case)
         lines = await door.lines(cases, case, 0, told.state.n)
         problems = verify_chain(lines, told.state.head)
-        return answer({"case": case, "head": told.state.head, "lines": [json.loads(x) for x in lines],
-                       "problems": problems})  # fmt: skip
+        found: CaseJournal = {
+            "case": case,
+            "head": told.state.head,
+            "lines": [json.loads(line) for line in lines],
+            "problems": problems,
+        }
+        return answer(found)
 
     return router
 
 
-def rated_view(case: Case) -> dict[str, Any]:
+def rated_view(case: Case) -> TakenRating:
     """What the rater sees."""
     return {"case": case.id, "ratings": len(case.ratings), "follow_up_open": len(case.ratings) < 2}
 
 
-def view(case: Case) -> dict[str, Any]:
+def listed(told: Told[Case]) -> ListedEvaluatedCase:
+    return {**view(told.state), "version": told.version}
+
+
+def view(case: Case) -> EvaluatedCase:
     """What a supervisor sees: clocks, ratings without the rater, nothing personal."""
     return {
         "case": case.id,
         "number": case.about.get("number"),
         "department": case.about.get("department"),
         "clocks": [
-            {"clock": key, "holder": c.holder, "overdue_at": c.overdue_at, "limit": c.limit.model_dump(mode="json")}
+            {"clock": key, "holder": c.holder, "overdue_at": c.overdue_at, "limit": c.limit}
             for key, c in case.clocks.items()
         ],
         "overdue": case.overdue,

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import APIRouter, Header, Path, Query
 
+from chassis import described
+from chassis.answers import Answer, Kept, Route, answer, page, reply
 from chassis.decision import Caller, Decider
 from chassis.door import Asked, Door
-from chassis.http import ASKED, answer, begins, officer, page, portal, reply, speaker
+from chassis.http import ASKED, begins, officer, portal, speaker
 from contracts.event import CaseId, SubmissionId, case_id
 from contracts.intake import HALL
+from contracts.item import Item
 from contracts.numbers import tidy_case_number
 from services.intake import views
+from services.intake.catalogue_shapes import Catalogue
 from services.intake.domain.case import Case, desk
 from services.intake.domain.commands import (
     Accept,
@@ -34,6 +38,7 @@ from services.intake.domain.commands import (
 from services.intake.domain.founding import Founding
 from services.intake.domain.library import Account, Library, SharedLicence
 from services.intake.domain.progress import Progress
+from services.intake.shapes import CaseForOfficer, HeldLicences, ProgressPage, ProgressPages, Receipt, WaitingCases
 from services.intake.uploading import SPEAKER
 
 Key = Annotated[SubmissionId, Header(alias="Idempotency-Key", description="The portal's submission id.")]
@@ -53,15 +58,18 @@ def routes(
     door: Door,
 ) -> APIRouter:
     """Everything under `/intake`."""
-    router = APIRouter()
+    router = APIRouter(route_class=Route)
 
     @router.post("/submissions", status_code=201)
     @begins
     async def submit(
         application: Application, key: Key, by: Caller = portal("submit"), asked: Asked = ASKED
-    ) -> Response:
-        """申请提交. 201 with the receipt; the same key and body again give the same answer; every problem at once
-        otherwise, and then nothing was kept."""
+    ) -> Kept[Receipt]:
+        """申请提交 submit an application
+
+        201 with the receipt; the same key and body again give the same answer; every problem at once otherwise, and
+        then nothing was kept.
+        """
         case = case_id(by.name, key)
         told = await door.tell(cases, case, Apply(submission=key, application=application), by=by, asked=asked)
         return reply(told, views.receipt, 201, Location=f"/intake/cases/{case}")
@@ -70,8 +78,11 @@ def routes(
     @begins
     async def take(
         application: Application, key: Key, by: Caller = officer("window", "agent"), asked: Asked = ASKED
-    ) -> Response:
-        """代为申请: an officer at a window, or a 代办员 under a mandate, applies for a citizen."""
+    ) -> Kept[Receipt]:
+        """代为申请 apply for a citizen
+
+        An officer at a window, or a 代办员 under a mandate.
+        """
         case = case_id(HALL, key)
         told = await door.tell(cases, case, Apply(submission=key, application=application), by=by, asked=asked)
         return reply(told, views.receipt, 201, Location=f"/intake/cases/{case}")
@@ -81,8 +92,11 @@ def routes(
         number: Annotated[str, Query(max_length=60)],
         phone: Annotated[str, Query(max_length=20)],
         asked: Asked = ASKED,
-    ) -> Response:
-        """办件进度 by number and telephone; 404 alike for an unknown number and for another telephone."""
+    ) -> Kept[ProgressPage]:
+        """办件进度 how far a case is
+
+        By number and telephone; 404 alike for an unknown number and for another telephone.
+        """
         found = await door.find(pages, f"number:{tidy_case_number(number)}", asked=asked)
         return reply(views.of_phone(found, founding.keyring.tag(phone.strip())), views.progress)
 
@@ -92,38 +106,58 @@ def routes(
         after: Cursor = None,
         most: Most = 50,
         by: Caller = officer("window", "hotline"),
-    ) -> Response:
-        """All cases of one telephone, for the window and the hotline."""
+    ) -> Answer[ProgressPages]:
+        """电话查办件 all cases of one telephone
+
+        For the window and the hotline.
+        """
         tag = founding.keyring.tag(phone.strip())
-        return page(await door.find(pages, f"phone:{tag}", after, most), views.progress)
+        return page(await door.find(pages, f"phone:{tag}", after, most), views.listed)
 
     @router.post("/account")
     async def of_account(
         account: Account, after: Cursor = None, most: Most = 50, by: Caller = portal("account")
-    ) -> Response:
-        """All cases of one identity, for a portal that has compared it (实名); by POST, so that no log keeps it."""
+    ) -> Answer[ProgressPages]:
+        """实名查办件 all cases of one identity
+
+        For a portal that has compared it (实名); by POST, so that no log keeps it.
+        """
         lookup = f"holder:{founding.holder(account.identity)}"
-        return page(await door.find(pages, lookup, after, most), views.progress)
+        return page(await door.find(pages, lookup, after, most), views.listed)
 
     @router.put("/licences")
-    async def share(shared: SharedLicence, by: Caller = portal("licences"), asked: Asked = ASKED) -> Response:
-        """共享证照: a departmental system says what certificate somebody holds, or no longer holds."""
+    async def share(shared: SharedLicence, by: Caller = portal("licences"), asked: Asked = ASKED) -> Kept[HeldLicences]:
+        """共享证照 share a certificate
+
+        A departmental system says what certificate somebody holds, or no longer holds.
+        """
         told = await door.tell(libraries, founding.holder(shared.identity), shared.licence, by=by, asked=asked)
         return reply(told, views.library)
 
     @router.get("/cases/{case}")
-    async def read(case: CaseId, by: Caller = READER, asked: Asked = ASKED) -> Response:
-        """One case, for its portal or an officer."""
+    async def read(case: CaseId, by: Caller = READER, asked: Asked = ASKED) -> Kept[CaseForOfficer | Receipt]:
+        """办件 one case
+
+        Its receipt for the portal that submitted it; for an officer the form as well.
+        """
         return reply(await door.read(cases, case, asked=asked), views.case_for(by, founding, centre))
 
     @router.post("/cases/{case}/supplement")
-    async def supplement(case: CaseId, command: Supplement, by: Caller = SPEAKER, asked: Asked = ASKED) -> Response:
-        """补正提交: part of the list, or the whole."""
+    async def supplement(
+        case: CaseId, command: Supplement, by: Caller = SPEAKER, asked: Asked = ASKED
+    ) -> Kept[Receipt]:
+        """补正提交 supplement an application
+
+        Part of the list that was told, or the whole.
+        """
         return reply(await door.tell(cases, case, command, by=by, asked=asked), views.receipt)
 
     @router.post("/cases/{case}/withdraw")
-    async def withdraw(case: CaseId, command: Withdraw, by: Caller = SPEAKER, asked: Asked = ASKED) -> Response:
-        """申请撤回; after acceptance it is passed on to review."""
+    async def withdraw(case: CaseId, command: Withdraw, by: Caller = SPEAKER, asked: Asked = ASKED) -> Kept[Receipt]:
+        """申请撤回 withdraw an application
+
+        After acceptance it is passed on to review.
+        """
         return reply(await door.tell(cases, case, command, by=by, asked=asked), views.receipt)
 
     @router.get("/work")
@@ -133,64 +167,104 @@ def routes(
         most: Most = 50,
         by: Caller = officer("window"),
         asked: Asked = ASKED,
-    ) -> Response:
-        """What waits at the window, the earliest check limit first."""
+    ) -> Answer[WaitingCases]:
+        """窗口待办 what waits at the window
+
+        The earliest check limit first.
+        """
         lookup = desk(views.counter(by, department, centre))
-        return page(await door.find(cases, lookup, after, most, asked=asked), views.receipt)
+        return page(await door.find(cases, lookup, after, most, asked=asked), views.waiting)
 
     @router.post("/cases/{case}/accept")
     async def accept(
         case: CaseId, command: Accept | None = None, by: Caller = officer("window"), asked: Asked = ASKED
-    ) -> Response:
-        """受理."""
+    ) -> Kept[Receipt]:
+        """受理 accept
+
+        From here the limits of review count; what is missing must have been asked for before.
+        """
         return reply(await door.tell(cases, case, command or Accept(), by=by, asked=asked), views.receipt)
 
     @router.post("/cases/{case}/correct")
-    async def correct(case: CaseId, command: Correct, by: Caller = officer("window"), asked: Asked = ASKED) -> Response:
-        """补正告知."""
+    async def correct(
+        case: CaseId, command: Correct, by: Caller = officer("window"), asked: Asked = ASKED
+    ) -> Kept[Receipt]:
+        """补正告知 ask for a correction
+
+        Everything that is missing or wrong, at once (行政许可法32).
+        """
         return reply(await door.tell(cases, case, command, by=by, asked=asked), views.receipt)
 
     @router.post("/cases/{case}/refuse")
-    async def refuse(case: CaseId, command: Refuse, by: Caller = officer("window"), asked: Asked = ASKED) -> Response:
-        """不予受理."""
+    async def refuse(
+        case: CaseId, command: Refuse, by: Caller = officer("window"), asked: Asked = ASKED
+    ) -> Kept[Receipt]:
+        """不予受理 refuse
+
+        With reason and basis, and whom to turn to instead, where there is somebody.
+        """
         return reply(await door.tell(cases, case, command, by=by, asked=asked), views.receipt)
 
     @router.post("/cases/{case}/originals/request")
-    async def request_originals(case: CaseId, by: Caller = officer("window"), asked: Asked = ASKED) -> Response:
-        """请交原件: the form is complete."""
+    async def request_originals(case: CaseId, by: Caller = officer("window"), asked: Asked = ASKED) -> Kept[Receipt]:
+        """请交原件 ask for the originals
+
+        The form is complete; the papers themselves are wanted.
+        """
         return reply(await door.tell(cases, case, RequestOriginals(), by=by, asked=asked), views.receipt)
 
     @router.post("/cases/{case}/originals")
-    async def hand_in(case: CaseId, command: HandIn, by: Caller = officer("window"), asked: Asked = ASKED) -> Response:
-        """原件交到窗口, some or all."""
+    async def hand_in(
+        case: CaseId, command: HandIn, by: Caller = officer("window"), asked: Asked = ASKED
+    ) -> Kept[Receipt]:
+        """原件交到窗口 take originals in
+
+        Some or all of them, by code.
+        """
         return reply(await door.tell(cases, case, command, by=by, asked=asked), views.receipt)
 
     @router.post("/cases/{case}/originals/return")
-    async def hand_back(case: CaseId, by: Caller = officer("window"), asked: Asked = ASKED) -> Response:
-        """原件当面退还."""
+    async def hand_back(case: CaseId, by: Caller = officer("window"), asked: Asked = ASKED) -> Kept[Receipt]:
+        """原件当面退还 give originals back
+
+        All that lie at the window.
+        """
         return reply(await door.tell(cases, case, HandBack(), by=by, asked=asked), views.receipt)
 
     @router.post("/cases/{case}/transfer")
     async def transfer(
         case: CaseId, command: Transfer, by: Caller = officer("window"), asked: Asked = ASKED
-    ) -> Response:
-        """移交 to another unit on the platform."""
+    ) -> Kept[Receipt]:
+        """移交 transfer to another unit
+
+        On the platform, with a reason; that unit admits it.
+        """
         return reply(await door.tell(cases, case, command, by=by, asked=asked), views.receipt)
 
     @router.post("/cases/{case}/admit")
-    async def admit(case: CaseId, by: Caller = officer("window"), asked: Asked = ASKED) -> Response:
-        """接收移交, by the unit named."""
+    async def admit(case: CaseId, by: Caller = officer("window"), asked: Asked = ASKED) -> Kept[Receipt]:
+        """接收移交 admit what was transferred
+
+        By the unit named.
+        """
         return reply(await door.tell(cases, case, Admit(), by=by, asked=asked), views.receipt)
 
     @router.get("/items")
-    async def items(word: Annotated[str, Query(max_length=40)] = "") -> Response:
-        """The catalogue: code, title, keywords, pinyin and life events are searched."""
-        found = founding.catalog.search(door.clock.legal().date(), word)
-        return answer({"items": [views.entry(item) for item in found]})
+    async def items(word: Annotated[str, Query(max_length=40)] = "") -> Answer[Catalogue]:
+        """事项目录 search the catalogue
 
-    @router.get("/items/{code}")
-    async def item(code: Annotated[str, Path(max_length=40)]) -> Response:
-        """办事指南."""
+        Code, title, keywords, pinyin and life events are searched.
+        """
+        found = founding.catalog.search(door.clock.legal().date(), word)
+        listed: Catalogue = {"items": [views.entry(item) for item in found]}
+        return answer(listed)
+
+    @router.get("/items/{code}", responses=described.sample(founding.catalog.first()))
+    async def item(code: Annotated[str, Path(max_length=40)]) -> Answer[Item]:
+        """办事指南 the guide to one item
+
+        The whole item as it counts today.
+        """
         return answer(views.guide(founding.catalog, code, door.clock.legal().date()))
 
     return router

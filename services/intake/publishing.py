@@ -5,23 +5,42 @@ One tell or one read each; this module must never decide anything about an item.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
-from fastapi import APIRouter, Body, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Body, Depends, Header, Path, Query
 
+from chassis import described
+from chassis.answers import ETAG, Answer, Kept, Route, answer, page, reply
 from chassis.decision import Caller, Decider, Reject
-from chassis.door import Asked, Door
-from chassis.http import ASKED, answer, officer, page, reply
+from chassis.door import Asked, Door, Told
+from chassis.http import ASKED, officer
+from contracts.item import Item
+from services.intake.catalogue_shapes import (
+    ItemHistory,
+    ItemPublication,
+    PendingChange,
+    PublicList,
+    PublicLists,
+    Trail,
+    VersionDays,
+    WaitingPublication,
+    WaitingPublications,
+)
 from services.intake.domain.lists import listed, overview
 from services.intake.domain.living import Living
 from services.intake.domain.publication import PENDING, Abolish, Draft, Proposal, Publication, Publish, Turn
 
+T = TypeVar("T")
 EDITOR, PUBLISHER = "item_editor", "item_publisher"
 Code = Annotated[str, Path(max_length=40)]
 Day = Annotated[date | None, Query(description="The day on which the list counts; today without it.")]
+TAGGED: Mapping[int | str, dict[str, Any]] = {
+    200: {"headers": ETAG},
+    304: {"description": "未变 the list is the one of `If-None-Match`", "headers": ETAG},
+}
 Known = Annotated[str | None, Header(alias="If-None-Match", max_length=400)]
 
 
@@ -37,31 +56,45 @@ SEEN: Any = Depends(_seen)
 
 def routes(publications: Decider[Publication], catalog: Living, door: Door) -> APIRouter:
     """Below `/intake`: `items/{code}/…` for the two persons, `lists` for everybody."""
-    router = APIRouter()
+    router = APIRouter(route_class=Route)
 
-    @router.put("/items/{code}/draft")
+    @router.put("/items/{code}/draft", openapi_extra={"requestBody": drafted(catalog.first())})
     async def draft(
         code: Code, item: Annotated[dict[str, Any], Body()], by: Caller = officer(EDITOR), asked: Asked = ASKED
-    ) -> Response:
-        """起草: the whole item as JSON, the next version of it. 422 with every problem, and then nothing was kept."""
+    ) -> Kept[ItemPublication]:
+        """起草 draft the next version of an item
+
+        The whole item as JSON. 422 with every problem, and then nothing was kept.
+        """
         told = await door.tell(publications, code, Draft(item=item), by=by, asked=asked)
         return reply(told, publication)
 
     @router.put("/items/{code}/abolition")
-    async def abolition(code: Code, command: Abolish, by: Caller = officer(EDITOR), asked: Asked = ASKED) -> Response:
-        """拟取消, with the item that takes its place."""
+    async def abolition(
+        code: Code, command: Abolish, by: Caller = officer(EDITOR), asked: Asked = ASKED
+    ) -> Kept[ItemPublication]:
+        """拟取消 propose the end of an item
+
+        From which day on, why, and which item takes its place.
+        """
         return reply(await door.tell(publications, code, command, by=by, asked=asked), publication)
 
     @router.post("/items/{code}/publish")
-    async def publish(code: Code, by: Caller = officer(PUBLISHER), asked: Asked = SEEN) -> Response:
-        """发布 what waits, by another person than those who drafted it, as seen (`If-Match`, else 428)."""
+    async def publish(code: Code, by: Caller = officer(PUBLISHER), asked: Asked = SEEN) -> Kept[ItemPublication]:
+        """发布 publish what waits
+
+        By another person than those who drafted it, as seen (`If-Match`, else 428).
+        """
         return reply(await door.tell(publications, code, Publish(), by=by, asked=asked), publication)
 
     @router.post("/items/{code}/reject")
     async def reject(
         code: Code, command: Turn, by: Caller = officer(EDITOR, PUBLISHER), asked: Asked = SEEN
-    ) -> Response:
-        """退回 with a reason; an editor may take back what waits."""
+    ) -> Kept[ItemPublication]:
+        """退回 reject or take back what waits
+
+        With a reason; an editor may take back what waits.
+        """
         return reply(await door.tell(publications, code, command, by=by, asked=asked), publication)
 
     @router.get("/drafts")
@@ -70,13 +103,21 @@ def routes(publications: Decider[Publication], catalog: Living, door: Door) -> A
         most: Annotated[int, Query(ge=1, le=200)] = 50,
         by: Caller = officer(EDITOR, PUBLISHER),
         asked: Asked = ASKED,
-    ) -> Response:
-        """待发布: everything that waits for a second person, the oldest first."""
-        return page(await door.find(publications, PENDING, after, most, asked=asked), publication)
+    ) -> Answer[WaitingPublications]:
+        """待发布 what waits for a second person
+
+        All items, the oldest first.
+        """
+        return page(await door.find(publications, PENDING, after, most, asked=asked), waiting)
 
     @router.get("/items/{code}/publication")
-    async def read(code: Code, by: Caller = officer(EDITOR, PUBLISHER, "supervisor"), asked: Asked = ASKED) -> Response:
-        """What waits and what was published over HTTP, with who and when; its ETag is what `publish` asks for."""
+    async def read_publication(
+        code: Code, by: Caller = officer(EDITOR, PUBLISHER, "supervisor"), asked: Asked = ASKED
+    ) -> Kept[ItemPublication]:
+        """发布情况 what waits and what was published of an item
+
+        With who and when; its ETag is what `publish` asks for.
+        """
         return reply(await door.read(publications, code, asked=asked), publication)
 
     @router.get("/items/{code}/trail")
@@ -85,59 +126,84 @@ def routes(publications: Decider[Publication], catalog: Living, door: Door) -> A
         first: Annotated[int, Query(ge=0)] = 0,
         most: Annotated[int, Query(ge=1, le=500)] = 500,
         by: Caller = officer(EDITOR, PUBLISHER, "supervisor"),
-    ) -> Response:
-        """留痕: every change since the first, rejected ones too: when, who (staff id), what, why. Nothing leaves it."""
+    ) -> Answer[Trail]:
+        """留痕 every change of an item
+
+        Since the first, rejected ones too: when, who (staff id), what, why. Nothing leaves it.
+        """
         lines = await door.lines(publications, code, first, most)
-        return answer({"entries": [msgspec.json.decode(line) for line in lines]})
+        found: Trail = {"entries": [msgspec.json.decode(line) for line in lines]}
+        return answer(found)
 
     @router.get("/items/{code}/versions")
-    async def versions(code: Code) -> Response:
-        """历次版本: every version of an item with its days, abolished ones with what took their place."""
+    async def versions(code: Code) -> Answer[ItemHistory]:
+        """历次版本 every version of an item
+
+        With its days, abolished ones with what took their place.
+        """
         return answer(history(catalog, code))
 
-    @router.get("/items/{code}/versions/{number}")
-    async def version(code: Code, number: Annotated[int, Path(ge=1)]) -> Response:
-        """One version whole, as a case that was submitted under it sees it, or as it will be."""
+    @router.get("/items/{code}/versions/{number}", responses=described.sample(catalog.first()))
+    async def version(code: Code, number: Annotated[int, Path(ge=1)]) -> Answer[Item]:
+        """某一版本 one version of an item
+
+        Whole, as a case that was submitted under it sees it, or as it will be.
+        """
         return answer(edition(catalog, code, number))
 
-    @router.get("/lists")
-    async def lists(day: Day = None, known: Known = None) -> Response:
-        """清单目录."""
+    @router.get("/lists", responses=dict(TAGGED))
+    async def lists(day: Day = None, known: Known = None) -> Answer[PublicLists]:
+        """清单目录 the public lists
+
+        Each with its title, its legal basis and how many lines it has as of a day. 304 for a known ETag.
+        """
         return tagged(catalog, "", day or today(door), known, lambda name, day: overview(catalog, day))
 
-    @router.get("/lists/{name}")
-    async def one(
+    @router.get("/lists/{name}", responses=dict(TAGGED))
+    async def read_list(
         name: Annotated[str, Path(pattern=r"^[a-z-]{1,40}$")], day: Day = None, known: Known = None
-    ) -> Response:
-        """One list as of a day, made of the catalogue: what is not on it is not done. 304 for a known ETag."""
+    ) -> Answer[PublicList]:
+        """清单 one public list
+
+        As of a day, made of the catalogue: what is not on it is not done. 304 for a known ETag.
+        """
         return tagged(catalog, name, day or today(door), known, lambda name, day: listed(catalog, name, day))
 
     return router
+
+
+def drafted(example: Any) -> dict[str, Any]:
+    """The body of a draft, which is judged as a whole by `examine` and not by FastAPI."""
+    return {"content": {"application/json": {"schema": described.shape(Item), "example": example}}}
 
 
 def today(door: Door) -> date:
     return door.clock.legal().date()
 
 
-def tagged(catalog: Living, name: str, day: date, known: str | None, make: Callable[[str, date], Any]) -> Response:
+def tagged(catalog: Living, name: str, day: date, known: str | None, make: Callable[[str, date], T]) -> Answer[T]:
     """What was made of the catalogue as of a day: its ETag is the catalogue's revision, and 304 spares making it.
     Raises Reject of an unknown list."""
     etag = f'"{catalog.revision}-{day}-{name}"'
     if etag in (part.strip().removeprefix("W/") for part in (known or "").split(",")):
-        return Response(status_code=304, headers={"ETag": etag})
+        return Answer(status_code=304, headers={"ETag": etag})
     made = answer(make(name, day))
     made.headers.update({"ETag": etag, "Cache-Control": "no-cache"})
     return made
 
 
-def proposal(waits: Proposal) -> dict[str, Any]:
-    shown: dict[str, Any] = {"editors": waits.editors, "at": waits.at}
+def proposal(waits: Proposal) -> PendingChange:
+    shown: PendingChange = {"editors": waits.editors, "at": waits.at}
     if waits.until is not None:
         return {**shown, "until": waits.until, "successor": waits.successor, "reason": waits.reason}
-    return {**shown, "item": msgspec.Raw(waits.text.encode())}
+    return {**shown, "item": msgspec.json.decode(waits.text)}
 
 
-def publication(state: Publication) -> dict[str, Any]:
+def waiting(told: Told[Publication]) -> WaitingPublication:
+    return {**publication(told.state), "version": told.version}
+
+
+def publication(state: Publication) -> ItemPublication:
     """What waits, whole; what is published, by number (whole as `GET /intake/items/{code}` shows it)."""
     return {
         "code": state.id,
@@ -161,18 +227,20 @@ def publication(state: Publication) -> dict[str, Any]:
     }
 
 
-def history(catalog: Living, code: str) -> dict[str, Any]:
+def history(catalog: Living, code: str) -> ItemHistory:
     """Raises Reject item_unknown (404)."""
     found = catalog.versions(code)
     if not found:
         raise Reject("item_unknown", "事项目录中没有此事项", "code", 404)
-    versions = [{"version": i.version, "effective": i.effective, "until": i.until, "title": i.title} for i in found]
+    versions: list[VersionDays] = [
+        {"version": i.version, "effective": i.effective, "until": i.until, "title": i.title} for i in found
+    ]
     return {"code": code, "successor": catalog.successor(code), "versions": versions}
 
 
-def edition(catalog: Living, code: str, number: int) -> dict[str, Any]:
+def edition(catalog: Living, code: str, number: int) -> Item:
     """Raises Reject item_unknown (404)."""
     for item in catalog.versions(code):
         if item.version == number:
-            return item.model_dump(mode="json")
+            return item
     raise Reject("item_unknown", "事项目录中没有此事项的这一版本", "number", 404)

@@ -6,14 +6,16 @@ One tell or one read each beside the chunk itself; this module must never judge 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.responses import StreamingResponse
 
+from chassis import described
+from chassis.answers import Answer, Route, answer
 from chassis.decision import Caller, Decider, Reject
 from chassis.door import Asked, Door, Told
-from chassis.http import ASKED, answer, officer, speaker
+from chassis.http import ASKED, officer, speaker
 from chassis.sealing import Keyring, SealError
 from contracts.event import CaseId
 from contracts.intake import HALL
@@ -22,6 +24,7 @@ from services.intake.domain.standing import at_counter
 from services.intake.domain.uploads import FAULTS, OPEN, Announced, Begin, Complete, Upload, upload_name
 from services.intake.files.content import TYPES
 from services.intake.files.sealed import SealedFiles
+from services.intake.shapes import UploadStatus
 
 T = TypeVar("T")
 UploadId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
@@ -36,6 +39,14 @@ LABELS = {
     "gone": "已删除",
 }
 
+MARKS: Final = {
+    "Upload-Offset": {"description": "bytes that are durable", "schema": {"type": "integer"}},
+    "Upload-Length": {"description": "bytes that there will be", "schema": {"type": "integer"}},
+}
+BYTES: Final = {
+    "required": True,
+    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+}
 SPEAKER: Any = speaker("submit", "window", "agent")
 """Who may speak for an applicant: a portal by its key, an officer at a window, an agent."""
 
@@ -55,7 +66,7 @@ class Store:
         self.uploads, self.cases, self.files, self.keyring = uploads, cases, files, keyring
         self.limit, self.door = limit, door
 
-    async def begin(self, given: Announced, by: Caller, asked: Asked) -> Response:
+    async def begin(self, given: Announced, by: Caller, asked: Asked) -> Answer[UploadStatus]:
         """Raises Reject `upload_too_large`, `upload_type_unknown`, and what the rules raise."""
         if given.size > self.limit:
             raise Reject("upload_too_large", f"文件不得超过 {self.limit} 字节", "size", 422)
@@ -74,9 +85,9 @@ class Store:
             raise Reject("not_found", "没有这个上传", status=404)
         return told
 
-    async def shown(self, told: Told[Upload], status: int = 200) -> Response:
+    async def shown(self, told: Told[Upload], status: int = 200) -> Answer[UploadStatus]:
         state, offset = told.state, await reached(self.files.length(told.state.id))
-        body = {
+        body: UploadStatus = {
             "upload": state.id,
             "sha256": state.sha256,
             "size": state.size,
@@ -107,7 +118,7 @@ class Store:
             raise Reject("offset_conflict", f"应从第 {end} 字节继续", "Upload-Offset")
         return Response(status_code=204, headers=marks(state.size, end))
 
-    async def complete(self, upload: str, by: Caller, asked: Asked) -> Response:
+    async def complete(self, upload: str, by: Caller, asked: Asked) -> Answer[UploadStatus]:
         await self.own(upload, by)
         command = Complete(length=await reached(self.files.length(upload)))
         return await self.shown(await self.door.tell(self.uploads, upload, command, by=by, asked=asked), 202)
@@ -164,32 +175,58 @@ def marks(size: int, offset: int) -> dict[str, str]:
 
 def routes(store: Store, centre: str) -> APIRouter:
     """`/intake/uploads`, and the materials of a case for the window."""
-    router = APIRouter()
+    router = APIRouter(route_class=Route)
 
-    @router.post("/uploads", status_code=201)
-    async def begin(given: Announced, by: Caller = SPEAKER, asked: Asked = ASKED) -> Response:
-        """开始上传: SHA-256, size and type of the file. The same file again goes on where it is."""
+    @router.post("/uploads", status_code=201, responses={201: {"headers": MARKS}})
+    async def begin_upload(given: Announced, by: Caller = SPEAKER, asked: Asked = ASKED) -> Answer[UploadStatus]:
+        """开始上传 begin an upload
+
+        SHA-256, size and type of the file. The same file again goes on where it is.
+        """
         return await store.begin(given, by, asked)
 
-    @router.head("/uploads/{upload}", include_in_schema=False)
-    @router.get("/uploads/{upload}")
-    async def look(upload: UploadId, by: Caller = SPEAKER) -> Response:
-        """How far it is (`Upload-Offset`), and what inspection has found."""
+    @router.get("/uploads/{upload}", responses={200: {"headers": MARKS}})
+    async def read_upload(upload: UploadId, by: Caller = SPEAKER) -> Answer[UploadStatus]:
+        """上传情况 how far an upload is
+
+        `Upload-Offset` of `Upload-Length` bytes, and what inspection has found.
+        """
         return await store.shown(await store.own(upload, by))
 
-    @router.patch("/uploads/{upload}", status_code=204)
+    @router.head("/uploads/{upload}", responses={200: {"headers": MARKS}}, response_class=Response)
+    async def measure_upload(upload: UploadId, by: Caller = SPEAKER) -> Response:
+        """上传进度 how far an upload is, by its headers
+
+        As the draft of resumable uploads asks it.
+        """
+        return await store.shown(await store.own(upload, by))
+
+    @router.patch(
+        "/uploads/{upload}", status_code=204, responses={204: {"headers": MARKS}}, openapi_extra={"requestBody": BYTES}
+    )
     async def append(upload: UploadId, offset: Offset, request: Request, by: Caller = SPEAKER) -> Response:
-        """The bytes from `Upload-Offset` on. 409 `offset_conflict` says where to go on."""
+        """续传 the next bytes of an upload
+
+        The bytes from `Upload-Offset` on. 409 `offset_conflict` says where to go on.
+        """
         return await store.append(upload, offset, await request.body(), by)
 
-    @router.post("/uploads/{upload}/complete", status_code=202)
-    async def complete(upload: UploadId, by: Caller = SPEAKER, asked: Asked = ASKED) -> Response:
-        """上传完成: the file is inspected; `GET` shows the verdict."""
+    @router.post("/uploads/{upload}/complete", status_code=202, responses={202: {"headers": MARKS}})
+    async def complete_upload(upload: UploadId, by: Caller = SPEAKER, asked: Asked = ASKED) -> Answer[UploadStatus]:
+        """上传完成 end an upload
+
+        The file is inspected; `GET` shows the verdict.
+        """
         return await store.complete(upload, by, asked)
 
-    @router.get("/cases/{case}/materials/{code}")
-    async def paper(case: CaseId, code: Code, by: Caller = officer("window")) -> Response:
-        """The file of one material, for the window that checks it."""
+    @router.get(
+        "/cases/{case}/materials/{code}", response_class=Response, responses=described.text("文件", media="*/*")
+    )
+    async def read_material(case: CaseId, code: Code, by: Caller = officer("window")) -> Response:
+        """材料文件 the file of one material
+
+        For the window that checks it.
+        """
         return await store.paper(case, code, by, centre)
 
     return router

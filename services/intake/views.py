@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
-from typing import Any
 
 from chassis.decision import Caller, Reject
 from chassis.door import Page, Told
 from contracts.item import Item
+from services.intake.catalogue_shapes import CatalogueEntry
 from services.intake.domain.case import AWAITING, CORRECTING, Case, Clock
 from services.intake.domain.cases import owned
 from services.intake.domain.custody import PLACES
@@ -21,11 +21,20 @@ from services.intake.domain.library import Library
 from services.intake.domain.living import Living
 from services.intake.domain.progress import Progress
 from services.intake.domain.standing import not_found
+from services.intake.shapes import (
+    CaseForOfficer,
+    HeldLicences,
+    ListedProgress,
+    ProgressPage,
+    Receipt,
+    RunningClock,
+    WaitingCase,
+)
 
-View = Callable[[Case], dict[str, Any]]
+View = Callable[[Case], CaseForOfficer | Receipt]
 
 
-def receipt(state: Case) -> dict[str, Any]:
+def receipt(state: Case) -> Receipt:
     """收件凭证: without personal data."""
     if not state.phase:
         not_found()
@@ -78,34 +87,45 @@ def receipt(state: Case) -> dict[str, Any]:
     }
 
 
-def clock(kept: Clock | None) -> dict[str, Any] | None:
+def waiting(told: Told[Case]) -> WaitingCase:
+    return {**receipt(told.state), "version": told.version}
+
+
+def clock(kept: Clock | None) -> RunningClock | None:
     if kept is None:
         return None
-    last = {"last_day": kept.last_day, "overdue_at": kept.overdue_at, "provisional": kept.provisional}
-    return {"n": kept.n, "unit": kept.unit, "start": kept.start, **last}
+    return {
+        "n": kept.n,
+        "unit": kept.unit,
+        "start": kept.start,
+        "last_day": kept.last_day,
+        "overdue_at": kept.overdue_at,
+        "provisional": kept.provisional,
+    }
 
 
 def case_for(by: Caller, founding: Founding, centre: str) -> View:
     """A portal sees its own cases as receipts; an officer sees the form too, personal fields masked except for the
     window that checks them. Names, numbers and addresses stay under seal for both. Raises Reject not_found."""
 
-    def seen(state: Case) -> dict[str, Any]:
+    def seen(state: Case) -> CaseForOfficer | Receipt:
         if by.kind == "portal":
             owned(state, by)
             return receipt(state)
-        shown = receipt(state)
         fields = founding.checker(state).item.form
         checks = "window" in by.roles and by.department in (state.about["department"], centre)
         personal = set() if checks else {field.name for field in fields if field.personal}
         opened = founding.open_papers(state)
         form = opened["form"]
-        shown["agent"] = opened["agent"] if checks else None
-        shown["taken_by"] = state.taken_by
-        shown["real_name"] = state.real_name
-        shown["channel"] = state.channel
-        shown["delivery"] = state.delivery
-        shown["form"] = {name: "***" if name in personal else value for name, value in form.items()}
-        return shown
+        return {
+            **receipt(state),
+            "agent": opened["agent"] if checks else None,
+            "taken_by": state.taken_by,
+            "real_name": state.real_name,
+            "channel": state.channel,
+            "delivery": state.delivery,
+            "form": {name: "***" if name in personal else value for name, value in form.items()},
+        }
 
     return seen
 
@@ -120,7 +140,7 @@ def counter(by: Caller, department: str | None, centre: str) -> str:
     return by.department
 
 
-def progress(state: Progress) -> dict[str, Any]:
+def progress(state: Progress) -> ProgressPage:
     """The progress page. Nothing on it says who the applicant is."""
     status = state.status
     return {
@@ -142,10 +162,15 @@ def progress(state: Progress) -> dict[str, Any]:
     }
 
 
-def library(state: Library) -> dict[str, Any]:
+def listed(told: Told[Progress]) -> ListedProgress:
+    return {**progress(told.state), "version": told.version}
+
+
+def library(state: Library) -> HeldLicences:
     """What the licence library knows of a holder: kinds and numbers, never who it is."""
-    kept = [{"kind": one.kind, "certificate": one.certificate, "void": one.void} for one in state.licences]
-    return {"licences": kept}
+    return {
+        "licences": [{"kind": one.kind, "certificate": one.certificate, "void": one.void} for one in state.licences]
+    }
 
 
 def of_phone(found: Page[Progress], tag: str) -> Told[Progress]:
@@ -156,28 +181,28 @@ def of_phone(found: Page[Progress], tag: str) -> Told[Progress]:
     raise Reject("not_found", "没有与该编号和手机号码相符的办件", status=404)
 
 
-def entry(item: Item) -> dict[str, Any]:
+def entry(item: Item) -> CatalogueEntry:
     """One line of the catalogue."""
     return {
         "code": item.code,
         "version": item.version,
         "title": item.title,
-        "kind": item.kind.value,
+        "kind": item.kind,
         "kind_label": item.kind.label_zh,
         "department": item.department,
         "object": item.object,
-        "promised": {"n": item.promised.n, "unit": item.promised.unit.value},
+        "promised": {"n": item.promised.n, "unit": item.promised.unit},
         "auto": bool(item.auto),
         "life_events": item.life_events,
     }
 
 
-def guide(catalog: Living, code: str, day: date) -> dict[str, Any]:
+def guide(catalog: Living, code: str, day: date) -> Item:
     """办事指南: the whole item as of a day. Raises Reject item_unknown or, naming what has taken its place,
     item_not_in_effect (404)."""
     item = catalog.current(code, day)
     if item is not None:
-        return item.model_dump(mode="json")
+        return item
     if not catalog.knows(code):
         raise Reject("item_unknown", "事项目录中没有此事项", "code", 404)
     heir = catalog.successor(code)

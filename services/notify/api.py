@@ -11,16 +11,17 @@ import hmac
 import logging
 import re
 from collections.abc import Awaitable, Iterable, Mapping
-from typing import Generic, Literal, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Body, Request, Response
 from fastapi.responses import PlainTextResponse
 
+from chassis.answers import Answer, Route, answer
 from chassis.decision import Caller, Decider, Reject
-from chassis.described import push
+from chassis.described import push, xml_push
 from chassis.door import Asked, Door
-from chassis.http import answer, officer
+from chassis.http import officer
 from chassis.reading import decoded as read
 from chassis.reading import mended
 from chassis.sealing import Keyring
@@ -31,6 +32,7 @@ from services.notify.domain.mailbox import Mailbox, Receipt, Reply
 from services.notify.domain.templates import Book, Template, previewed, previews
 from services.notify.providers import aliyun, tencent, wechat
 from services.notify.settings import Settings
+from services.notify.shapes import Notice, Notices
 
 log = logging.getLogger("tongban")
 T = TypeVar("T")
@@ -54,22 +56,29 @@ def routes(
     keyring: Keyring,
     door: Door,
 ) -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(route_class=Route)
 
     @router.get("/templates")
-    async def notices(by: Caller = officer()) -> Response:
-        """通知模板: what citizens and officers read, with sample values, length and segments."""
-        return answer({"items": previews(book, settings.sms_sign)})
+    async def templates(by: Caller = officer()) -> Answer[Notices]:
+        """通知模板 all templates
+
+        What citizens and officers read, with sample values, length and segments.
+        """
+        found: Notices = {"items": previews(book, settings.sms_sign)}
+        return answer(found)
 
     @router.post("/templates/{name}/preview")
-    async def preview(
+    async def preview_template(
         name: str,
-        values: dict[str, str],
+        values: Annotated[dict[str, str], Body(examples=[{"title": "食品经营许可(餐饮)", "promised": "3月12日"}])],
         channel: Literal["sms", "email", "wechat"] = "sms",
         language: Literal["zh", "en"] = "zh",
         by: Caller = officer(),
-    ) -> Response:
-        """One notice with these values, as this channel tells it in this language."""
+    ) -> Answer[Notice]:
+        """试读通知 one notice with these values
+
+        As this channel tells it in this language.
+        """
         found = template(book, channel, name, language, values)
         return answer(previewed(name, found, settings.sms_sign, values, channel, language))
 
@@ -79,8 +88,11 @@ def routes(
             raise Reject("webhook_unknown", "地址无效", status=401)
 
     @router.post("/webhooks/aliyun/{secret}/reports", **push(list[aliyun.Report], accepted=aliyun.ACCEPTED))
-    async def reports(secret: str, request: Request) -> Response:
-        """SmsReport: several receipts a call, repeated at will. One whose OutId is not ours is taken and counted."""
+    async def aliyun_reports(secret: str, request: Request) -> Response:
+        """阿里云状态报告 receipts from Aliyun
+
+        SmsReport: several receipts a call, repeated at will. One whose OutId is not ours is taken and counted.
+        """
         verified(secret)
         reports = Items(aliyun.REPORT, await request.body())
         balance.receipts("aliyun", len(reports.good))
@@ -89,8 +101,11 @@ def routes(
         return answer(aliyun.ACCEPTED)
 
     @router.post("/webhooks/aliyun/{secret}/replies", **push(list[aliyun.Up], accepted=aliyun.ACCEPTED))
-    async def replies(secret: str, request: Request) -> Response:
-        """SmsUp: what citizens answered; the number becomes a tag, the text a grade or a sealed text."""
+    async def aliyun_replies(secret: str, request: Request) -> Response:
+        """阿里云上行短信 replies by way of Aliyun
+
+        SmsUp: what citizens answered; the number becomes a tag, the text a grade or a sealed text.
+        """
         verified(secret)
         ups = Items(aliyun.UP, await request.body())
         await ups.settled(
@@ -102,7 +117,10 @@ def routes(
 
     @router.post("/webhooks/tencent/{secret}/reports", **push(list[tencent.Report], accepted=tencent.ACCEPTED))
     async def tencent_reports(secret: str, request: Request) -> Response:
-        """状态报告: at most a hundred a call, twice repeated. One without our reference is known by number and sid."""
+        """腾讯云状态报告 receipts from Tencent
+
+        At most a hundred a call, twice repeated. One without our reference is known by number and sid.
+        """
         verified(secret)
         reports = Items(tencent.REPORT, await request.body())
         balance.receipts("tencent", len(reports.good))
@@ -117,7 +135,10 @@ def routes(
 
     @router.post("/webhooks/tencent/{secret}/replies", **push(list[tencent.Up], accepted=tencent.ACCEPTED))
     async def tencent_replies(secret: str, request: Request) -> Response:
-        """短信回复."""
+        """腾讯云短信回复 replies by way of Tencent
+
+        The number becomes a tag, the text a grade or a sealed text.
+        """
         verified(secret)
         ups = Items(tencent.UP, await request.body())
         await ups.settled(
@@ -127,16 +148,30 @@ def routes(
         )
         return answer(tencent.ACCEPTED)
 
-    @router.get("/webhooks/wechat/{secret}/events", include_in_schema=False)
+    @router.get(
+        "/webhooks/wechat/{secret}/events",
+        **xml_push(accepted="5983258", queries={**wechat.SIGNS, "echostr": "what it is answered with"}),
+    )
     async def wechat_address(secret: str, request: Request) -> Response:
-        """服务器地址验证: asked once, when the address is entered at WeChat."""
+        """微信服务器地址验证 WeChat asks for the address
+
+        Once, when the address is entered there.
+        """
         verified(secret)
         return PlainTextResponse(wechat.echo(settings.wechat_token, request.query_params, door.clock.system()))
 
-    @router.post("/webhooks/wechat/{secret}/events", include_in_schema=False)
+    @router.post(
+        "/webhooks/wechat/{secret}/events",
+        **xml_push(
+            accepted=wechat.ACCEPTED, queries=wechat.SIGNS, sample=wechat.SAMPLE, refusals="400 401 404 413 503"
+        ),
+    )
     async def wechat_events(secret: str, request: Request) -> Response:
-        """TEMPLATESENDJOBFINISH, three times within seconds where it is not answered; anything else is taken and
-        forgotten."""
+        """微信事件推送 receipts from WeChat
+
+        TEMPLATESENDJOBFINISH, three times within seconds where it is not answered; anything else is taken and
+        forgotten.
+        """
         verified(secret)
         now = door.clock.system()
         ended = wechat.finished(settings.wechat_token, request.query_params, await request.body(), now)

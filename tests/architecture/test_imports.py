@@ -33,7 +33,7 @@ PURE_STDLIB = frozenset(
 )
 """Standard modules that neither read, write, wait nor draw at random (uuid: see `IMPURE_NAMES`)."""
 
-PURE_OURS = ("contracts", "chassis.decision", "chassis.workdays", "chassis.sealing")
+PURE_OURS = ("contracts", "chassis.decision", "chassis.shapes", "chassis.workdays", "chassis.sealing")
 IMPURE_NAMES = ("uuid.uuid1", "uuid.uuid4", "urllib.request", "urllib.robotparser", "contracts.export")
 
 DRIVERS = {
@@ -44,7 +44,7 @@ DRIVERS = {
     "sqlite3": ("chassis/sqlitefile.py", "chassis/bus/log.py", "chassis/bus/members.py", "chassis/store/sqlite.py"),
     "uvicorn": ("chassis/suite.py", "chassis/front.py"),
     "uvloop": ("chassis/serving.py",),
-    "prometheus_client": ("chassis/metrics.py", "chassis/http.py"),
+    "prometheus_client": ("chassis/metrics.py", "chassis/http.py", "chassis/merging.py"),
     "jwt": ("chassis/auth.py",),
     "chinese_calendar": ("chassis/workdays.py",),
     "cryptography": ("chassis/sealing.py",),
@@ -190,7 +190,7 @@ def pure(of: Source) -> list[str]:
         head = name.partition(".")[0]
         if head in OURS:
             return "" if hits(name, *PURE_OURS, own) else "a domain knows contracts and the words of decisions only"
-        return "" if head in PURE_STDLIB or head in ("msgspec", "pydantic") else "a domain is pure"
+        return "" if head in PURE_STDLIB or head in ("msgspec", "pydantic", "typing_extensions") else "a domain is pure"
 
     return findings(of, judge)
 

@@ -94,23 +94,38 @@ def tallies(days: int) -> Decider[Tally]:
 They decide nothing; this module must never import a store.
 """
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
+from typing_extensions import TypedDict
 
+from chassis.answers import Kept, Route, reply
 from chassis.decision import Decider
 from chassis.door import Door
-from chassis.http import reply
 from services.counter.domain import Tally
 
 
+class Counted(TypedDict):
+    """How many cases of a department were accepted and reviewed."""
+
+    accepted: int
+    reviewed: int
+
+
 def routes(tallies: Decider[Tally], door: Door) -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(route_class=Route)
 
     @router.get("/departments/{department}")
-    async def department(department: str) -> Response:
-        told = await door.read(tallies, department)
-        return reply(told, lambda state: {"accepted": state.accepted, "reviewed": state.reviewed})
+    async def department(department: str) -> Kept[Counted]:
+        """部门统计 the cases of a department
+
+        Accepted and reviewed, as they were said.
+        """
+        return reply(await door.read(tallies, department), view)
 
     return router
+
+
+def view(state: Tally) -> Counted:
+    return {"accepted": state.accepted, "reviewed": state.reviewed}
 ''',
     "app.py": '''"""Counter as a description: documents and routes.
 

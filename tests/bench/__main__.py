@@ -15,6 +15,7 @@ from typing import Any
 
 import uvloop
 
+from tests.bench.beside import beside
 from tests.bench.catalogue import catalogue
 from tests.bench.cost import cost
 from tests.bench.flat import flat
@@ -45,12 +46,18 @@ async def run_cost(directory: Path, given: argparse.Namespace, _: dict[str, Figu
     return [*one, *await cost(directory / "five", "supervised", given.quick, given.against)]
 
 
+async def run_beside(directory: Path, given: argparse.Namespace, _: dict[str, Figure]) -> list[Figure]:
+    return await beside(directory, given.quick)
+
+
 async def run_http4(directory: Path, given: argparse.Namespace, _: dict[str, Figure]) -> list[Figure]:
     return await http4(directory, given.quick, given.profile)
 
 
 async def run_flat(directory: Path, given: argparse.Namespace, _: dict[str, Figure]) -> list[Figure]:
-    sizes = {"flat_27k": 27_000, **({"flat_1m": 1_000_000} if given.million else {})}
+    sizes = {"flat_27k": 27_000, "flat_200k": 200_000, **({"flat_1m": 1_000_000} if given.million else {})}
+    if given.quick:
+        del sizes["flat_200k"]
     return [await flat(directory / key, key, size, given.quick) for key, size in sizes.items()]
 
 
@@ -62,7 +69,7 @@ async def run_latency(directory: Path, given: argparse.Namespace, so_far: dict[s
 
 
 async def run_footprint(directory: Path, given: argparse.Namespace, _: dict[str, Figure]) -> list[Figure]:
-    return await footprint(directory, given.quick)
+    return await footprint(directory, given.quick, given.against)
 
 
 async def run_catalogue(directory: Path, given: argparse.Namespace, _: dict[str, Figure]) -> list[Figure]:
@@ -76,6 +83,7 @@ async def run_hop(directory: Path, given: argparse.Namespace, _: dict[str, Figur
 BENCHES: dict[str, Bench] = {
     "lifecycles_events_per_s": run_lifecycles,
     "cost": run_cost,
+    "beside": run_beside,
     "lifecycles_http4_per_s": run_http4,
     "flat": run_flat,
     "event_to_sms_p99_ms": run_latency,
@@ -96,7 +104,7 @@ def main() -> int:
     )
     parser.add_argument(
         "--against",
-        type=Path,
+        type=lambda text: Path(text).resolve(),
         metavar="DIR",
         help="another checkout, with a .venv of its own, whose product takes turns with this one's under this load"
         " (cost, footprint)",

@@ -20,6 +20,8 @@ from tests.guarantees.harness import ROOT, SERVICES, Mode, Setup, World, running
 
 WINDOW = 200
 """Lifecycles under way."""
+LIFECYCLES = 40
+"""Lifecycles that are run for others to do the same."""
 OTHER = "other"
 """The checkout that this one is compared with."""
 

@@ -1,4 +1,4 @@
-"""`flat_27k` and `flat_1m`: throughput beside so many stored cases, over the throughput of an empty suite.
+"""`flat_27k`, `flat_200k` and `flat_1m`: throughput beside so many stored cases, over the throughput of an empty suite.
 
 Both suites run at the same time and take turns, so that the ratio is one of the same minutes of the same machine; this
 module writes through the store port and must never know how rows are kept.

@@ -11,17 +11,22 @@ from pathlib import Path
 from tests.bench.load import Load
 from tests.bench.procs import family, memory_mb
 from tests.bench.report import Figure
-from tests.guarantees.harness import Mode, Setup, running
+from tests.guarantees.harness import ROOT, Mode, Setup, running
 
 UNDER_WAY = 100
 
 
-async def footprint(directory: Path, quick: bool) -> list[Figure]:
+async def footprint(directory: Path, quick: bool, against: Path | None) -> list[Figure]:
+    """With `against`, what another checkout takes stands beside each memory figure."""
     lifecycles = 300 if quick else 1500
     # `running` begins with the city and this process's own seat at the bus; the child alone is timed.
     ready = [await start(directory / f"start-{run}") for run in range(3 if quick else 5)]
     rss = await memory(directory / "one", "one", "Rss", lifecycles)
     pss = await memory(directory / "five", "supervised", "Pss", lifecycles)
+    if against is not None:
+        for figure, mode, field in ((rss, "one", "Rss"), (pss, "supervised", "Pss")):
+            other = await memory(directory / f"other-{field}", mode, field, lifecycles, against)
+            figure.also["other"] = round(other.median, 1)
     return [Figure("ready_s", ready, {"from": "exec of `tongban serve` in an empty folder to 200 of /ready"}), rss, pss]
 
 
@@ -35,22 +40,22 @@ async def start(directory: Path) -> float:
         return time.perf_counter() - began
 
 
-async def memory(directory: Path, mode: Mode, field: str, lifecycles: int) -> Figure:
-    async with running(Setup(directory, mode=mode)) as world:
+async def memory(directory: Path, mode: Mode, field: str, lifecycles: int, product: Path = ROOT) -> Figure:
+    async with running(Setup(directory, mode=mode, product=product)) as world:
         suite = world.children["suite"]
-        at_rest = {name: round(memory_mb(pid, field), 1) for pid, name in family(suite.pid).items()}
+        at_rest = sum(memory_mb(pid, field) for pid in family(suite.pid))
         load = Load(world)
         load.make(lifecycles)
         async with load.listening():
             async with load.feeding(UNDER_WAY):
                 await world.until(lambda: enough(load, lifecycles), f"{lifecycles} lifecycles", 120)
             await load.finish()
-        after = {name: round(memory_mb(pid, field), 1) for pid, name in family(suite.pid).items()}
+        after = {f"{name} {pid}": round(memory_mb(pid, field), 1) for pid, name in family(suite.pid).items()}
     return Figure(
         f"{field.lower()}_mb",
         [sum(after.values())],
         {"after": f"{lifecycles} lifecycles, {UNDER_WAY} at a time", "processes": len(after)},
-        {"at_rest_mb": round(sum(at_rest.values()), 1), "each": after},
+        {"at_rest_mb": round(at_rest, 1), "each": after},
         load.wrong,
     )
 

@@ -1,4 +1,4 @@
-"""A whole city for a test: the suite as a real process, its partners, a portal, officers, a legal clock that moves.
+"""A whole city for a test: the suite as a real process whose answers are as described, partners, a clock that moves.
 
 It starts and ends things only; it must never import a service.
 """
@@ -13,7 +13,9 @@ from typing import Protocol
 import pytest
 
 from sandbox.citizens import Citizens
-from sandbox.world import World
+from sandbox.world import World, free_ports
+from tests import chosen
+from tests.services.conforming import Conforming
 
 
 class Begin(Protocol):
@@ -28,7 +30,9 @@ async def begin(tmp_path: Path) -> AsyncIterator[Begin]:
     worlds: list[World] = []
 
     async def start(at: datetime, **settings: str) -> World:
-        world = World(tmp_path / "world", settings=settings)
+        port = free_ports(chosen.replicas + 1)
+        traces = [Conforming(f"http://127.0.0.1:{port}")]
+        world = World(tmp_path / "world", port=port, replicas=chosen.replicas, settings=settings, traces=traces)
         await world.start(at)
         worlds.append(world)
         return world

@@ -241,3 +241,22 @@ def test_lines_are_numbered() -> None:
     assert (row.line, row.lines) == (0, ("bumped 1", "bumped 2"))
     more = f.fold(result.view, [Message("c", Bump(by_how_much=3))], NOW, SYSTEM)
     assert f.row(more, "a", 2).line == 2
+
+
+def test_what_is_written_beside_a_decision_is_no_change_to_whoever_has_seen_the_document() -> None:
+    """Events said again for one that was taken for dead, an errand that is deferred, one whose lease has ended."""
+    f = folder()
+    first = f.fold(f.blank(CASE), [place(1)], NOW, SYSTEM)
+    doc = stored(f, first)
+    assert (doc.version, doc.edition, doc.carry) == (1, 1, True)
+    said = f.fold(doc, [Message("t", TOUCH)], NOW, SYSTEM)
+    put_off = Defer(first.run[0].id, 0, SYSTEM + 5, True, 0.0, 0)
+    deferred = f.fold(stored(f, said, acked=1), [Message("d", put_off)], NOW, SYSTEM)
+    doc = stored(f, f.fold(stored(f, deferred, acked=1), [Message("t", TOUCH)], NOW, SYSTEM + 99), acked=1)
+    assert (doc.version, doc.edition) == (4, 1)
+    bumped = f.fold(doc, [Message("c", Bump(by_how_much=1), version=1)], NOW, SYSTEM + 99)
+    assert bumped.results == [None]
+    late = f.fold(stored(f, bumped, acked=1), [Message("c2", Bump(by_how_much=1), version=1)], NOW, SYSTEM + 99)
+    assert isinstance(late.results[0], Reject)
+    assert late.results[0].rule == "version_changed"
+    assert bumped.view.edition == bumped.view.version == 5

@@ -106,6 +106,10 @@ def test_the_topics_file_says_what_the_table_says() -> None:
     assert table == topics(portals=("demo", "jinan"))
     assert {"portal.jinan", "answers.jinan"} <= table.keys()
     assert table["portal.demo"]["retention.ms"] < table["case"]["retention.ms"], "plain personal data is kept briefly"
+    assert {name: entry["compression.type"] for name, entry in table.items() if name in ("answers.jinan", "case")} == {
+        "answers.jinan": "gzip",
+        "case": "producer",
+    }
 
 
 # ----------------------------------------------------------------------------------------------------------- AsyncAPI

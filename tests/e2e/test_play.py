@@ -26,7 +26,7 @@ import pytest
 from chassis import cli
 from chassis.clock import Clock
 from sandbox import demo, hooks, play
-from sandbox.world import free_ports
+from sandbox.processes import free_ports
 from tests.chassis.running import until
 
 pytestmark = pytest.mark.anyio

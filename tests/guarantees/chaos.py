@@ -22,14 +22,13 @@ from sandbox.faults import Fault
 from tests.guarantees.harness import PORTAL, START, World, listen
 from tests.guarantees.judge import (
     TOPICS,
-    Records,
     Said,
     Submission,
     Taken,
-    Telephones,
     Witness,
     notices,
     references,
+    telephones,
     untold,
     verdict,
 )
@@ -114,11 +113,10 @@ class Chaos:
             for task in (*staff, listening, keeping):
                 task.cancel()
         submissions, city = list(self.submissions.values()), self.world.city
-        journals = await self._read("evaluation", "/evaluation/cases/{}/journal", list(self.submissions))
-        parcels = await self._read("courier", "/courier/cases/{}", [s.case for s in submissions if s.ems])
-        return verdict(
-            submissions, self.witness, city, self._telephones(), journals, parcels, self.taken, self.day.most_lost
-        )
+        journals = await self.world.shown("/evaluation/cases/{}/journal", list(self.submissions))
+        parcels = await self.world.shown("/courier/cases/{}", [s.case for s in submissions if s.ems])
+        phones = telephones(city, submissions)
+        return verdict(submissions, self.witness, city, phones, journals, parcels, self.taken, self.day.most_lost)
 
     def _set_faults(self) -> None:
         for partner, kind, only, probability, seconds in self.day.faults:
@@ -290,34 +288,13 @@ class Chaos:
             return False
         if self.day.leap is None:
             return done
-        if done and not untold(list(self.submissions.values()), self.witness, self._telephones()):
+        submissions = list(self.submissions.values())
+        if done and not untold(submissions, self.witness, telephones(self.world.city, submissions)):
             return True
         if self._leaps < MOST_LEAPS:
             self._leaps += 1
             self.world.clock.move(self.world.clock.legal() + self.day.leap)
         return False
-
-    async def _read(self, service: str, path: str, cases: list[str]) -> Records:
-        """What a service shows a supervisor of each case."""
-        world, found, waiting = self.world, {}, list(cases)
-
-        async def read() -> None:
-            while waiting:
-                case = waiting.pop()
-                heard = await world.officer("supervisor", "", service, path.format(case), method="GET")
-                assert heard.ok, heard
-                found[case] = heard.body
-
-        await asyncio.gather(*(read() for _ in range(8)))
-        return found
-
-    def _telephones(self) -> Telephones:
-        city = self.world.city
-        phones = [submission.phone for submission in self.submissions.values()]
-        return {
-            phone: [(m.template, m.param) for sms in (city.sms, city.tencent) for m in sms.of_phone(phone)]
-            for phone in phones
-        }
 
     def unfinished(self) -> str:
         """What has been heard of cases that are not rated."""

@@ -5,13 +5,14 @@ It drives public HTTP, the bus port and signals only; this module must never imp
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import random
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -25,17 +26,21 @@ from chassis.bus import Bus, Record
 from chassis.clock import Clock
 from chassis.settings import ChassisSettings
 from contracts.event import SHANGHAI
+from sandbox.balancer import Balancer
 from sandbox.city import City, Options
 from sandbox.officers import Heard, Office, officer_of
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("intake", "review", "notify", "courier", "evaluation")
 PORTAL, KEY = "demo", "key-of-the-demo-portal"
+PORTS = 1 + 3 * len(SERVICES)
+"""The suite's or its front door's, one a service (its balancer's, where there are replicas), two of replicas each."""
 START = datetime(2026, 4, 9, 10, 0, tzinfo=SHANGHAI)
 """Legal time at the start: a Thursday morning, far from quiet hours, night and holidays."""
 
-Mode = Literal["one", "each", "supervised"]
-"""One process; a process a service, kept by this harness; `--processes`, kept by the suite's own supervisor."""
+Mode = Literal["one", "each", "supervised", "pair", "pairs"]
+"""One process; a process a service, kept by this harness; `--processes`, kept by the suite's own supervisor; two whole
+suites, or two processes a service, behind balancers that send every other request to the other one."""
 
 _ports = random.SystemRandom()
 
@@ -140,7 +145,7 @@ class World:
         self.clock = Clock(directory / "clock")
         if not (directory / "keys").exists():  # else an earlier world has been here, and the clock never goes back
             self.clock.move(START)
-        self.first_port = free_ports(len(SERVICES) + 1)
+        self.first_port = free_ports(PORTS)
         self.city = City(
             Options(
                 seed=setup.seed,
@@ -161,6 +166,7 @@ class World:
             # A service that is killed again and again must not outlast its partners' patience.
             pusher.retries = (60.0,) * 300
         self.children: dict[str, Child] = {}
+        self.balancers: list[Balancer] = []
         self.offices: dict[str, Office] = {}
         self.bus: Bus
         self.http: aiohttp.ClientSession
@@ -169,7 +175,8 @@ class World:
 
     def port(self, service: str) -> int:
         """The first port is that of the suite or its front door, the next ones those of the services."""
-        return self.first_port + 1 + SERVICES.index(service) if self.setup.mode == "each" else self.first_port
+        apart = self.setup.mode in ("each", "pairs")
+        return self.first_port + 1 + SERVICES.index(service) if apart else self.first_port
 
     def url(self, service: str) -> str:
         return f"http://127.0.0.1:{self.port(service)}"
@@ -183,7 +190,7 @@ class World:
             "TONGBAN_DIR": str(self.setup.directory),
             "TONGBAN_BUS": self.setup.bus,
             "TONGBAN_STORE": self.setup.store,
-            "TONGBAN_JOIN": "true",
+            **({"TONGBAN_JOIN": "true"} if self.setup.mode in ("each", "pairs") else {}),
             "TONGBAN_SANDBOX": "true",
             "TONGBAN_PORT": str(self.first_port),
             "TONGBAN_PORTALS": PORTAL,
@@ -210,28 +217,48 @@ class World:
         await self.bus.ensure(dict.fromkeys(("case", f"portal.{PORTAL}", f"answers.{PORTAL}"), settings.partitions))
         product = self.setup.product
         python = sys.executable if product == ROOT else str(product / ".venv" / "bin" / "python")
-        serve = (*self.setup.program, "serve")
-        if self.setup.mode == "each":
-            for name in SERVICES:
-                arguments = (*serve, name)
-                self.children[name] = Child(name, arguments, self.port(name), env, self.setup.directory, python)
-        else:
-            arguments = (*serve, "--processes") if self.setup.mode == "supervised" else serve
-            self.children["suite"] = Child("suite", arguments, self.first_port, env, self.setup.directory, python)
+        for name, served, port in self._processes():
+            arguments = (*self.setup.program, "serve", *served)
+            self.children[name] = Child(name, arguments, port, env, self.setup.directory, python)
+        for balancer in self.balancers:
+            await balancer.start()
         for child in self.children.values():
             child.start()
-        await self.until(self.ready, "every process is ready", 60)
+        await self.until(self.ready, "every process is ready", 120)
+
+    def _processes(self) -> Iterator[tuple[str, tuple[str, ...], int]]:
+        """Name, arguments behind `serve` and port of every process; what stands before pairs of them is made, too."""
+        mode = self.setup.mode
+        if mode == "each":
+            yield from ((name, (name,), self.port(name)) for name in SERVICES)
+        elif mode == "pair":
+            yield from self._pair("suite", (), self.first_port, self.first_port + 1)
+        elif mode == "pairs":
+            for n, name in enumerate(SERVICES):
+                yield from self._pair(name, (name,), self.port(name), self.first_port + 1 + len(SERVICES) + 2 * n)
+        else:
+            yield "suite", ("--processes",) if mode == "supervised" else (), self.first_port
+
+    def _pair(
+        self, name: str, served: tuple[str, ...], door: int, first: int
+    ) -> Iterator[tuple[str, tuple[str, ...], int]]:
+        ports = (first, first + 1)
+        self.balancers.append(Balancer(ports, door))
+        yield from ((f"{name}-{n}", served, port) for n, port in enumerate(ports))
 
     async def close(self) -> None:
         for child in self.children.values():
             if child.running():
                 child.stop()
+        for balancer in self.balancers:
+            await balancer.stop()
         await self.http.close()
         await self.bus.close()
         await self.city.stop()
 
-    async def ready(self) -> bool:
-        for child in self.children.values():
+    async def ready(self, *names: str) -> bool:
+        """Whether these processes, or all of them, are able to serve."""
+        for child in [self.children[name] for name in names or self.children]:
             if not child.running():
                 raise AssertionError(f"{child.name} has ended by itself:\n{child.last_words()}")
             status, _ = await self.get(f"http://127.0.0.1:{child.port}/ready")
@@ -297,6 +324,22 @@ class World:
                 if heard.status < 500:
                     return heard
             await self.clock.sleep(0.1)
+
+    async def shown(self, path: str, cases: Sequence[str]) -> dict[str, Any]:
+        """What a service shows a supervisor of each case; nothing of those that it does not know."""
+        found: dict[str, Any] = {}
+        waiting, service = list(cases), path.split("/", 2)[1]
+
+        async def read() -> None:
+            while waiting:
+                case = waiting.pop()
+                heard = await self.officer("supervisor", "", service, path.format(case), method="GET")
+                assert heard.ok or heard.status == 404, heard
+                if heard.ok:
+                    found[case] = heard.body
+
+        await asyncio.gather(*(read() for _ in range(8)))
+        return found
 
 
 def partners(city: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ import hashlib
 import itertools
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -24,7 +24,18 @@ from tests.guarantees.harness import PORTAL, SERVICES
 CHAIN = ("received", "accepted", "reviewed", "issued", "ordered", "dispatched", "delivered")
 """Each of these is caused by the one before it, where a case has both."""
 
-ONCE = ("received", "accepted", "reviewed", "issued", "ordered", "dispatched", "delivered", "invited")
+ENDS = frozenset(("accepted", "reviewed", "issued", "refused", "lapsed", "withdrawn"))
+DECIDED = frozenset(("accepted", "reviewed", "issued"))
+"""What the usual case comes to, beside being received, and rated once it is over."""
+
+TEMPLATES = {
+    "correction_requested": "correction",
+    "originals_requested": "originals",
+    "originals_released": "originals_back",
+}
+"""Notices whose template is called otherwise."""
+
+ONCE = ("received", *sorted(ENDS), "ordered", "dispatched", "delivered", "invited", "rectifying")
 TOPICS = ("case", f"answers.{PORTAL}", *(f"{name}.dead" for name in SERVICES))
 
 
@@ -61,13 +72,18 @@ class Said:
 
 @dataclass
 class Submission:
-    """What was handed in. `ways` counts how it was said; `answers` are the numbers that HTTP gave."""
+    """What was handed in, and how it must end: with or without a parcel, by which events of ENDS, after how many
+    ratings, and, where the legal clock moves, with which alarms (as `rung` names them). `answers` are the numbers that
+    HTTP gave."""
 
     id: str
     case: str
     item: str
     phone: str
     ems: bool
+    ends: frozenset[str] = DECIDED
+    ratings: int = 1
+    rings: Counter[str] | None = None
     answers: set[str] = field(default_factory=set)
     refused: list[Any] = field(default_factory=list)
 
@@ -129,7 +145,8 @@ def verdict(
     found += [f"a case nobody submitted: {c}" for c in witness.cases.keys() - {s.case for s in submissions}]
     for submission in submissions:
         found += [f"{submission.item} {submission.case}: {text}" for text in case(submission, witness)]
-        problems = journal(submission.case, journals[submission.case], witness)
+        kept = journals.get(submission.case)
+        problems = ["no journal"] if kept is None else journal(submission.case, kept, witness)
         found += [f"{submission.item} {submission.case}: {text}" for text in problems]
     found += certificates(witness)
     found += parcels(submissions, witness, city)
@@ -152,13 +169,16 @@ def case(submission: Submission, witness: Witness) -> Iterator[str]:
         yield f"HTTP gave several numbers: {submission.answers}"
     if submission.refused:
         yield f"HTTP refused it: {submission.refused[0]}"
-    due = {"received", "accepted", "reviewed", "issued", "invited", "rated"}
+    due = {"received", "invited", "rated", *submission.ends}
     due |= {"ordered", "dispatched", "delivered"} if submission.ems else set()
     yield from (f"{kind} is missing" for kind in sorted(due - count.keys()))
+    yield from (f"{kind} must not be" for kind in sorted(ENDS & count.keys() - due))
     yield from (f"{kind} happened {count[kind]} times" for kind in ONCE if count[kind] > 1)
     first = [said for said in events if said.type == "rated" and said.field("round") == 1]
-    if len(first) != 1 or count["rated"] != 1:
+    if len(first) != 1 or count["rated"] != submission.ratings:
         yield f"rated {count['rated']} times, {len(first)} of them first"
+    if submission.rings is not None and (heard := rung(events)) != submission.rings:
+        yield f"rang {dict(heard)}, not {dict(submission.rings)}"
     notices = Counter(said.field("notice") for said in events if said.type == "notified")
     yield from (f"notified of {notice} {n} times" for notice, n in notices.items() if n > 1)
     places = [(kind, said.place) for kind in CHAIN for said in events if said.type == kind]
@@ -170,6 +190,12 @@ def case(submission: Submission, witness: Witness) -> Iterator[str]:
         if said.sequence <= last.get(said.source, 0):
             yield f"{said.type} of {said.source} has sequence {said.sequence} after {last[said.source]}"
         last[said.source] = said.sequence
+
+
+def rung(events: Iterable[Said]) -> Counter[str]:
+    """How often each clock has rung, as `reminder check` or `overdue promised`."""
+    return Counter(f"{said.field('level') or said.type} {said.field('limit')['kind']}" for said in events
+                   if said.type in ("warned", "overdue"))  # fmt: skip
 
 
 def journal(case: str, body: Mapping[str, Any], witness: Witness) -> Iterator[str]:
@@ -211,6 +237,16 @@ def parcels(submissions: list[Submission], witness: Witness, city: City) -> list
     return found
 
 
+def telephones(city: City, submissions: Iterable[Submission]) -> Telephones:
+    """What every applicant's telephone has received, from whatever provider."""
+    return {
+        submission.phone: [
+            (m.template, m.param) for sms in (city.sms, city.tencent) for m in sms.of_phone(submission.phone)
+        ]
+        for submission in submissions
+    }
+
+
 def references(city: City) -> Counter[str]:
     """How many times each reference that the suite gave was accepted, over all SMS providers together."""
     return sum((Counter(city.counts()[name]["effects"]["sent"]["by"]) for name in ("sms", "tencent")), Counter())
@@ -223,8 +259,9 @@ def notices(witness: Witness) -> Counter[str]:
 
 def told(case: str, witness: Witness) -> dict[str, str]:
     """Outcome by the name under which a telephone shows the notice: a template's name ends in it."""
-    said = (e for e in witness.cases.get(case, ()) if e.type == "notified")
-    return {f"_{e.field('notice').upper()}": e.field("outcome") for e in said}
+    said = [e for e in witness.cases.get(case, ()) if e.type == "notified"]
+    names = {e.id: TEMPLATES.get(e.field("notice"), e.field("notice")) for e in said}
+    return {f"_{names[e.id].upper()}": e.field("outcome") for e in said}
 
 
 def ending(template: str, outcomes: Mapping[str, str]) -> str | None:
@@ -284,7 +321,7 @@ def scans(witness: Witness, parcels: Records, taken: Sequence[Place]) -> list[st
         code = parcel.scans[index].code
         code = LEGACY_ACTION[code] if SCRIPTS[parcel.script].legacy else code
         case = case_of.get(parcel.waybill, "")
-        kept = parcels[case]["scans"] if case else ()
+        kept = parcels[case]["scans"] if case in parcels else ()
         if not any((datetime.fromisoformat(s["at"]), s["code"]) == (parcel.times[index], code) for s in kept):
             found.append(f"{case}: scan {code} of {parcel.waybill} was taken and is not there")
     return found

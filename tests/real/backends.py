@@ -43,20 +43,20 @@ class BackendError(RuntimeError):
     """A backend did not do what it was told; the text ends with what it last wrote."""
 
 
-def ensure_installed() -> None:
+def ensure_installed(profiles: Sequence[str] = PROFILES) -> None:
     """Has Maven fetch what the pom names, once: with `build/real` complete this reads three small files, no network."""
     BUILD.mkdir(parents=True, exist_ok=True)
     with (BUILD / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # several test processes may come here at the same time
-        for marker, wanted in missing().items():
+        for marker, wanted in missing(profiles).items():
             _fetch(marker.parent.name)
             marker.write_text(wanted)
 
 
-def missing() -> dict[Path, str]:
+def missing(profiles: Sequence[str] = PROFILES) -> dict[Path, str]:
     """What `ensure_installed` has yet to write, after fetching: marker files and what they are to say."""
     wanted = hashlib.sha256(POM.read_bytes()).hexdigest()
-    markers = [BUILD / profile / "pom.sha256" for profile in PROFILES]
+    markers = [BUILD / profile / "pom.sha256" for profile in profiles]
     return {marker: wanted for marker in markers if not marker.exists() or marker.read_text() != wanted}
 
 
@@ -139,7 +139,7 @@ class Server(ABC):
             raise BackendError(f"{self.url} is running already")
         if self._holds(self._listens):  # else the stranger there would be asked whether ours is ready
             raise BackendError(f"something else listens at {self.url}")
-        ensure_installed()
+        ensure_installed((self.profile,))
         self.directory.mkdir(parents=True, exist_ok=True)
         self._prepare()
         with self.log.open("ab") as log:

@@ -117,7 +117,7 @@ class Doors:
         for path, queries in (
             (
                 f"{self.name}.db",
-                ("SELECT kind, id, version, ix, body FROM doc", "SELECT * FROM look", "SELECT * FROM entry"),
+                ("SELECT kind, id, version, ix, body FROM doc", "SELECT * FROM look", "SELECT doc, n, text FROM entry"),
             ),
             ("bus.db", ("SELECT topic, key, headers, value FROM log",)),
         ):

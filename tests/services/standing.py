@@ -1,4 +1,4 @@
-"""One service standing up for a test: a suite with it alone, beside a pretend city, until the block ends.
+"""One service standing up for a test: a suite with it alone, beside a pretend city; what it answers is as described.
 
 It starts, stops and listens; what a test says and expects is its own, and this module must never import a service.
 """
@@ -20,13 +20,16 @@ from chassis.settings import ChassisSettings
 from chassis.suite import Build, Suite
 from contracts.event import Event
 from contracts.wire import decode
+from sandbox.balancer import Balancer
 from sandbox.city import City
 from tests.chassis.running import read_all, until
+from tests.services.conforming import Conforming
 
 
 @dataclass
 class Standing:
-    """The suite, the city, and a session; a test adds its own ways of speaking."""
+    """The suite (the first, where there are several behind `url`), the city, and a session; a test adds its own ways of
+    speaking."""
 
     suite: Suite
     city: City
@@ -34,12 +37,13 @@ class Standing:
     url: str
 
     async def heard(self, cls: type[Event], count: int = 1) -> list[Any]:
-        """Everything on topic `case`, once there are so many of a kind."""
+        """Everything on topic `case`, once there are so many of a kind; what was said again counts once."""
         found: list[Any] = []
 
         async def enough() -> bool:
             records = await read_all(self.suite.bus, "case", group=f"look-{self.suite.clock.ticks()}")
-            found[:] = [decode(r.headers, r.value).event for r in records]
+            said = {envelope.id: envelope.event for envelope in (decode(r.headers, r.value) for r in records)}
+            found[:] = said.values()
             return sum(isinstance(event, cls) for event in found) >= count
 
         await until(enough)
@@ -69,29 +73,42 @@ async def standing(
     url: str,
     now: datetime,
     env: Mapping[str, str],
+    replicas: int = 1,
     **settings: Any,
 ) -> AsyncIterator[T]:
     """Yields once the service, or all that are given, are ready at `url`; `{city}` in a setting of `env` stands for the
-    city's address."""
+    city's address. Several replicas share the folder and this process, and nothing else."""
     await city.start()
     port = int(url.rpartition(":")[2])
-    chosen = ChassisSettings(dir=tmp_path, port=port, sandbox=True, partitions=2, oidc_issuer=city.url, **settings)
+    urls = [url] if replicas == 1 else [free_url() for _ in range(replicas)]
+    ports = [int(one.rpartition(":")[2]) for one in urls]
     given = {key: value.format(city=city.url) for key, value in env.items()}
     builds = dict([service]) if isinstance(service, tuple) else service
-    suite, stop = Suite(chosen, given, builds), asyncio.Event()
-    suite.clock.move(now)
-    running = asyncio.ensure_future(suite.run(stop))
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http:
+    common = {"dir": tmp_path, "sandbox": True, "partitions": 2, "oidc_issuer": city.url, **settings}
+    suites = [Suite(ChassisSettings(port=each, **common), given, builds) for each in ports]
+    balancer, stop = Balancer(ports, port), asyncio.Event()
+    suites[0].clock.move(now)
+    running = [asyncio.ensure_future(suite.run(stop)) for suite in suites]
+    conforming = Conforming(url, builds)
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20), trace_configs=[conforming]) as http:
 
         async def up() -> bool:
+            for ended in (one for one in running if one.done()):
+                ended.result()
             try:
-                async with http.get(url + "/ready") as answer:
-                    return answer.status == 200
+                for one in urls:
+                    async with http.get(one + "/ready") as answer:
+                        if answer.status != 200:
+                            return False
             except aiohttp.ClientError:
                 return False
+            return True
 
-        await until(up, running)
-        yield kind(suite, city, http, url)
+        await until(up)
+        if replicas > 1:
+            await balancer.start()
+        yield kind(suites[0], city, http, url)
         stop.set()
-        await running
+        await asyncio.gather(*running)
+    await balancer.stop()
     await city.stop()

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from chassis.decision import Alarm, Command, Decider, Decision, Reject, State
+from chassis.shapes import like
 from chassis.workdays import Calendar
 from contracts.courier import Ordered
 from contracts.event import SHANGHAI, Event
@@ -114,6 +115,7 @@ class Belated(Event):
 class HandOverBatch(Command):
     """交接: the courier takes the day's parcels; `count` is what both have counted."""
 
+    model_config = like({"courier": "EMS-3416-07", "count": 12})
     courier: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,40}$")]
     count: int = Field(ge=0, le=100_000)
 

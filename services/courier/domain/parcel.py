@@ -13,6 +13,7 @@ import msgspec
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from chassis.decision import Command, Errand, Lane, State
+from chassis.shapes import like
 from contracts.event import Event, Sealed
 from contracts.words import Direction
 from services.courier.domain.evidence import Evidence, Scan, weigh
@@ -221,6 +222,7 @@ class Cancel(Command):
 class ChooseSlot(Command):
     """改约揽收: `slot` is when the wanted pick-up slot begins."""
 
+    model_config = like({"slot": "2026-02-27T14:00:00+08:00"})
     slot: AwareDatetime
 
 
@@ -260,6 +262,7 @@ class KeepScans(Scanned):
 class Post(Command):
     """交寄 by hand: the partner's name and the number on its receipt."""
 
+    model_config = like({"partner": "sf", "waybill": "SF1440011223344"})
     partner: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{2,20}$")]
     waybill: Waybill
 

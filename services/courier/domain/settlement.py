@@ -18,6 +18,7 @@ from contracts.courier import Dispatched
 from contracts.event import SHANGHAI
 from contracts.words import Direction
 from services.courier.domain.batch import EMS, written
+from services.courier.shapes import Compared
 
 
 class Prices(msgspec.Struct, frozen=True):
@@ -114,7 +115,7 @@ def carried(lines: Iterable[str]) -> list[Carriage]:
     return [msgspec.json.decode(line, type=Carriage) for line in lines]
 
 
-def compared(bill: Sequence[tuple[str, int]], ours: Sequence[Carriage]) -> dict[str, Any]:
+def compared(bill: Sequence[tuple[str, int]], ours: Sequence[Carriage]) -> Compared:
     """What differs: `unknown` is billed and not ours, `missing` is ours and not billed, `different` has two prices,
     `twice` is billed more than once (compared by its first line). All amounts in fen."""
     known = {line.waybill: line.fen for line in ours}

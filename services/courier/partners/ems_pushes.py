@@ -9,7 +9,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -23,9 +23,9 @@ EMS: Final = "ems"
 class Trace(msgspec.Struct, rename="camel"):
     """One element of the new push, an array."""
 
-    trace_no: str
-    op_time: str
-    op_code: str
+    trace_no: Annotated[str, msgspec.Meta(examples=["1104938274016"])]
+    op_time: Annotated[str, msgspec.Meta(examples=["2026-02-27 16:02:11"])]
+    op_code: Annotated[str, msgspec.Meta(examples=["203"])]
 
 
 class Mail(msgspec.Struct):

@@ -59,11 +59,17 @@ class Param(msgspec.Struct, rename="camel"):
     last_result: Last
 
 
+SAMPLE: Final = (
+    '{"status":"polling","lastResult":{"nu":"1104938274016","state":"1",'
+    '"data":[{"time":"2026-02-27 16:02:11","status":"揽收"}]}}'
+)
+
+
 class Form(msgspec.Struct):
     """The callback is a form; `param` holds JSON (`lastResult`), `sign` is MD5(param + salt) in hex."""
 
-    param: Annotated[str, docs.holding(Param)]
-    sign: str = ""
+    param: Annotated[str, docs.holding(Param, SAMPLE)]
+    sign: Annotated[str, msgspec.Meta(examples=["6d7b2c1e8d7a46039c1e2f3a4b5c6d7e"])] = ""
 
 
 class Lines(msgspec.Struct):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -20,9 +20,9 @@ MOST: Final = 10
 
 
 class Route(msgspec.Struct, rename="camel"):
-    mailno: str
-    accept_time: str
-    op_code: str
+    mailno: Annotated[str, msgspec.Meta(examples=["SF1440011223344"])]
+    accept_time: Annotated[str, msgspec.Meta(examples=["2026-02-27 16:02:11"])]
+    op_code: Annotated[str, msgspec.Meta(examples=["50"])]
 
 
 class Body(msgspec.Struct):

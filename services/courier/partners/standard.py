@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -26,10 +26,10 @@ MEANINGS: Final = frozenset(word.value for word in ParcelScan)
 class Scan(msgspec.Struct):
     """One scan: `at` with its offset, `meaning` one of our words, `code` the partner's own; `retracts`: not so."""
 
-    waybill: str
-    at: datetime
-    meaning: str
-    code: str = ""
+    waybill: Annotated[str, msgspec.Meta(examples=["JD0012345678"])]
+    at: Annotated[datetime, msgspec.Meta(examples=["2026-02-27T16:02:11+08:00"])]
+    meaning: Annotated[str, msgspec.Meta(examples=["posted"])]
+    code: Annotated[str, msgspec.Meta(examples=["collected"])] = ""
     retracts: bool = False
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StringConstraints
 
 from chassis.decision import Command
+from chassis.shapes import like
 from contracts.event import Json, Shape, SubmissionId
 from contracts.portal import Agent, Applicant, Delivery, Material, RealName, Text
 from contracts.words import Channel
@@ -20,6 +21,23 @@ Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, m
 class Application(Shape):
     """What somebody applies for: `contracts.portal.Submitted` without what the transport says of it."""
 
+    model_config = like(
+        {
+            "item": "MZ-80",
+            "area": "341602",
+            "channel": "portal",
+            "applicant": {
+                "kind": "person",
+                "name": "秦勤民",
+                "identity": "342126193412182000",
+                "phone": "14400000001",
+            },
+            "delivery": {"method": "message"},
+            "form": {"bank": "药都农商银行", "bank_account": "6220077879186459430"},
+            "materials": [],
+            "real_name": 2,
+        }
+    )
     item: Annotated[str, StringConstraints(max_length=40)]
     area: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")] | None = None
     channel: Channel
@@ -45,6 +63,20 @@ class Apply(Command):
 class Supplement(Command):
     """补正提交, by the portal that submitted, or at the window that received."""
 
+    model_config = like(
+        {
+            "form": {},
+            "materials": [
+                {
+                    "code": "business_place",
+                    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                    "size": 48213,
+                    "media_type": "application/pdf",
+                    "upload": "5f2b1c9e8d7a46039c1e2f3a4b5c6d7e",
+                }
+            ],
+        }
+    )
     form: dict[str, Json] = Field(default_factory=dict, max_length=100)
     materials: tuple[Material, ...] = Field(default=(), max_length=100)
 
@@ -52,6 +84,7 @@ class Supplement(Command):
 class Withdraw(Command):
     """申请撤回, by the portal that submitted, or at the window that received."""
 
+    model_config = like({"reason": "经营地址有变, 另行申请"})
     reason: Text
 
 
@@ -69,6 +102,7 @@ class Wanted(Shape):
 class Correct(Command):
     """补正告知, by the window: everything at once (行政许可法32)."""
 
+    model_config = like({"missing": [{"code": "business_place", "reason": "缺少房屋租赁合同签字页"}]})
     missing: tuple[Wanted, ...] = Field(min_length=1, max_length=100)
 
 
@@ -79,6 +113,7 @@ class RequestOriginals(Command):
 class HandIn(Command):
     """原件交到窗口: codes of the materials that lie on the counter."""
 
+    model_config = like({"originals": ["old_card"]})
     originals: tuple[Annotated[str, StringConstraints(min_length=1, max_length=40)], ...] = Field(
         min_length=1, max_length=100
     )
@@ -91,6 +126,7 @@ class HandBack(Command):
 class Transfer(Command):
     """移交 to the unit to which it belongs, by the window."""
 
+    model_config = like({"department": "民政局", "reason": "属于该部门职权"})
     department: Text
     reason: Reason
 
@@ -102,6 +138,13 @@ class Admit(Command):
 class Refuse(Command):
     """不予受理, by the window. `authority`: whom to turn to instead, where there is one."""
 
+    model_config = like(
+        {
+            "reason": "依法不属于本机关职权范围",
+            "basis": "《行政许可法》第三十二条第一款第二项",
+            "authority": "民政局",
+        }
+    )
     reason: Reason
     basis: Reason
     authority: Text | None = None

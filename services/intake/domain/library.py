@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from pydantic import Field, StringConstraints
 
 from chassis.decision import Command, Decider, Decision, State
+from chassis.shapes import like
 from contracts.event import Event, Shape, kept_days
 from contracts.portal import Text
 from services.intake.domain.case import Proof
@@ -65,6 +66,17 @@ class Share(Command):
 class SharedLicence(Shape):
     """The body of `PUT /intake/licences`: a certificate and its holder's number (身份证号码, 统一社会信用代码)."""
 
+    model_config = like(
+        {
+            "identity": "91341600MA2N0A1B2C",
+            "licence": {
+                "kind": "营业执照",
+                "certificate": "91341600MA2N0A1B2C",
+                "issuer": "亳州市市场监督管理局",
+                "issued_on": "2025-06-03",
+            },
+        }
+    )
     identity: Identity
     licence: Share
 
@@ -72,6 +84,7 @@ class SharedLicence(Shape):
 class Account(Shape):
     """The body of `POST /intake/account`."""
 
+    model_config = like({"identity": "342126193412182000"})
     identity: Identity
 
 

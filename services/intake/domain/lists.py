@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Final
 
 from chassis.decision import Reject
 from contracts.item import Item
 from contracts.item_parts import Term
 from contracts.words import Channel, DeliveryMethod, ItemKind
+from services.intake.catalogue_shapes import LabelledTerm, ListAbout, ListLine, PublicList, PublicLists
 from services.intake.domain.living import Living
 
 POWERS: Final = tuple(ItemKind)[: tuple(ItemKind).index(ItemKind.OTHER_POWER) + 1]
@@ -22,8 +23,7 @@ SERVICES: Final = (ItemKind.PUBLIC_SERVICE, ItemKind.PAYMENT)
 NEAR: Final = ("乡", "镇", "街道", "村", "社区")
 """What a department or a place near home 就近 is called by: town, township, street, village, community."""
 
-Line = dict[str, Any]
-Make = Callable[[Sequence[Item]], list[Line]]
+Make = Callable[[Sequence[Item]], list[ListLine]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,37 +41,37 @@ def by_department(given: Iterable[Item]) -> list[Item]:
     return sorted(given, key=lambda item: (item.department, kinds.index(item.kind), item.code))
 
 
-def head(item: Item) -> Line:
+def head(item: Item) -> ListLine:
     """What every line says of its item."""
     return {
         "code": item.code,
         "version": item.version,
         "title": item.title,
-        "kind": item.kind.value,
+        "kind": item.kind,
         "kind_label": item.kind.label_zh,
         "department": item.department,
     }
 
 
-def term(given: Term | None) -> Line | None:
-    return {"n": given.n, "unit": given.unit.value, "label": f"{given.n}{given.unit.label_zh}"} if given else None
+def term(given: Term | None) -> LabelledTerm | None:
+    return {"n": given.n, "unit": given.unit, "label": f"{given.n}{given.unit.label_zh}"} if given else None
 
 
 # --------------------------------------------------------------------------------------------------------- one by one
 
 
-def powers(items: Sequence[Item]) -> list[Line]:
+def powers(items: Sequence[Item]) -> list[ListLine]:
     """权力清单: every power with its legal basis."""
     held = by_department(item for item in items if item.kind in POWERS)
     return [{**head(item), "object": item.object, "areas": item.areas, "basis": item.basis} for item in held]
 
 
-def responsibilities(items: Sequence[Item]) -> list[Line]:
+def responsibilities(items: Sequence[Item]) -> list[ListLine]:
     """责任清单: to each power who answers for which step, within which limits, and what the citizen may do about it."""
     return [
         {
             **head(item),
-            "check": {"rule": item.check.rule.value, "label": item.check.rule.label_zh, "days": item.check.days},
+            "check": {"rule": item.check.rule, "label": item.check.rule.label_zh, "days": item.check.days},
             "legal": term(item.legal),
             "promised": term(item.promised),
             "steps": [{"name": step.name, "role": step.role, "days": step.days} for step in item.steps],
@@ -81,13 +81,13 @@ def responsibilities(items: Sequence[Item]) -> list[Line]:
     ]
 
 
-def fees(items: Sequence[Item]) -> list[Line]:
+def fees(items: Sequence[Item]) -> list[ListLine]:
     """收费清单: every item that charges, with what; an item that is not here charges nothing."""
     charging = by_department(item for item in items if item.fees)
     return [{**head(item), "fees": item.model_dump(mode="json", include={"fees"})["fees"]} for item in charging]
 
 
-def public_services(items: Sequence[Item]) -> list[Line]:
+def public_services(items: Sequence[Item]) -> list[ListLine]:
     """公共服务清单."""
     return [
         {**head(item), "object": item.object, "places": item.places, "promised": term(item.promised)}
@@ -95,14 +95,14 @@ def public_services(items: Sequence[Item]) -> list[Line]:
     ]
 
 
-def intermediaries(items: Sequence[Item]) -> list[Line]:
+def intermediaries(items: Sequence[Item]) -> list[ListLine]:
     """中介服务清单: the items for which somebody outside the authorities must be paid for a report or survey. Nothing
     may be asked that no item declares, so the list of a catalogue that declares none is empty."""
     found = by_department(item for item in items if item.intermediaries)
-    return [{**head(item), **item.model_dump(mode="json", include={"intermediaries"})} for item in found]
+    return [{**head(item), "intermediaries": item.intermediaries} for item in found]
 
 
-def instant(items: Sequence[Item]) -> list[Line]:
+def instant(items: Sequence[Item]) -> list[ListLine]:
     """秒批清单: decided by rules without a person; with every rule, its ground and where its fact comes from."""
     return [
         {**head(item), "rules": [{"label": r.label, "basis": r.basis, "source": r.source} for r in item.auto]}
@@ -110,21 +110,20 @@ def instant(items: Sequence[Item]) -> list[Line]:
     ]
 
 
-def bundles(items: Sequence[Item]) -> list[Line]:
+def bundles(items: Sequence[Item]) -> list[ListLine]:
     """一件事一次办清单: what is applied for once, with the items it consists of."""
     found = by_department(item for item in items if item.kind is ItemKind.BUNDLE or item.children)
     return [
         {
-            "children": [],
             **head(item),
-            **item.model_dump(mode="json", include={"children"}),
+            "children": item.model_dump(mode="json", include={"children"})["children"],
             "promised": term(item.promised),
         }
         for item in found
     ]
 
 
-def four_ways(items: Sequence[Item]) -> list[Line]:
+def four_ways(items: Sequence[Item]) -> list[ListLine]:
     """四办清单: for every item, which of the four it is.
 
     马上办: promised at once, or decided by rules. 网上办: portals may apply for it. 就近办:
@@ -170,20 +169,27 @@ LISTS: Final[dict[str, List]] = {
 """The lists by the name under which they are read."""
 
 
-def listed(catalog: Living, name: str, day: date) -> Line:
+def listed(catalog: Living, name: str, day: date) -> PublicList:
     """One list as of a day. Raises Reject list_unknown (404)."""
     found = LISTS.get(name)
     if found is None:
         raise Reject("list_unknown", f"没有这份清单; 现有: {', '.join(LISTS)}", "name", 404)
     lines = found.make(tuple(catalog.in_effect(day)))
-    about = {"name": name, "title": found.title, "basis": found.basis, "day": day, "revision": catalog.revision}
-    return {**about, "count": len(lines), "lines": lines}
+    return {
+        "name": name,
+        "title": found.title,
+        "basis": found.basis,
+        "day": day,
+        "revision": catalog.revision,
+        "count": len(lines),
+        "lines": lines,
+    }
 
 
-def overview(catalog: Living, day: date) -> Line:
+def overview(catalog: Living, day: date) -> PublicLists:
     """Every list with its title, basis and number of lines."""
     items = tuple(catalog.in_effect(day))
-    lists = [
+    lists: list[ListAbout] = [
         {"name": name, "title": one.title, "basis": one.basis, "count": len(one.make(items))}
         for name, one in LISTS.items()
     ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from typing import Any
 
 from contracts.item import Item
 from services.intake.domain.catalogue import Catalog
@@ -32,6 +33,10 @@ class Living(Catalog):
     def versions(self, code: str) -> list[Item]:
         """All versions of one item, the oldest first; empty for an unknown one."""
         return [item for item in self if item.code == code]
+
+    def first(self) -> dict[str, Any]:
+        """The first item of all, as JSON: what an item looks like here."""
+        return next((item.model_dump(mode="json") for item in self), {})
 
     def in_effect(self, day: date) -> Iterator[Item]:
         """The item versions in effect on a day, by code."""

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from pydantic import Field, field_validator
 
 from chassis.decision import Caller, Command, Decider, Decision, Reject, State
+from chassis.shapes import like
 from contracts.event import Problem
 from contracts.item import Item, examine
 from contracts.item_parts import Code, Paragraph
@@ -49,6 +50,7 @@ class Draft(Command):
 class Abolish(Command):
     """取消事项: not in effect from the day `until` on; `successor` is the item that takes its place, if one does."""
 
+    model_config = like({"until": "2026-07-01", "successor": "YJS-CY", "reason": "并入开办餐饮店一件事"})
     CREATES: ClassVar[bool] = True
     until: date
     successor: Code | None = None
@@ -62,6 +64,7 @@ class Publish(Command):
 class Turn(Command):
     """What waits is turned down or taken back."""
 
+    model_config = like({"reason": "承诺时限与公布的不一致"})
     reason: Annotated[Paragraph, Field(description="退回原因")]
 
 

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from pydantic import Field, StringConstraints
 
 from chassis.decision import Alarm, Answer, Command, Decider, Decision, Errand, Reject, State
+from chassis.shapes import like
 from contracts.event import Event, Shape, kept_days
 
 OPEN, CHECKING, READY, REMOVING, REJECTED, GONE = "open", "checking", "ready", "removing", "rejected", "gone"
@@ -63,6 +64,13 @@ class Begin(Command):
 class Announced(Shape):
     """The body of `POST /intake/uploads`."""
 
+    model_config = like(
+        {
+            "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+            "size": 48213,
+            "media_type": "application/pdf",
+        }
+    )
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     size: Annotated[int, Field(ge=1, le=100_000_000)]
     media_type: Annotated[str, StringConstraints(max_length=80)]

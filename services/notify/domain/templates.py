@@ -27,6 +27,7 @@ from contracts.intake import (
 )
 from contracts.review import Reviewed
 from contracts.words import DeliveryMethod, Direction, Level, LimitKind, Word
+from services.notify.shapes import Notice
 
 TOLD: tuple[type[CaseEvent], ...] = (
     *(OriginalsRequested, OriginalsReleased, Transferred),
@@ -125,19 +126,19 @@ def segments(text: str) -> int:
     return 1 if units <= SIMPLE else -(-units // LINKED)
 
 
-def previews(book: Book, sign: str) -> list[dict[str, Any]]:
+def previews(book: Book, sign: str) -> list[Notice]:
     """All templates with sample values."""
     return [previewed(name, one, sign, {}, channel, language) for channel, language, name, one in book.all()]
 
 
 def previewed(
     name: str, template: Template, sign: str, values: Mapping[str, str], channel: str = "sms", language: str = "zh"
-) -> dict[str, Any]:
+) -> Notice:
     """What would be read, with these values or, where one is missing, a sample of usual length."""
     samples = {variable: shown(SAMPLES.get(variable, ANYTHING[language]), language) for variable in template.variables}
     given = {**samples, **values}
     text = f"【{sign}】{template.filled(given)}" if channel == "sms" else template.filled(given)
-    found = {
+    found: Notice = {
         "name": name,
         "channel": channel,
         "language": language,

@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import msgspec
@@ -49,18 +49,18 @@ SMS, BILLING = "2017-05-25", "2017-12-14"
 class Report(msgspec.Struct):
     """One receipt of a SmsReport push (help.aliyun.com 101867)."""
 
-    out_id: str = ""
-    success: bool = False
-    err_code: str = ""
+    out_id: Annotated[str, msgspec.Meta(examples=["0b6c2f1e8d7a46039c1e2f3a4b5c6d7e.5f2b1c9e8d7a46039c1e2f3a"])] = ""
+    success: Annotated[bool, msgspec.Meta(examples=[True])] = False
+    err_code: Annotated[str, msgspec.Meta(examples=["DELIVERED"])] = ""
 
 
 class Up(msgspec.Struct):
     """One reply of a SmsUp push."""
 
-    phone_number: str = ""
-    content: str = ""
-    send_time: str = ""
-    sequence_id: int | str = 0
+    phone_number: Annotated[str, msgspec.Meta(examples=["14400000001"])] = ""
+    content: Annotated[str, msgspec.Meta(examples=["1"])] = ""
+    send_time: Annotated[str, msgspec.Meta(examples=["2026-02-27 16:02:11"])] = ""
+    sequence_id: Annotated[int | str, msgspec.Meta(examples=[1234567])] = 0
 
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}

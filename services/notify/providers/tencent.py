@@ -9,7 +9,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -49,19 +49,19 @@ ACCEPTED = {"result": 0, "errmsg": "OK"}
 class Report(msgspec.Struct):
     """One receipt of a push; `ext` is the SessionContext of SendSms, where the account is set up to carry it."""
 
-    mobile: str = ""
-    report_status: str = ""
-    sid: str = ""
-    ext: str = ""
+    mobile: Annotated[str, msgspec.Meta(examples=["14400000001"])] = ""
+    report_status: Annotated[str, msgspec.Meta(examples=["SUCCESS"])] = ""
+    sid: Annotated[str, msgspec.Meta(examples=["2019:538884928721300000"])] = ""
+    ext: Annotated[str, msgspec.Meta(examples=["0b6c2f1e8d7a46039c1e2f3a4b5c6d7e.5f2b1c9e8d7a46039c1e2f3a"])] = ""
 
 
 class Up(msgspec.Struct):
     """One reply of a push."""
 
-    mobile: str = ""
-    text: str = ""
-    time: int | str = 0
-    extend: str = ""
+    mobile: Annotated[str, msgspec.Meta(examples=["14400000001"])] = ""
+    text: Annotated[str, msgspec.Meta(examples=["1"])] = ""
+    time: Annotated[int | str, msgspec.Meta(examples=[1772179331])] = 0
+    extend: Annotated[str, msgspec.Meta(examples=[""])] = ""
 
 
 REPORT = msgspec.json.Decoder(Report)

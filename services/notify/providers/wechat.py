@@ -146,6 +146,17 @@ class Wechat:
 
 ACCEPTED: Final = "success"
 """What a push must be answered with, or it comes again."""
+SIGNS: Final = {
+    "signature": "SHA-1 of token, timestamp and nonce, sorted and joined",
+    "timestamp": "seconds since 1970, at most five minutes from our clock",
+    "nonce": "any text",
+}
+"""What makes a push authentic."""
+SAMPLE: Final = (
+    "<xml><ToUserName><![CDATA[gh_7f083739789a]]></ToUserName><FromUserName><![CDATA[openid]]></FromUserName>"
+    "<CreateTime>1395658920</CreateTime><MsgType><![CDATA[event]]></MsgType>"
+    "<Event><![CDATA[TEMPLATESENDJOBFINISH]]></Event><MsgID>200163836</MsgID><Status><![CDATA[success]]></Status></xml>"
+)
 LONGEST: Final = 16_384
 """Bytes of a push, at most."""
 TOLERANCE: Final = 300.0

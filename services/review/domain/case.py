@@ -12,6 +12,7 @@ import msgspec
 from pydantic import StringConstraints
 
 from chassis.decision import Command, Errand, State
+from chassis.shapes import like
 from contracts.event import About, Plan
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max_length=2000)]
@@ -101,31 +102,36 @@ class Claim(Command):
 class Pass(Command):
     """通过本环节: on to the next step."""
 
+    model_config = like({"opinion": "材料齐全, 符合条件"})
     opinion: Text | None = None
 
 
 class Return(Command):
     """退回: back to an earlier step, by name (the one before, when none is named)."""
 
+    model_config = like({"step": "承办", "reason": "现场核查记录缺少日期"})
     step: str | None = None
     reason: Text
 
 
-class HandOver(Command):
+class HandTo(Command):
     """移交: to another officer of the same role (AB岗)."""
 
+    model_config = like({"officer": "sj-handler-2"})
     officer: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{2,40}$")]
 
 
 class Approve(Command):
     """批准, in the last step."""
 
+    model_config = like({"opinion": "同意"})
     opinion: Text | None = None
 
 
 class Deny(Command):
     """不予许可, in the last step: reason and legal basis; how to appeal is added when it is not given."""
 
+    model_config = like({"reason": "经营场所不符合规定", "basis": "《食品安全法》第三十三条"})
     reason: Text
     basis: Text
     appeal: Text | None = None

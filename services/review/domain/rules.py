@@ -30,7 +30,7 @@ from services.review.domain.case import (
     Case,
     Claim,
     Deny,
-    HandOver,
+    HandTo,
     Opinion,
     Pass,
     Return,
@@ -58,7 +58,7 @@ def cases(calendar: Calendar) -> Decider[Case]:
     decider.on(Claim)(rules.claim)
     decider.on(Pass)(rules.passed)
     decider.on(Return)(rules.returned)
-    decider.on(HandOver)(rules.handed_over)
+    decider.on(HandTo)(rules.handed_over)
     decider.on(Approve)(rules.approve)
     decider.on(Deny)(rules.deny)
     return decider
@@ -164,7 +164,7 @@ class Rules:
         noted = self._noted(state, command, "returned", command.reason, now)
         return self._to(noted, names.index(wanted), "returned", now)
 
-    def handed_over(self, state: Case, command: HandOver, now: datetime) -> Decision[Case]:
+    def handed_over(self, state: Case, command: HandTo, now: datetime) -> Decision[Case]:
         """To another officer; clock S starts again (domain 2.2)."""
         step = self._held(state, command)
         if command.officer == state.holder:

@@ -5,7 +5,6 @@ The suite is a real process beside a pretend EMS, whose scans are pushed here to
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ import pytest
 
 from sandbox.citizens import Citizens
 from sandbox.story import at
-from sandbox.world import ROOT, World
-from tests.capabilities.city import moments
+from sandbox.world import World
+from tests.capabilities.city import catalogue, moments
 from tests.capabilities.conftest import Begin
 from tests.capabilities.courier.test_C04_parcel_truth import SILENT, Parcel
 
@@ -62,18 +61,6 @@ class Way(Parcel):
         async with self.world.http.get(f"{self.world.city.url}/ems/parcels") as answer:
             found: list[dict[str, Any]] = (await answer.json())["parcels"]
             return found
-
-
-def catalogue(folder: Path) -> Path:
-    """The city's catalogue with item 5 decided in steps of one department, so that it can be applied for online."""
-    folder.mkdir()
-    for path in (ROOT / "services" / "intake" / "catalog").glob("*.yaml"):
-        text = path.read_text("utf-8")
-        if path.name == "zr-zy.yaml":
-            text = re.sub(r"^(procedure|units): .*\n|^fees:\n(  - .*\n)+", "", text, flags=re.MULTILINE)
-            text = re.sub(r"unit: \w+, (?=days)", "", text)
-        (folder / path.name).write_text(text, "utf-8")
-    return folder
 
 
 async def pre_checked(begin: Begin, citizens: Citizens, folder: Path, delivery: str = "ems") -> Way:

@@ -21,6 +21,7 @@ from contracts.wire import Envelope, decode, encode
 from sandbox.city import City, Options
 from sandbox.officers import BY_ID, Office
 from services.intake.app import build
+from tests import chosen
 from tests.chassis.running import read_all, until
 from tests.services.standing import Standing, free_url, standing
 
@@ -66,9 +67,10 @@ class Town(Standing):
         await self.suite.bus.publish([Record(topic, key, headers, value) for topic, key in event.routes()])
 
     async def answers(self, name: str = "demo") -> list[Any]:
-        """Everything said to a portal so far."""
+        """Everything said to a portal so far; what was said again counts once."""
         records = await read_all(self.suite.bus, f"answers.{name}", group=f"look-{self.suite.clock.ticks()}")
-        return [decode(r.headers, r.value).event for r in records]
+        said = {envelope.id: envelope.event for envelope in (decode(r.headers, r.value) for r in records)}
+        return list(said.values())
 
     async def answered(self, cls: type[Event], count: int = 1) -> list[Any]:
         found: list[Any] = []
@@ -95,8 +97,9 @@ class Town(Standing):
 
 @contextlib.asynccontextmanager
 async def town(tmp_path: Path, now: datetime, build: Build = build, **env: str) -> AsyncIterator[Town]:
-    """`env` are settings beside the usual ones."""
+    """`env` are settings beside the usual ones; with `--replicas` there are several of it."""
     city, keys = City(Options(instant=True), legal=lambda: now), ",".join(entry for _, entry in KEYS.values())
     portals = {"portals": ("demo", "other"), "portal_keys": keys}
-    async with standing(Town, tmp_path, ("intake", build), city, free_url(), now, env, **portals) as found:
+    served = ("intake", build)
+    async with standing(Town, tmp_path, served, city, free_url(), now, env, chosen.replicas, **portals) as found:
         yield found

@@ -17,6 +17,7 @@ from chassis.clock import Clock
 from sandbox.citizens import Citizens
 from sandbox.faults import Fault
 from sandbox.world import World
+from tests import chosen
 from tests.capabilities.conftest import Begin
 from tests.services.intake.counter import at
 from tests.services.standing import free_url
@@ -103,7 +104,12 @@ async def test_both_share_and_each_says_what_became_of_its_own(begin: Begin, cit
 
 async def test_receipts_without_our_reference_are_known_by_their_number(tmp_path: Path, citizens: Citizens) -> None:
     """An account whose receipts carry no session context; they may also come before the answer."""
-    world = World(tmp_path / "world", settings={"TONGBAN_NOTIFY_PROVIDERS": "tencent"}, tencent_context=False)
+    world = World(
+        tmp_path / "world",
+        replicas=chosen.replicas,
+        settings={"TONGBAN_NOTIFY_PROVIDERS": "tencent"},
+        tencent_context=False,
+    )
     try:
         await world.start(START)
         cases = await apply(world, citizens, 1, 15)
@@ -118,7 +124,7 @@ async def test_receipts_without_our_reference_are_known_by_their_number(tmp_path
 async def test_one_provider_dead_and_back(tmp_path: Path, citizens: Citizens) -> None:
     wire = Wire()
     settings = {"TONGBAN_NOTIFY_SMS_URL": f"http://127.0.0.1:{wire.port}/sms"}
-    world = World(tmp_path / "world", settings=settings)
+    world = World(tmp_path / "world", replicas=chosen.replicas, settings=settings)
     try:
         await world.start(START)
         await wire.up(int(world.city.url.rpartition(":")[2]))

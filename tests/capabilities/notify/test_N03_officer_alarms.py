@@ -14,6 +14,7 @@ import yaml
 from sandbox.citizens import Citizens, phone
 from sandbox.story import at
 from sandbox.world import World
+from tests import chosen
 from tests.capabilities.city import MARKET, handed_in
 from tests.capabilities.conftest import Begin
 
@@ -102,7 +103,7 @@ async def test_a_citizens_clock_reminds_the_citizen_and_no_officer(
 async def test_a_wrong_phone_book_stops_the_start_and_repeats_no_number(tmp_path: Path) -> None:
     path = tmp_path / "officers.yaml"
     path.write_text("officers: [{staff: a, unit: b, roles: [handler], phone: '123456'}]", "utf-8")
-    world = World(tmp_path / "world", settings={"TONGBAN_NOTIFY_OFFICERS": str(path)})
+    world = World(tmp_path / "world", replicas=chosen.replicas, settings={"TONGBAN_NOTIFY_OFFICERS": str(path)})
     with pytest.raises(Exception, match="the suite ended"):
         await world.start(at(4, 1, 9))
     assert "officers.0.phone" in world.last_words()

@@ -17,7 +17,7 @@ from contracts.event import Event
 from contracts.intake import WithdrawalForwarded
 from contracts.review import Issued, Reviewed, Stepped
 from contracts.words import DeliveryMethod
-from services.review.domain.case import Approve, AskRegister, Claim, Deny, HandOver, Pass, Return
+from services.review.domain.case import Approve, AskRegister, Claim, Deny, HandTo, Pass, Return
 from services.review.domain.rules import cases
 from tests.services.folding import Folding
 from tests.services.samples import ABOUT, AGE, CAL, CASE, accepted, at
@@ -125,7 +125,7 @@ def test_nobody_checks_what_he_handled() -> None:
     desk.tell(Pass(), both)
     assert desk.refused(Claim(), both) == "four_eyes"
     desk.tell(Claim(), CHECKER)
-    assert desk.refused(HandOver(officer="h1"), CHECKER) == "four_eyes"
+    assert desk.refused(HandTo(officer="h1"), CHECKER) == "four_eyes"
     desk.tell(Pass(), CHECKER)
     assert desk.refused(Claim(), officer("c1", "approver")) == "four_eyes"
 

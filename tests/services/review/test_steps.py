@@ -16,7 +16,7 @@ from contracts.event import AutoRule, Step
 from contracts.intake import WithdrawalForwarded
 from contracts.review import Issued, Reviewed, Stepped
 from contracts.words import LimitKind
-from services.review.domain.case import Approve, AskRegister, Claim, Deny, HandOver, Pass, Return
+from services.review.domain.case import Approve, AskRegister, Claim, Deny, HandTo, Pass, Return
 from services.review.domain.rules import certificate_number, judged
 from tests.services.review.test_rules import APPROVER, CHECKER, HANDLER, NOW, Desk, officer, opened
 from tests.services.samples import ABOUT, AGE, CASE, accepted, at
@@ -47,8 +47,8 @@ def test_who_passed_a_step_in_an_earlier_round_is_still_one_of_the_two_eyes() ->
 def test_a_hand_over_starts_the_steps_clock_again_and_is_no_way_to_win_time_alone() -> None:
     desk = opened()
     desk.tell(Claim(), HANDLER)
-    assert desk.tell(HandOver(officer="h1"), HANDLER, at(3, 4, 9)) == []
-    (said,) = desk.tell(HandOver(officer="h2"), HANDLER, at(3, 4, 9))
+    assert desk.tell(HandTo(officer="h1"), HANDLER, at(3, 4, 9)) == []
+    (said,) = desk.tell(HandTo(officer="h2"), HANDLER, at(3, 4, 9))
     assert isinstance(said, Stepped)
     assert said.due is not None
     assert (said.action, said.officer, said.due.kind, said.due.last_day) == (
@@ -63,13 +63,13 @@ def test_a_hand_over_starts_the_steps_clock_again_and_is_no_way_to_win_time_alon
 def test_a_hand_over_to_nobody_can_be_taken_back_until_it_is_taken_up() -> None:
     desk = opened()
     desk.tell(Claim(), HANDLER)
-    desk.tell(HandOver(officer="h22"), HANDLER)
+    desk.tell(HandTo(officer="h22"), HANDLER)
     assert desk.refused(Claim(), STAND_IN) == "already_claimed"
     assert desk.refused(Pass(), HANDLER) == "not_claimed"
     (said,) = desk.tell(Claim(), HANDLER)
     assert isinstance(said, Stepped)
     assert said.action == "claimed"
-    desk.tell(HandOver(officer="h2"), HANDLER)
+    desk.tell(HandTo(officer="h2"), HANDLER)
     assert desk.tell(Claim(), STAND_IN) == []
     assert desk.refused(Claim(), HANDLER) == "already_claimed"
     desk.tell(Pass(), STAND_IN)
@@ -195,7 +195,7 @@ def test_whatever_officers_try_three_different_people_act_and_one_decision_is_ma
             "claim": Claim(),
             "pass": Pass(),
             "return": Return(reason="重新核实"),
-            "hand_over": HandOver(officer=f"o{other}"),
+            "hand_over": HandTo(officer=f"o{other}"),
             "approve": Approve(),
             "deny": Deny(reason="不符合条件", basis="依据"),
         }[verb]

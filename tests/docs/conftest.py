@@ -1,0 +1,111 @@
+"""A reader's place: a folder that looks like a fresh clone, and the suite with its city as `make play` starts it.
+
+It must never do for a guide what the guide does not tell its reader to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from sandbox.play import approved
+from sandbox.stories import at
+from sandbox.stories_living import Living
+from sandbox.wayin import WayIn, granted
+from sandbox.world import World
+from tests.docs.guides import ROOT, Block, printed, script
+
+NOON = at(3, 16, 12)
+"""An ordinary Monday."""
+PATIENCE = 240.0
+BUILT = {"build", "var", ".venv", ".git"}
+"""What a clone does not have, or what is made in a folder of its own."""
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """One loop for the module, in which the pretend city lives."""
+    return "asyncio"
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who reads a guide and types what it says, in `folder`."""
+
+    folder: Path
+
+    async def runs(self, blocks: list[Block]) -> None:
+        """Runs blocks in one shell; fails with what the first wrong one has printed."""
+        log = self.folder / "build" / "typed.log"
+        with log.open("wb") as written:
+            process = await asyncio.create_subprocess_exec(
+                "bash", "-c", script(blocks),
+                cwd=self.folder, start_new_session=True,
+                stdin=asyncio.subprocess.DEVNULL, stdout=written, stderr=written,
+            )  # fmt: skip
+        try:
+            ended: object = await asyncio.wait_for(process.wait(), PATIENCE)
+        except TimeoutError:
+            ended = f"nothing after {PATIENCE:.0f} s"
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # whatever a block has left in the background, too
+            await process.wait()
+        output = log.read_text("utf-8", "replace")
+        found = printed(output)
+        last = list(found)[-1] if found else "nothing"
+        assert ended == 0, f"{last} ended with {ended}:\n{found.get(last, output)}"
+        for block in blocks:
+            for text in block.prints:
+                assert text in found[block.place], f"{block.place} has not printed {text!r}:\n{found[block.place]}"
+
+
+def clone(folder: Path) -> Reader:
+    """A folder with everything of the repository, in which new files disturb nobody."""
+    folder.mkdir()
+    for path in ROOT.iterdir():
+        if path.name not in BUILT:
+            (folder / path.name).symlink_to(path)
+    (folder / ".venv").symlink_to(sys.prefix)
+    (folder / "build").mkdir()
+    return Reader(folder)
+
+
+@contextlib.asynccontextmanager
+async def reading(folder: Path, bus: str = "") -> AsyncIterator[Reader]:
+    """A reader beside whom the suite and its city stay up as by `make play`, with its last stories."""
+    found = clone(folder / "clone")
+    world = World(folder / "world", bus=bus)
+    stories = Living(world, 1, lambda _: None)
+    await world.start(NOON)
+    world.city.messages.texts = await approved(world)
+    await stories.after()
+    handy = found.folder / "build" / "play.env"
+    way = WayIn(world, granted(world), await stories.samples(), NOON, handy)
+    handy.write_text(way.exports(), "utf-8")
+    yield found
+    assert await world.stop() == 0, world.last_words()
+
+
+@pytest.fixture(scope="module")
+async def reader(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Reader]:
+    async with reading(tmp_path_factory.mktemp("guides")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+async def reader_on_kafka(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Reader]:
+    """The same with the events on Apache Kafka."""
+    from tests.real.backends import KafkaBroker
+
+    with KafkaBroker(tmp_path_factory.mktemp("kafka")) as broker:
+        async with reading(tmp_path_factory.mktemp("guides-kafka"), broker.url) as found:
+            yield found

@@ -110,7 +110,7 @@ async def test_children_die_with_a_parent_that_is_killed(script: str, count: int
         pids = await begun(process, count)
         assert all(lives(pid) for pid in pids.values())
         process.kill()
-        await until(lambda: not any(lives(pid) for pid in pids.values()), limit=2)
+        await until(lambda: not any(lives(pid) for pid in pids.values()), limit=5)
 
 
 async def test_the_front_door_ends_when_all_services_have() -> None:
@@ -201,7 +201,7 @@ async def test_a_killed_suite_of_processes_leaves_nobody_and_starts_again_at_onc
         assert len(said) == 1
         assert f"var is held by another suite (process {process.pid})" in said[0]
         process.kill()
-        await until(lambda: not any(lives(pid) for pid in known), limit=2)
+        await until(lambda: not any(lives(pid) for pid in known), limit=5)
     async with serving(tmp_path, *arguments) as process:
         await until_said(process, "ready at")
         process.send_signal(signal.SIGTERM)

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from sandbox.world import free_ports
+from sandbox.processes import free_ports
 from tests.docs.guides import ROOT, blocks
 
 README = [block.text for block in blocks("README.md") if block.language == "sh"]

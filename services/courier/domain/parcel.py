@@ -25,8 +25,9 @@ EMS = "ems"
 RENEW, TO_WINDOW, DROP = "renew", "window", "drop"
 """What takes the place of an order that is being taken back: another order, the window, nothing."""
 ASKING = Lane("ems-asking", 10)
-EMS = "EMS"
 """Of everything but orders, so that a nightly round of questions never delays one."""
+CALLED = "EMS"
+"""What an operator's log calls the partner; events and documents say `ems`."""
 Waybill = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{6,40}$")]
 
 
@@ -171,7 +172,7 @@ class OrderEms(Errand, frozen=True, kw_only=True):
     reference: str = ""
 
     def partner(self) -> str:
-        return EMS
+        return CALLED
 
 
 class TraceEms(Errand, frozen=True, kw_only=True):
@@ -184,7 +185,7 @@ class TraceEms(Errand, frozen=True, kw_only=True):
         return ASKING
 
     def partner(self) -> str:
-        return EMS
+        return CALLED
 
 
 class CancelEms(Errand, frozen=True, kw_only=True):
@@ -198,7 +199,7 @@ class CancelEms(Errand, frozen=True, kw_only=True):
         return ASKING
 
     def partner(self) -> str:
-        return EMS
+        return CALLED
 
 
 class InterceptEms(Errand, frozen=True, kw_only=True):
@@ -212,7 +213,7 @@ class InterceptEms(Errand, frozen=True, kw_only=True):
         return ASKING
 
     def partner(self) -> str:
-        return EMS
+        return CALLED
 
 
 class Cancel(Command):

@@ -172,8 +172,9 @@ def sound(path: Path, newest: str, sql: str = "") -> list[Any] | None:
         if noted(path):
             raise Wrong(f"{path} is gone, and what was kept in it")
         return None
+    mark = noted(path)
     problem, found = examine(path, CHECKING, newest)
-    problem = problem or behind(path, found[0][0])
+    problem = problem or behind(path, found[0][0], mark)
     if problem:
         raise Wrong(f"{path} is damaged: {problem}")
     return examine(path, 0.0, sql)[1] if sql else []

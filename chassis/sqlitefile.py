@@ -66,9 +66,10 @@ def noted(path: Path) -> float:
     return float(MARK.unpack(found)[0]) if len(found) == MARK.size else 0.0
 
 
-def behind(path: Path, known: float) -> str:
-    """A sentence when a database that is known to come so far had come further before; else ""."""
-    if known >= noted(path):
+def behind(path: Path, known: float, mark: float) -> str:
+    """A sentence when a database that is known to come so far had come further before; else "". The mark (`noted`) is
+    read first: others may be writing."""
+    if known >= mark:
         return ""
     return f"{path.name} lacks what was written last: it or its -wal was deleted or replaced by an older one"
 
@@ -139,8 +140,9 @@ class File:
         """To be called once, before work begins, with the question for the number last given to `note`. Raises
         sqlite3.Error for a file that is damaged, or has lost what was written last, and closes it."""
         try:
+            mark = noted(self.path)
             known = self.reader.execute(newest).fetchone()[0]
-            if wrong := await self._aside(_damage, self.reader, GLANCE) or behind(self.path, known):
+            if wrong := behind(self.path, known, mark) or await self._aside(_damage, self.reader, GLANCE):
                 raise Unsound(wrong)
         except BaseException:
             await self.close()

@@ -32,12 +32,38 @@ what it will do, and the clock is set meanwhile, more often than not."""
 SLOW = (("ems", "slow", "020003", 0.2, LATE), ("sms", "slow", "SendSms", 0.05, LATE))
 SETTINGS = {**PARTNERS, "TONGBAN_SETTLE": str(LATE + 1)}
 
+FEW = replace(SHORT, most_lost=0.015)
+"""Three hundred notices and eight kills, of which every second one loses a message that nobody could ask about."""
+
 
 @pytest.fixture
 def wall(tmp_path: Path) -> Iterator[WallClock]:
     clock = WallClock(tmp_path)
     yield clock
     clock.close()
+
+
+class Stepped(Chaos):
+    """Once all is over the clock is set right, since the judge shows tokens to read what the services have kept."""
+
+    def __init__(self, world: World, wall: WallClock, seed: int, count: int, day: Day) -> None:
+        super().__init__(world, seed, count, day)
+        self.wall = wall
+
+    async def _over(self) -> bool:
+        if not await super()._over():
+            return False
+        for off in (STEP, 0.0):
+            self.wall.set(off)
+            await self.world.until(self._seen, "every process lives by the clock that was set", 10)
+        return True
+
+    async def _seen(self) -> bool:
+        for child in self.world.children.values():
+            status, body = await self.world.get(f"http://127.0.0.1:{child.port}/clock")
+            if status != 200 or abs(body["system"] - self.world.clock.system() - self.wall.off) > STEP / 2:
+                return False
+        return True
 
 
 async def survive(
@@ -47,36 +73,21 @@ async def survive(
     assert limit < STEP
     print(f"TONGBAN_SEED={seed}")
     async with running(Setup(directory, "pairs", seed=seed, env={**SETTINGS, **wall.env})) as world:
-        chaos = Chaos(world, seed, count, replace(day, killed=KILLED, faults=(*day.faults, *SLOW)))
+        chaos = Stepped(world, wall, seed, count, replace(day, killed=KILLED, faults=(*day.faults, *SLOW)))
         wrong = await chaos.run(seconds, limit, wall.step)
         print(chaos.summary())
         assert not wrong, "\n".join([f"TONGBAN_SEED={seed}, {len(wrong)} findings:", *wrong[:40]])
         assert all(chaos.killed[name] for name in (*KILLED, "clock"))
-        await stands(world, wall)
-
-
-async def stands(world: World, wall: WallClock) -> None:
-    """Every process does live by the clock that was set."""
-    wall.set(STEP)
-
-    async def seen() -> bool:
-        for child in world.children.values():
-            status, body = await world.get(f"http://127.0.0.1:{child.port}/clock")
-            if status != 200 or abs(body["system"] - world.clock.system() - STEP) > STEP / 2:
-                return False
-        return True
-
-    await world.until(seen, "every process lives by the clock that was set", 10)
 
 
 @pytest.mark.real
 @pytest.mark.timeout(150)
 async def test_clock_steps(tmp_path: Path, wall: WallClock) -> None:
-    await survive(tmp_path / "suite", wall, CHOSEN or SEEDS[0], 60, 14, 85, SHORT)
+    await survive(tmp_path / "suite", wall, CHOSEN or SEEDS[0], 60, 14, 85, FEW)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_clock_steps_three_seeds(tmp_path: Path, wall: WallClock, seed: int) -> None:
-    await survive(tmp_path / "suite", wall, seed, 2000, 100, 85, DAY)
+    await survive(tmp_path / "suite", wall, seed, 2000, 60, 85, DAY)

@@ -41,6 +41,12 @@ class Overload(Client):
         self.begun = 0
         self.ended = 0
 
+    def body(self, n: int) -> dict[str, Any]:
+        """The same few thousand applicants come again and again, each time with something new: making them takes longer
+        than asking."""
+        self.used = max(self.used, n + 1)
+        return super().body(n % self.made)
+
     def forget(self) -> None:
         self.accepted, self.refused, self.again, self.begun, self.ended = [], [], 0, 0, 0
         self.errors.clear()
@@ -115,9 +121,9 @@ async def offered(directory: Path, key: str, times: float, whole: bool, quick: b
         client = Overload(world, await office.token())
         client.whole = whole
         try:
+            client.make(1000 if quick else 4000)
             capacity = await closed(client, 4.0 if quick else 10.0)
             rate = capacity * times
-            client.make(int(rate * seconds))
             client.forget()
             spent, began = time.process_time(), time.perf_counter()
             late, tasks = await offer(client.submit, client.used, rate, seconds)
@@ -153,7 +159,8 @@ async def closed(client: Overload, seconds: float) -> float:
         while going:
             n = client.used
             client.used += 1
-            done += await client.submit(n)
+            accepted = await client.submit(n)
+            done += accepted
 
     users = [asyncio.ensure_future(user()) for _ in range(CONCURRENT)]
     await asyncio.sleep(2.0)

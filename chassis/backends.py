@@ -17,7 +17,7 @@ def open_bus(settings: ChassisSettings, clock: Clock) -> Bus:
         from chassis.bus.log import LogBus
 
         path = settings.dir / "bus.db"
-        return LogBus(path, partitions=settings.partitions, clock=clock, limit=settings.record_limit)
+        return LogBus(path, settings.partitions, clock, settings.record_limit, settings.room)
     if settings.bus.startswith("kafka://"):
         from chassis.bus.kafka import KafkaBus
         from chassis.bus.kafka_access import access
@@ -38,7 +38,7 @@ def open_store(settings: ChassisSettings, service: str, clock: Clock) -> Store:
     if not settings.store:
         from chassis.store.sqlite import SqliteStore
 
-        return SqliteStore(settings.dir / f"{service}.db")
+        return SqliteStore(settings.dir / f"{service}.db", settings.room)
     if settings.store.startswith("mongodb://"):
         from chassis.store.mongo import MongoStore, access
 

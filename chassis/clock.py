@@ -71,6 +71,10 @@ class Clock:
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
+    def pause(self, seconds: float) -> None:
+        """Stops the whole thread: only where no loop runs."""
+        time.sleep(seconds)
+
     async def wait(self, event: asyncio.Event, seconds: float) -> bool:
         """Waits for the event at most so long; says whether it is set."""
         if not event.is_set():

@@ -75,6 +75,8 @@ PROBLEM: Final = {
     ],
 }
 """RFC 9457, with the rule and the field that were broken."""
+BESIDE: Final = {name: PROBLEM["properties"][name] for name in ("rule", "errors")}  # type: ignore[index]
+"""What may stand beside a partner's own words for a failure."""
 CREDENTIALS: Final = {
     "authorization": ("officer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}),
     "x-api-key": ("portal", {"type": "apiKey", "in": "header", "name": "X-Api-Key"}),
@@ -130,7 +132,7 @@ def push(
     document), the headers that sign it, the partner's words for success, and for a failure where it has such words."""
     schema = _inlined(body)
     form = any("contentSchema" in field for field in schema.get("properties", {}).values())
-    failure = {"content": {JSON: _shown(refused, accepted, ["rule"])} if refused else _problem()}
+    failure = {"content": {JSON: _shown(refused, accepted, BESIDE)} if refused else _problem()}
     texts = {"400": "无法解析 unreadable", "401": "签名或地址无效 not authentic", "413": REFUSALS["413"]}
     return {
         "responses": {
@@ -194,11 +196,11 @@ def refusals(*statuses: str) -> dict[int | str, dict[str, Any]]:
     return {int(status): _refusal(status) for status in statuses}
 
 
-def _shown(words: Mapping[str, Any], other: Mapping[str, Any], more: Iterable[str] = ()) -> dict[str, Any]:
+def _shown(words: Mapping[str, Any], other: Mapping[str, Any], more: Mapping[str, Any] = {}) -> dict[str, Any]:
     """A partner's own words as an example, and as the schema of all such words: a word may be of the kind that it has
-    in the other answer, too. `more` are words of ours that may stand beside."""
+    in the other answer, too. `more` are words of ours that may stand beside, with their schemas."""
     names = {bool: "boolean", int: "integer", str: "string", list: "array", dict: "object", type(None): "null"}
-    fields: dict[str, Any] = {name: {"type": "string"} for name in more}
+    fields: dict[str, Any] = dict(more)
     for word, value in words.items():
         kinds = list(dict.fromkeys(names[type(it)] for it in (value, other.get(word, value))))
         fields[word] = {"type": kinds if kinds[1:] else kinds[0], **({"items": {}} if "array" in kinds else {})}

@@ -19,11 +19,9 @@ from chassis.line import topics
 from chassis.probing import Knock, keys_of, knock_all
 from chassis.service import Service
 from chassis.settings import ChassisSettings, Section, SettingsError, plain
-from chassis.sqlitefile import examine
+from chassis.sqlitefile import behind, examine, noted
 from chassis.suite import calendar, describe_services
 
-ROOM: Final = 500_000_000
-"""Bytes that must be free where the folder is."""
 CHECKING: Final = 5.0
 """Seconds for which a file is looked through."""
 SKEW: Final = 60.0
@@ -96,8 +94,8 @@ class Doctor:
         if not os.access(there, os.W_OK | os.X_OK):
             raise Wrong(f"{there} cannot be written by this user")
         free = shutil.disk_usage(there).free
-        if free < ROOM:
-            raise Wrong(f"only {free // 1_000_000} MB are free in {there}")
+        if free < self.settings.room:
+            raise Wrong(f"only {free // 1_000_000} MB are free in {there}, and TONGBAN_FREE_MB are wanted")
         if folder is not there:
             return f"{folder} is {FIRST}; {free // 1_000_000} MB free"
         loose = [path.name for path in sorted(folder.iterdir()) if not private(path)]
@@ -110,7 +108,9 @@ class Doctor:
         wanted |= {f"answers.{portal}" for portal in self.settings.portals}
         if not self.settings.bus:
             path = self.settings.dir / "bus.db"
-            rows = await asyncio.to_thread(sound, path, "SELECT name, partitions FROM topic")
+            from chassis.bus.log import NEWEST
+
+            rows = await asyncio.to_thread(sound, path, NEWEST, "SELECT name, partitions FROM topic")
             if rows is None:
                 return f"SQLite, {path} is {FIRST}"
             there = dict(rows)
@@ -133,9 +133,19 @@ class Doctor:
 
             await ping(self.settings.store, self.settings.mongo_driver, access(self.settings))
             return f"{plain(self.settings.store)} answers"
-        paths = [self.settings.dir / f"{service.name}.db" for service in self.services]
-        there = sum([await asyncio.to_thread(sound, path) is not None for path in paths])
-        return f"SQLite, {there} of {len(paths)} files are there and sound" if there else f"SQLite, files are {FIRST}"
+        from chassis.store.sqlite import NEWEST
+
+        there, damaged = 0, []
+        for service in self.services:
+            try:
+                path = self.settings.dir / f"{service.name}.db"
+                there += await asyncio.to_thread(sound, path, NEWEST) is not None
+            except Wrong as error:
+                damaged.append(str(error))
+        if damaged:
+            raise Wrong("; ".join(damaged))
+        found = f"{there} of {len(self.services)} files are there and sound" if there else f"files are {FIRST}"
+        return f"SQLite, {found}"
 
     async def _issuer(self) -> str:
         found = await keys_of(self.settings.oidc_issuer)
@@ -155,14 +165,19 @@ def row(what: str, state: str, found: str) -> dict[str, Any]:
     return {"what": what, "state": state, "found": found}
 
 
-def sound(path: Path, sql: str = "") -> list[Any] | None:
-    """The rows of a question; None without a file. Raises Wrong for a damaged one."""
+def sound(path: Path, newest: str, sql: str = "") -> list[Any] | None:
+    """The rows of a question; None without a file. Raises Wrong for one that is damaged, or knows less (the question
+    `newest`) than was noted beside it."""
     if not path.exists():
+        if noted(path):
+            raise Wrong(f"{path} is gone, and what was kept in it")
         return None
-    problem, rows = examine(path, CHECKING, sql)
+    mark = noted(path)
+    problem, found = examine(path, CHECKING, newest)
+    problem = problem or behind(path, found[0][0], mark)
     if problem:
         raise Wrong(f"{path} is damaged: {problem}")
-    return rows
+    return examine(path, 0.0, sql)[1] if sql else []
 
 
 def private(path: Path) -> bool:

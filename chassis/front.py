@@ -16,28 +16,43 @@ from aiohttp import web
 
 from chassis import merging
 from chassis.english import ENGLISH
+from chassis.holding import listening
 from chassis.language import English
 from chassis.problems import PROBLEM, details
+from chassis.settings import ChassisSettings
 from chassis.welcome import missing, welcome
 from contracts.event import Problem
 
 WORDS = English(ENGLISH)
 HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "host", "content-length", "upgrade", "te", "trailer"})
+ASKING = aiohttp.ClientTimeout(total=3)
+"""A service that takes longer to say how it is, is not well."""
 
 
 class Front:
-    """A reverse proxy on `port`; `services` maps the first path segment to a port on 127.0.0.1."""
+    """A reverse proxy on the suite's port; `services` maps the first path segment to a port on 127.0.0.1."""
 
-    def __init__(self, host: str, port: int, services: Mapping[str, int], body_limit: int) -> None:
-        self.host, self.port, self.services, self.body_limit = host, port, services, body_limit
+    def __init__(self, settings: ChassisSettings, services: Mapping[str, int]) -> None:
+        self.settings, self.services = settings, services
         self._session: aiohttp.ClientSession | None = None
         self._runner: web.AppRunner | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop`. Raises Taken when another program listens on the port."""
+        await self.start()
+        try:
+            await stop.wait()
+        finally:
+            await self.stop()
+
+    async def ready(self) -> dict[str, Any]:
+        return await self.health("/ready")
 
     async def start(self) -> None:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0), auto_decompress=False, timeout=aiohttp.ClientTimeout(total=60)
         )
-        app = web.Application(client_max_size=self.body_limit)
+        app = web.Application(client_max_size=self.settings.body_limit)
         app.router.add_get("/", self._home)
         app.router.add_get("/live", self._health)
         app.router.add_get("/ready", self._health)
@@ -47,7 +62,7 @@ class Front:
         app.router.add_route("*", "/{rest:.*}", self._pass)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        await web.TCPSite(self._runner, self.host, self.port, backlog=512).start()
+        await web.SockSite(self._runner, listening(self.settings, self.settings.port), backlog=512).start()
 
     async def stop(self) -> None:
         if self._runner is not None:
@@ -81,7 +96,8 @@ class Front:
             assert self._session is not None
             headers = {"Accept-Encoding": "identity"}
             try:
-                async with self._session.get(f"http://127.0.0.1:{port}{path}", headers=headers) as reply:
+                where = f"http://127.0.0.1:{port}{path}"
+                async with self._session.get(where, headers=headers, timeout=ASKING) as reply:
                     return reply.status, await reply.read()
             except (aiohttp.ClientError, TimeoutError):
                 return 503, b'{"ok": false}'

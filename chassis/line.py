@@ -81,11 +81,13 @@ class Line:
         self._fetching: asyncio.Task[None] | None = None
         self._looked = clock.steady()
         self._learnt = True
-        self._reached = reach.bus(bus)
+        self._bus, self._store = reach.bus(bus), reach.store(store)
         self._unread = False
 
     async def open(self) -> None:
         await self.store.open()
+        for party in (self._bus, self._store):
+            party.answered(self.clock.ticks(), self.name)
         await self.pipeline.publisher.beat_once()
         await self.pipeline.recall()
         if self.service.learn is not None:
@@ -110,7 +112,7 @@ class Line:
                 await self.pipeline.fetch(self.topics)
             except BusDown as error:
                 self._unread = True
-                self._reached.silent(str(error), self.clock.ticks(), f"{self.name} reads")
+                self._bus.silent(str(error), self.clock.ticks(), f"{self.name} reads")
                 await self.clock.sleep(0.5)
 
     async def drain(self) -> None:
@@ -137,15 +139,16 @@ class Line:
             self._looked = self.clock.steady()
             began = self.clock.ticks()
             full = False
-            if shards := self.pipeline.shards:
-                try:
-                    for look in looks:
-                        refs = await look(shards)
-                        full = full or len(refs) == PAGE
-                        for ref in refs:
-                            self.pipeline.inbox.put(*touch(ref))
-                except StoreDown as error:
-                    reach.store(self.store).silent(str(error), self.clock.ticks())
+            shards = self.pipeline.shards
+            try:
+                for look in looks if shards else ():
+                    refs = await look(shards)
+                    full = full or len(refs) == PAGE
+                    for ref in refs:
+                        self.pipeline.inbox.put(*touch(ref))
+                self._store.answered(self.clock.ticks(), f"{self.name} looks")
+            except StoreDown as error:
+                self._store.silent(str(error), self.clock.ticks(), f"{self.name} looks")
             took = self.clock.ticks() - began
             while self.pipeline.inbox.messages:
                 await self.clock.sleep(0.005)
@@ -200,19 +203,28 @@ class Line:
         before, since = -1, self.clock.steady()
         while True:
             await self.clock.sleep(2.0)
+            await self._check()
             try:
                 waiting = await self.lag() > 0 or not self.pipeline.publisher.idle
                 if not self._unread:
-                    self._reached.answered(self.clock.ticks(), f"{self.name} reads")
+                    self._bus.answered(self.clock.ticks(), f"{self.name} reads")
                 self._unread = False
             except BusDown as error:
-                self._reached.silent(str(error), self.clock.ticks(), f"{self.name} reads")
+                self._bus.silent(str(error), self.clock.ticks(), f"{self.name} reads")
                 waiting = True
             moved = self.pipeline.batches + self.pipeline.publisher.acked
             if not waiting or moved != before or self.pipeline.halts.all:
                 before, since = moved, self.clock.steady()
             elif self.clock.steady() - since > self.settings.stall:
                 raise Stalled(f"{self.name}: records wait and nothing moved for {self.settings.stall:.0f} s")
+
+    async def _check(self) -> None:
+        for party, check in ((self._bus, self.bus.check), (self._store, self.store.check)):
+            try:
+                await check()
+                party.answered(self.clock.ticks(), f"{self.name} checks")
+            except (BusDown, StoreDown) as error:
+                party.silent(str(error), self.clock.ticks(), f"{self.name} checks")
 
     async def idle(self) -> bool:
         """Nothing to read, fold, say, run or ring."""
@@ -224,9 +236,12 @@ class Line:
         return not await self._due(shards) and not await self.store.leased(shards, soon, 1)
 
     async def ready(self) -> dict[str, object]:
-        """Able to serve: partitions held, outbox young, line not stopped. A portal's topic that is left unread is named
-        and makes nobody else wait."""
+        """Able to serve: partitions held, outbox young, line not stopped, and bus and store did what was asked of them
+        last. A portal's topic that is left unread is named and makes nobody else wait; partners have no part in it."""
+        now = self.clock.ticks()
+        troubles = {"bus": self._bus.trouble(now), "store": self._store.trouble(now)}
         state = {
+            **{name: trouble or "ok" for name, trouble in troubles.items()},
             "assigned": len(self.pipeline.shards),
             "outbox_age": round(self.pipeline.publisher.age, 1),
             "stopped": self.pipeline.halts.all,
@@ -235,7 +250,7 @@ class Line:
             "parked": len(self.pipeline.parked),
             "learnt": self._learnt,
         }
-        well = not self.pipeline.halts.all and self._learnt
+        well = not self.pipeline.halts.all and self._learnt and not any(troubles.values())
         ok = bool(self.pipeline.shards) and self.pipeline.publisher.age < 30 and well
         return {"ok": ok, **state}
 

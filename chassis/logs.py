@@ -45,10 +45,11 @@ class Lines(logging.Formatter):
     def __init__(self, as_json: bool) -> None:
         super().__init__("%(message)s")
         self.as_json = as_json
+        self.service = ""
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, SHANGHAI).isoformat(timespec="milliseconds")
-        service = getattr(record, "service", record.name)
+        service = getattr(record, "service", self.service or record.name)
         message = super().format(record)
         if not self.as_json:
             return f"{at} {record.levelname} {service}: {message}"
@@ -64,3 +65,10 @@ def to_stderr(level: str, as_json: bool = False) -> Clients:
     handler.addFilter(clients)
     logging.basicConfig(level=level, handlers=[handler])
     return clients
+
+
+def name(service: str) -> None:
+    """From now on lines that name no service are of this one: the process serves nothing else."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, Lines):
+            handler.formatter.service = service

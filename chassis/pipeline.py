@@ -59,6 +59,7 @@ class Pipeline:
         self.folders: dict[str, Folder[Any]] = {d.kind: Folder(service, d, errands, partitions, lease) for d in every}
         self.router = Router(service, deciders)
         self.publisher = Publisher(service, bus, store, clock, owner)
+        self._stored = reach.store(store)
         self.owners = Owners(store, clock, owner)
         self.documents = Documents(store, self.folders, self.owners, self.publisher)
         self.run: Callable[[Ref, Open], None] = lambda ref, open: None
@@ -148,11 +149,12 @@ class Pipeline:
                 found = await self._settle(work, poison)
             except StoreDown as error:
                 # What was being written may be there: loading it again shows it, and carries its events over.
-                reach.store(self.store).silent(str(error), self.clock.ticks())
+                self._stored.silent(str(error), self.clock.ticks(), f"{self.service} writes")
                 self.documents.unsure |= work.keys()
                 self.documents.cache.clear()
                 await self.clock.sleep(0.2)
                 continue
+            self._stored.answered(self.clock.ticks(), f"{self.service} writes")
             if not found:
                 self.documents.unsure.clear()
                 break

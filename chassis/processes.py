@@ -1,85 +1,188 @@
-"""`serve --processes`: one process a service behind a front door, each started again when it ends unasked.
+"""`serve --processes`: a parent that has imported everything forks a process per service and one for the front door.
 
-It starts and ends its own children only; this module must never import a service.
+It has no loop, no thread and no connection, so that every child begins clean and shares what was imported; it forks and
+ends its own children only, and must never import a service.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import ctypes
+import gc
 import logging
+import os
+import select
 import signal
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from threading import Thread
+from typing import Any, Final
+
+from setproctitle import setproctitle
 
 from chassis.clock import Clock
-from chassis.front import Front
-from chassis.settings import ChassisSettings
 
 log = logging.getLogger("tongban")
 
-WRONG_SETTINGS = 2
-"""Exit code of a child that another start would not help."""
-AGAIN = (0.2, 0.5, 1.0, 2.0, 5.0)
+HOPELESS: Final = {2: (2, "cannot start with these settings"), 3: (1, "cannot listen")}
+"""Exit codes of children that another start would not help, which have said why; what the parent ends with and says."""
+AGAIN: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds before a child that ended is started again; the last repeats, a child that lived a minute starts over."""
+PATIENCE: Final = 35.0
+"""Seconds in which children must have drained: more than any of their own limits."""
+PR_SET_PDEATHSIG: Final = 1
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+
+Work = Callable[[bool], int]
+"""What a child does, told whether it has failed before; its exit code."""
 
 
-class Unusable(Exception):
-    """A child has refused its settings, and said why."""
+@dataclass
+class Child:
+    name: str
+    work: Work
+    pid: int = 0
+    began: float = 0.0
+    due: float = 0.0
+    failures: int = 0
 
 
 class Processes:
-    """The children and the front door. Ports: the front on `port`, services on the following ones."""
+    """Children by name, all services and last the front door, which ends when they have. `run` returns the exit code
+    of the suite."""
 
-    def __init__(
-        self, settings: ChassisSettings, names: Sequence[str], clock: Clock, options: Sequence[str] = ()
-    ) -> None:
-        self.settings, self.clock, self.options = settings, clock, options
-        self.ports = {name: settings.port + 1 + index for index, name in enumerate(names)}
-        self.front = Front(settings.host, settings.port, self.ports, settings.body_limit)
-        self.children: dict[str, asyncio.subprocess.Process] = {}
-        self._stopping = asyncio.Event()
+    def __init__(self, works: Mapping[str, Work], clock: Clock) -> None:
+        self.clock = clock
+        self.children = [Child(name, work) for name, work in works.items()]
+        self._code, self._last_word = 0, ""
+        self._stopping = False
+        self._news, self._bell = os.pipe()
+        self._lifeline, self._held = os.pipe()
+        os.set_blocking(self._bell, False)
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop`; then every child drains. Raises Unusable, when the others have ended."""
-        await self.front.start()
-        keepers = [asyncio.ensure_future(self._keep(name, port)) for name, port in self.ports.items()]
-        ending = asyncio.ensure_future(stop.wait())
-        await asyncio.wait([ending, *keepers], return_when=asyncio.FIRST_COMPLETED)
-        ending.cancel()
-        self._stopping.set()
-        for child in self.children.values():
-            if child.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    child.send_signal(signal.SIGTERM)
-        ended = await asyncio.gather(*keepers, return_exceptions=True)
-        await self.front.stop()
-        for error in ended:
-            if isinstance(error, BaseException):
-                raise error
+    def run(self) -> int:
+        """Until SIGTERM or SIGINT, or until a child cannot start for good; then every child drains."""
+        gc.collect()
+        gc.freeze()
+        signal.set_wakeup_fd(self._bell, warn_on_full_buffer=False)
+        for name in SIGNALS:
+            signal.signal(name, self._heard)
+        while not self._stopping:
+            for child in self.children:
+                if not child.pid and child.due <= self.clock.ticks():
+                    self._start(child)
+            self._wait(min((child.due for child in self.children if not child.pid), default=float("inf")))
+            self._reap()
+        *services, front = self.children
+        self._end(services)
+        self._end([front])
+        if self._last_word:
+            log.critical("ended: %s", self._last_word)
+        return self._code
 
-    async def ready(self) -> dict[str, Any]:
-        return await self.front.health("/ready")
+    def _heard(self, number: int, frame: Any) -> None:
+        self._stopping = self._stopping or number != signal.SIGCHLD
 
-    async def _keep(self, name: str, port: int) -> None:
-        failures = 0
-        while not self._stopping.is_set():
-            began = self.clock.steady()
-            child = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "chassis.cli", "serve", name, "--port", str(port)),
-                *("--child", "speaks" if name == next(iter(self.ports)) else "quiet", *self.options),
-                *(["--again"] if failures else []),
-            )
-            self.children[name] = child
-            code = await child.wait()
-            if self._stopping.is_set():
-                return
-            if code == WRONG_SETTINGS:
-                raise Unusable(f"service {name} cannot start with these settings")
-            failures = 1 if self.clock.steady() - began > 60 else failures + 1
-            log.log(
-                logging.ERROR if failures == 1 else logging.DEBUG,
-                "service %s ended with %s; starting it again until it stays", name, code,
-            )  # fmt: skip
-            await self.clock.sleep(AGAIN[min(failures, len(AGAIN)) - 1])
+    def _wait(self, until: float) -> None:
+        """Until a signal comes, or a moment."""
+        left = max(0.0, until - self.clock.ticks())
+        if select.select([self._news], [], [], min(left, PATIENCE))[0]:
+            os.read(self._news, 4096)
+
+    # -- children ------------------------------------------------------------------------------------------------
+
+    def _start(self, child: Child) -> None:
+        parent = os.getpid()
+        child.began = self.clock.ticks()
+        with held_back():
+            child.pid = os.fork()
+            if child.pid == 0:
+                code = 1
+                try:
+                    self._begin(child.name, parent)
+                    code = child.work(child.failures > 0)
+                except BaseException as error:  # noqa: BLE001  (nothing may return into the parent's stack)
+                    log.critical("ended: %s: %s", type(error).__name__, error)
+                finally:
+                    logging.shutdown()
+                    os._exit(code)
+
+    def _begin(self, name: str, parent: int) -> None:
+        """Nothing of the parent's is left to the child but what was imported, the log and the folder that is held."""
+        signal.set_wakeup_fd(-1)
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # typed at a terminal it reaches all; the parent keeps the order
+        for file in (self._news, self._bell, self._held):
+            os.close(file)
+        die_with(parent, self._lifeline)
+        setproctitle(f"tongban serve {name}")
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+    def _reap(self) -> None:
+        for child in self.children:
+            if not child.pid:
+                continue
+            pid, status = os.waitpid(child.pid, os.WNOHANG)
+            if pid:
+                child.pid = 0
+                self._ended(child, os.waitstatus_to_exitcode(status))
+
+    def _ended(self, child: Child, code: int) -> None:
+        if self._stopping:
+            self._code = self._code or code
+            return
+        if code in HOPELESS:
+            self._stopping = True
+            self._code, why = HOPELESS[code]
+            self._last_word = f"{child.name} {why}"
+            return
+        child.failures = 1 if self.clock.ticks() - child.began > 60 else child.failures + 1
+        child.due = self.clock.ticks() + AGAIN[min(child.failures, len(AGAIN)) - 1]
+        log.log(
+            logging.ERROR if child.failures == 1 else logging.DEBUG,
+            "%s ended with %s; starting it again until it stays", child.name, code,
+        )  # fmt: skip
+
+    def _end(self, children: list[Child]) -> None:
+        """Lets them drain; who takes too long is killed."""
+        for child in children:
+            if child.pid:
+                os.kill(child.pid, signal.SIGTERM)
+        deadline = self.clock.ticks() + PATIENCE
+        while any(child.pid for child in children):
+            if self.clock.ticks() > deadline:
+                for child in children:
+                    if child.pid:
+                        log.error("%s has not ended within %.0f s and is killed", child.name, PATIENCE)
+                        os.kill(child.pid, signal.SIGKILL)
+                deadline = float("inf")
+            self._wait(deadline)
+            self._reap()
+
+
+@contextlib.contextmanager
+def held_back() -> Iterator[None]:
+    """Signals wait meanwhile, so that none is taken by a handler that a new child has inherited."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def die_with(parent: int, lifeline: int) -> None:
+    """The kernel kills this process when its parent ends, however that ends. Where it is not Linux a thread does, when
+    the pipe breaks whose other end only the parent holds."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it was too late for that
+            os._exit(1)
+    else:
+        Thread(target=die_when_broken, args=(lifeline,), daemon=True).start()
+
+
+def die_when_broken(lifeline: int) -> None:
+    os.read(lifeline, 1)
+    os.kill(os.getpid(), signal.SIGKILL)

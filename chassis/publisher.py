@@ -132,9 +132,9 @@ class Publisher:
         while True:
             try:
                 await self.beat_once()
-                store.answered(self.clock.ticks())
+                store.answered(self.clock.ticks(), f"{self.service} beats")
             except StoreDown as error:
-                store.silent(str(error), self.clock.ticks())
+                store.silent(str(error), self.clock.ticks(), f"{self.service} beats")
             self._age.set(self.age)
             await self.clock.sleep(0.25)
 

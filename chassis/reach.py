@@ -20,6 +20,8 @@ SHARED: Final = logging.getLogger("tongban.shared")
 
 STREAK: Final = 3
 """Failures in a row after which a partner counts as not answering: one alone is no news."""
+STALE: Final = 15.0
+"""Seconds after which a party that has neither answered nor failed counts as hanging: a disk, say, that never ends."""
 CALM: Final = 10.0
 """Seconds between two lines that say so of the same party, however it flaps."""
 HARMLESS: Final = re.compile(r"(?!.*\d{6})[\w .,:;/()'-]{1,120}", re.ASCII)
@@ -32,11 +34,13 @@ class Party:
     def __init__(self, name: str, service: str, streak: int, log: logging.Logger) -> None:
         self.name, self.extra, self.streak, self.log = name, {"service": service}, streak, log
         self.failures, self.since, self.told, self.down = 0, 0.0, float("-inf"), False
-        self.failing: set[str] = set()
+        self.failing: dict[str, str] = {}
+        self.heard = float("-inf")
 
     def answered(self, now: float, asking: str = "") -> None:
         """It did what it was asked. Where it is asked in several ways, it answers again once all have succeeded."""
-        self.failing.discard(asking)
+        self.heard = now
+        self.failing.pop(asking, None)
         if not self.failing:
             self.failures = 0
             if self.down:
@@ -45,14 +49,21 @@ class Party:
 
     def silent(self, why: str, now: float, asking: str = "") -> None:
         """It did not answer, or said that it cannot serve now."""
-        self.failing.add(asking)
+        self.failing[asking] = why if HARMLESS.fullmatch(why) else "for a reason that is not repeated here"
         self.failures += 1
         if self.failures == 1:
             self.since = now
         if not self.down and self.failures >= self.streak and now - self.told >= CALM:
             self.down, self.told = True, now
-            reason = why if HARMLESS.fullmatch(why) else "for a reason that is not repeated here"
-            self.log.warning("%s does not serve: %s", self.name, reason, extra=self.extra)
+            self.log.warning("%s does not serve: %s", self.name, self.failing[asking], extra=self.extra)
+
+    def trouble(self, now: float) -> str:
+        """What is wrong with it, for operators; "" when the last of all that it was asked has succeeded."""
+        if self.failing:
+            return f"{self.name} does not serve: {next(reversed(self.failing.values()))}"
+        if now - self.heard > STALE:
+            return f"{self.name} does not answer"
+        return ""
 
 
 @functools.cache

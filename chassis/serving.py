@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import errno
+import contextlib
+import importlib
 import logging
 import signal
-import socket
+import sys
 import tempfile
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from typing import Any, Final, Protocol, TypeVar
@@ -22,11 +24,13 @@ import uvloop
 from chassis import logs, reach
 from chassis.clock import Clock
 from chassis.document import describe
+from chassis.front import Front
+from chassis.holding import Taken, held_folder, listening
 from chassis.lacking import lacking
-from chassis.processes import Processes, Unusable
+from chassis.processes import Processes, Work
 from chassis.sealing import load_keyring
 from chassis.settings import ChassisSettings, Section, SettingsError, plain, together
-from chassis.suite import Suite, Unopened, calendar, chosen, discover
+from chassis.suite import Build, Suite, Unopened, calendar, chosen, discover
 
 T = TypeVar("T")
 log = logging.getLogger("tongban")
@@ -36,12 +40,31 @@ LATE: Final = 30.0
 LOOK: Final = 0.1
 
 
+TAKEN: Final = 3
+"""Exit code of a child whose port another program has; the parent ends then."""
+LATER: Final = ("aiohttp.web", "chinese_calendar", "uvicorn.lifespan.off", "uvicorn.protocols.http.httptools_impl")
+"""What is imported on first use, besides drivers: by the parent already, so that its children share it."""
+
+
 class Runner(Protocol):
-    """The suite in one process, or the keeper of several."""
+    """The suite in one process, or the front door of several."""
 
     async def run(self, stop: asyncio.Event) -> None: ...
 
     async def ready(self) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class Voice:
+    """How a process speaks of its life: `aloud`, or of nothing but failures; `whole`, or as one of several. `again`: it
+    has failed before."""
+
+    at: str
+    began: float
+    clients: logs.Clients
+    aloud: bool = True
+    whole: bool = True
+    again: bool = False
 
 
 def serve(
@@ -49,26 +72,65 @@ def serve(
 ) -> int:
     """The exit code: 0 when it was ended by a signal. Raises SettingsError before anything has begun."""
     clients = logs.to_stderr(settings.log_level, args.json)
-    if args.child == "quiet":
-        reach.SHARED.disabled = True
-    settings = settings.model_copy(update={"port": args.port or settings.port})
+    settings = settings.model_copy(update={"port": args.port or settings.port, "join": args.join or settings.join})
     try:
         builds = chosen(discover(), args.services)
     except KeyError as error:
         raise SettingsError(error.args[0]) from None
-    if not args.child:
-        ports = range(settings.port, settings.port + (len(builds) + 1 if args.processes else 1))
-        together([partial(usable_folder, settings), *(partial(free_port, settings, port) for port in ports)])
-    runner: Runner
-    if args.processes:
-        load_keyring(settings)  # made once here, before five processes would each make their own
-        calendar(settings)
-        runner = Processes(settings, list(builds), Clock(), ["--json"] if args.json else [])
-    else:
-        runner = Suite(settings, env, builds)
-    if not args.child:
-        greet(settings, builds, args.processes, [read for name, read in sections.items() if name in builds])
-    return looped(live(runner, args, settings.url, clients))
+    usable_folder(settings)
+    embedded = not settings.bus or not settings.store
+    try:
+        with held_folder(settings, Clock()) if embedded else contextlib.nullcontext():
+            ports = range(settings.port, settings.port + (len(builds) + 1 if args.processes else 1))
+            together(partial(free_port, settings, port) for port in ports)
+            runner = None if args.processes else Suite(settings, env, builds)
+            greet(settings, builds, args.processes, [read for name, read in sections.items() if name in builds])
+            voice = Voice(settings.url, args.began, clients)
+            return keep(settings, env, builds, voice) if runner is None else looped(live(runner, voice))
+    except Taken as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def keep(settings: ChassisSettings, env: Mapping[str, str], builds: Mapping[str, Build], voice: Voice) -> int:
+    """A process per service and one for the front door, forked from here; the exit code."""
+    load_keyring(settings)  # made once here, before five processes would each make their own
+    calendar(settings)
+    drivers = ("chassis.bus.kafka" if settings.bus else "chassis.bus.log",
+               "chassis.store.mongo" if settings.store else "chassis.store.sqlite")  # fmt: skip
+    for module in (*LATER, *drivers):
+        importlib.import_module(module)
+    ports = {name: settings.port + 1 + index for index, name in enumerate(builds)}
+
+    def service(name: str, port: int) -> Work:
+        def work(again: bool) -> int:
+            logs.name(name)
+            reach.SHARED.disabled = name != next(iter(ports))
+            return child(lambda: Suite(settings, env, {name: builds[name]}, port), voice, again=again)
+
+        return work
+
+    def front(again: bool) -> int:
+        return child(lambda: Front(settings, ports), voice, aloud=not again)
+
+    works = {name: service(name, port) for name, port in ports.items()}
+    clock = Clock()
+    code = Processes({**works, "front door": front}, clock).run()
+    if not code:
+        log.info("ended in order after %.0f s", clock.ticks() - voice.began)
+    return code
+
+
+def child(make: Callable[[], Runner], voice: Voice, *, aloud: bool = False, again: bool = False) -> int:
+    """The life of a forked process; its exit code, which `chassis.processes` knows."""
+    try:
+        return looped(live(make(), replace(voice, aloud=aloud, whole=False, again=again)))
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except Taken as error:
+        print(error, file=sys.stderr)
+        return TAKEN
 
 
 def usable_folder(settings: ChassisSettings) -> None:
@@ -86,25 +148,8 @@ def usable_folder(settings: ChassisSettings) -> None:
 
 
 def free_port(settings: ChassisSettings, port: int) -> None:
-    """Raises SettingsError when nobody could listen there."""
-
-    def refused(must: str) -> SettingsError:
-        return SettingsError(f"TONGBAN_PORT is {settings.port}; {must}.")
-
-    if port > 65535:
-        raise refused("with --processes the services need ports above it, which must be at most 65535 as well")
-    family, kind, _, _, where = socket.getaddrinfo(settings.host, port, type=socket.SOCK_STREAM)[0]
-    with socket.socket(family, kind) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(where)
-        except OSError as error:
-            if error.errno == errno.EADDRNOTAVAIL:
-                raise settings.wrong("host", "an address that this machine has") from None
-            if error.errno != errno.EADDRINUSE:
-                raise refused(f"it must be a port that this user may listen on ({error.strerror})") from None
-            named = "there" if port == settings.port else f"on {port}, where a service would follow"
-            raise refused(f"it must be free, but another program listens {named}") from None
+    """Raises Taken or SettingsError when the suite could not listen there."""
+    listening(settings, port).close()
 
 
 def greet(settings: ChassisSettings, names: Iterable[str], processes: bool, sections: list[Section]) -> None:
@@ -120,23 +165,24 @@ def greet(settings: ChassisSettings, names: Iterable[str], processes: bool, sect
         log.warning("missing: %s", sentence)
 
 
-async def live(runner: Runner, args: argparse.Namespace, at: str, clients: logs.Clients) -> int:
-    """Runs until SIGTERM or SIGINT; what ends it earlier is said, and the exit code follows. Raises SettingsError."""
+async def live(runner: Runner, voice: Voice) -> int:
+    """Runs until SIGTERM or SIGINT; what ends it earlier is said, and the exit code follows. Raises SettingsError and
+    Taken."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
+        if signal.getsignal(name) is not signal.SIG_IGN:
+            loop.add_signal_handler(name, stop.set)
     clock = Clock()
-    announcing = asyncio.ensure_future(announce(runner, args, at, clients, clock))
-    failure, code = "", 1
+    announcing = asyncio.ensure_future(announce(runner, voice, clock))
+    failure = ""
     try:
         await runner.run(stop)
-    except (Unopened, Unusable) as error:
+    except Unopened as error:
         failure = str(error)
-        code = 2 if isinstance(error, Unusable) else 1
     except BaseExceptionGroup as group:
         failure = "; ".join(last_words(group))
-    except SettingsError:
+    except (SettingsError, Taken):
         raise
     except Exception as error:  # noqa: BLE001  (the last word of the process, whatever ended it)
         failure = f"{type(error).__name__}: {error}"
@@ -144,23 +190,29 @@ async def live(runner: Runner, args: argparse.Namespace, at: str, clients: logs.
         announcing.cancel()
         await asyncio.gather(announcing, return_exceptions=True)
     if failure:
-        log.log(logging.DEBUG if args.again else logging.CRITICAL, "ended: %s", failure)
-        return code
-    log.log(logging.DEBUG if args.child else logging.INFO, "ended in order after %.0f s", clock.ticks() - args.began)
+        log.log(logging.DEBUG if voice.again else logging.CRITICAL, "ended: %s", failure)
+        return 1
+    log.log(logging.INFO if voice.whole else logging.DEBUG, "ended in order after %.0f s", clock.ticks() - voice.began)
     return 0
 
 
-async def announce(runner: Runner, args: argparse.Namespace, at: str, clients: logs.Clients, clock: Clock) -> None:
+async def announce(runner: Runner, voice: Voice, clock: Clock) -> None:
     """Says once that the suite is ready, or after a while what it still waits for."""
     late = False
     while not (state := await runner.ready())["ok"]:
-        if not late and clock.ticks() - args.began > LATE:
-            late = clients.ready = True
+        if not late and clock.ticks() - voice.began > LATE:
+            late = voice.clients.ready = True
             waiting = [name for name, found in state["services"].items() if not found["ok"]]
-            log.warning("not ready after %.0f s: %s", LATE, ", ".join(waiting))
+            log.log(
+                logging.WARNING if voice.aloud else logging.DEBUG,
+                "not ready after %.0f s: %s",
+                LATE,
+                ", ".join(waiting),
+            )
         await clock.sleep(LOOK)
-    clients.ready = True
-    log.log(logging.DEBUG if args.child else logging.INFO, "ready at %s after %.1f s", at, clock.ticks() - args.began)
+    voice.clients.ready = True
+    took = clock.ticks() - voice.began
+    log.log(logging.INFO if voice.aloud else logging.DEBUG, "ready at %s after %.1f s", voice.at, took)
 
 
 def last_words(group: BaseExceptionGroup[BaseException]) -> list[str]:

@@ -157,6 +157,12 @@ class ChassisSettings(Section):
     """What the chassis itself needs."""
 
     dir: Path = Field(Path("var"), description="Folder of the embedded bus and stores, the keys and the clock file.")
+    join: bool = Field(
+        False, description="Work in a folder that another suite holds, as replicas on SQLite do; else serve refuses it."
+    )
+    free_mb: int = Field(
+        200, ge=0, le=10_000_000, description="MB that must be free where the folder is; below, a suite is not ready."
+    )
     bus: kinds.BusAddress = Field(
         "", description="Bus: empty = SQLite in the folder, or kafka://host:9092[,host:9092]."
     )
@@ -266,6 +272,11 @@ class ChassisSettings(Section):
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], kinds.UPPER] = Field(
         "INFO", description="Log level: DEBUG, INFO, WARNING, ERROR or CRITICAL."
     )
+
+    @property
+    def room(self) -> int:
+        """`free_mb` in bytes."""
+        return self.free_mb * 1_000_000
 
     @property
     def url(self) -> str:

@@ -9,8 +9,10 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+import struct
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Timer
@@ -35,23 +37,58 @@ PRAGMAS = (
 )
 
 
+MARK = struct.Struct("<d")
+GLANCE = 0.25
+"""Seconds for which a file is looked through when it is opened; `tongban doctor` takes longer."""
+
+
+class Unsound(sqlite3.DatabaseError):
+    """What is wrong with a file, in a sentence."""
+
+
 def examine(path: Path, seconds: float, sql: str = "") -> tuple[str, list[Any]]:
     """What SQLite finds wrong with a file, "" for nothing within so many seconds, and the rows of a question. The file
     is opened for reading only."""
     try:
-        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1)) as db:
+        with contextlib.closing(_look(path)) as db:
             rows = db.execute(sql).fetchall() if sql else []
-            ending = Timer(seconds, db.interrupt)
-            ending.start()
-            try:
-                found = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
-            except sqlite3.OperationalError as error:
-                found = "ok" if str(error) == "interrupted" else str(error)
-            finally:
-                ending.cancel()
-            return "" if found == "ok" else found, rows
+            return _damage(db, seconds), rows
     except sqlite3.Error as error:
         return str(error), []
+
+
+def noted(path: Path) -> float:
+    """How far a database had come by the mark beside it (`File.note`); 0 without one."""
+    try:
+        found = turn_of(path).read_bytes()
+    except FileNotFoundError:
+        return 0.0
+    return float(MARK.unpack(found)[0]) if len(found) == MARK.size else 0.0
+
+
+def behind(path: Path, known: float, mark: float) -> str:
+    """A sentence when a database that is known to come so far had come further before; else "". The mark (`noted`) is
+    read first: others may be writing."""
+    if known >= mark:
+        return ""
+    return f"{path.name} lacks what was written last: it or its -wal was deleted or replaced by an older one"
+
+
+def _look(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1)
+
+
+def _damage(db: sqlite3.Connection, seconds: float) -> str:
+    """What SQLite finds within so many seconds, or ""."""
+    ending = Timer(seconds, db.interrupt)
+    ending.start()
+    try:
+        found = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except sqlite3.OperationalError as error:
+        found = "ok" if str(error) == "interrupted" else str(error)
+    finally:
+        ending.cancel()
+    return "" if found == "ok" else " ".join(found.split())
 
 
 class File:
@@ -65,9 +102,10 @@ class File:
     another connection's write could lose a commit (sqlite.org/wal.html, "the WAL-reset bug").
     """
 
-    def __init__(self, path: Path, schema: str, *, lasting: bool = True, page: int = 4096) -> None:
+    def __init__(self, path: Path, schema: str, *, lasting: bool = True, page: int = 4096, room: int = 0) -> None:
+        """`room` is how many bytes must be free where the file is for `check` to find nothing."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
+        self.path, self.room = path, room
         self._pragmas = (f"page_size={page}", *PRAGMAS, f"synchronous={'FULL' if lasting else 'NORMAL'}")
         self._turn = os.open(turn_of(path), os.O_RDWR | os.O_CREAT, 0o600)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=path.name)
@@ -81,6 +119,49 @@ class File:
             self.reader = self._connect()
         finally:
             fcntl.flock(self._turn, fcntl.LOCK_UN)
+        # They stay the same for as long as anybody has them open.
+        self._inodes = {part: (found.st_dev, found.st_ino) for part, found in self._parts()}
+
+    def _parts(self) -> Iterator[tuple[Path, os.stat_result]]:
+        """Database and write-ahead log with their index. Raises Unsound when one is gone."""
+        for suffix in ("", "-wal", "-shm"):
+            part = self.path.with_name(self.path.name + suffix)
+            try:
+                yield part, part.stat()
+            except OSError as error:
+                raise Unsound(f"{part.name} is gone ({error.strerror})") from None
+
+    def note(self, mark: float) -> None:
+        """Remembers beside the database how far it has come, by a number that only grows: what was committed and is
+        not there when it is opened again has been lost. Costs a microsecond; may lag behind."""
+        os.pwrite(self._turn, MARK.pack(mark), 0)
+
+    async def begin(self, newest: str) -> None:
+        """To be called once, before work begins, with the question for the number last given to `note`. Raises
+        sqlite3.Error for a file that is damaged, or has lost what was written last, and closes it."""
+        try:
+            mark = noted(self.path)
+            known = self.reader.execute(newest).fetchone()[0]
+            if wrong := behind(self.path, known, mark) or await self._aside(_damage, self.reader, GLANCE):
+                raise Unsound(wrong)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def check(self) -> None:
+        """Whether the files are those that were opened, begin as a database does, and have room to grow. Raises
+        sqlite3.Error. It must not open a file by itself: closing that would give up SQLite's own locks."""
+        await self._aside(self._check)
+
+    def _check(self) -> None:
+        for part, found in self._parts():
+            if (found.st_dev, found.st_ino) != self._inodes[part]:
+                raise Unsound(f"{part.name} was replaced while it was in use")
+        with contextlib.closing(_look(self.path)) as db:
+            db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        free = shutil.disk_usage(self.path.parent).free
+        if free < self.room:
+            raise Unsound(f"only {free // 1_000_000} MB are free where it is, and TONGBAN_FREE_MB are wanted")
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(

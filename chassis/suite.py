@@ -28,6 +28,7 @@ from chassis.decision import Reject
 from chassis.described import refusals
 from chassis.discovery import modules
 from chassis.english import ENGLISH
+from chassis.holding import listening
 from chassis.http import Live, Ready, application, begun_at
 from chassis.language import English
 from chassis.line import Line
@@ -192,19 +193,21 @@ class Suite:
         return {"ok": self._listening() and all(state["ok"] for state in states.values()), "services": states}
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serves until `stop`; raises what ended a loop early."""
+        """Serves until `stop`; raises what ended a loop early, Taken when another program listens on the port."""
+        door = listening(self.settings, self.port)
         try:
             await self._open()
         except BaseException:
+            door.close()
             await self._close()
             raise
         config = uvicorn.Config(
-            self.app, host=self.settings.host, port=self.port, log_level="warning", access_log=False,
+            self.app, log_level="warning", access_log=False,
             lifespan="off", http="httptools", ws="none", timeout_graceful_shutdown=5, backlog=512,
         )  # fmt: skip
         server = Server(config)
         self._listening = lambda: server.started
-        serving = asyncio.ensure_future(server.serve())
+        serving = asyncio.ensure_future(server.serve([door]))
         running = [serving, *(asyncio.ensure_future(line.run()) for line in self.lines)]
         ending = asyncio.ensure_future(stop.wait())
         gc.collect()

@@ -41,11 +41,12 @@ class Processes:
 
     async def start(self, environment: Mapping[str, str]) -> None:
         self._children = []
+        joined = {"TONGBAN_JOIN": "true"} if len(self.ports) > 1 else {}
         for port in self.ports:
             with self.log.open("ab") as log:
                 child = await asyncio.create_subprocess_exec(
                     *(sys.executable, "-m", "chassis.cli", "serve", *self._arguments, "--port", str(port)),
-                    cwd=self._directory, env={**environment, "TONGBAN_PORT": str(port)},
+                    cwd=self._directory, env={**environment, **joined, "TONGBAN_PORT": str(port)},
                     stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
                 )  # fmt: skip
             self._children.append(child)

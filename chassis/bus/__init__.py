@@ -94,6 +94,10 @@ class Bus(Protocol):
     async def ensure(self, topics: Mapping[str, int]) -> None:
         """Create what is missing with that many partitions. Raises ValueError when one exists with another count."""
 
+    async def check(self) -> None:
+        """Looks whether what it stands on is still what was opened, sound and with room left; publishing and fetching
+        tell the rest. Raises BusDown."""
+
     async def close(self) -> None: ...
 
 

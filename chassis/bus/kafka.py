@@ -232,6 +232,9 @@ class KafkaBus:
                 return
             await self.clock.sleep(0.05)
 
+    async def check(self) -> None:
+        """Nothing of it lies here: `lag`, asked as often, goes to the brokers."""
+
     async def topics(self) -> dict[str, int]:
         """What there is, with the number of partitions. Raises BusDown."""
         admin = AIOKafkaAdminClient(**self._access, request_timeout_ms=5000)

@@ -53,9 +53,7 @@ def _tls(settings: ChassisSettings) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=settings.kafka_ca)
     except (OSError, ssl.SSLError):
-        raise SettingsError(
-            f"TONGBAN_KAFKA_CA is {settings.kafka_ca}; it must hold certificates in PEM form."
-        ) from None
+        raise SettingsError("TONGBAN_KAFKA_CA must name a file of certificates in PEM form.") from None
     if settings.kafka_cert is not None:
         try:
             # A password is given even where there is none, as it would be asked for at the terminal.

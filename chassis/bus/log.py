@@ -18,7 +18,7 @@ import msgspec
 from chassis.bus import RECORD_LIMIT, TOO_LARGE, UNWRITABLE, BusDown, Moved, Record, Refused, partition_of
 from chassis.bus.members import MEMBERS, Subscription
 from chassis.clock import Clock
-from chassis.sqlitefile import File
+from chassis.sqlitefile import File, Unsound
 from contracts.event import KEEP_DAYS, kept_days
 
 _HEADERS = msgspec.json.Encoder()
@@ -31,6 +31,8 @@ CREATE TABLE IF NOT EXISTS log (
 CREATE TABLE IF NOT EXISTS topic (name TEXT PRIMARY KEY, partitions INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS swept (days INTEGER PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
 """
+NEWEST = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'log'"
+"""The newest sequence number ever given, also when its record is too old to be kept: it is noted beside the file."""
 MOST_ROWS = 512
 """Records of one INSERT; SQLite takes 32,766 values in a statement."""
 RING = 1500
@@ -48,9 +50,9 @@ class LogBus:
     of commits, and they need not be contiguous per partition, as on Kafka. One reader per process fills a ring that all
     its subscriptions share, so that an event is read, and decoded, once."""
 
-    def __init__(self, path: Path, partitions: int, clock: Clock, limit: int = RECORD_LIMIT) -> None:
+    def __init__(self, path: Path, partitions: int, clock: Clock, limit: int = RECORD_LIMIT, room: int = 0) -> None:
         self.name = f"bus {path}"
-        self.path, self.partitions, self.clock, self.limit = path, partitions, clock, limit
+        self.path, self.partitions, self.clock, self.limit, self.room = path, partitions, clock, limit, room
         self.news = asyncio.Event()
         self._file: File | None = None
         self._members: File | None = None
@@ -73,16 +75,32 @@ class LogBus:
             return
         try:
             # A page holds whole records of 1.4 KB: of the usual size two, with a third of it empty.
-            self._file = File(self.path, SCHEMA, page=8192)
+            file = File(self.path, SCHEMA, page=8192, room=self.room)
+            await file.begin(NEWEST)
+            self._file = file
             # Who is there and how far he has read: losing the newest of it only means reading again, so nothing waits
             # for the disk, nor for those who append to the log.
             self._members = File(self.path.with_name(f"{self.path.stem}-members.db"), MEMBERS, lasting=False)
             self._tail = self.newest()
+            self._agree()
         except sqlite3.Error as error:
             raise BusDown(str(error)) from None
         loop = asyncio.get_running_loop()
         self._bell, _ = await loop.create_datagram_endpoint(lambda: _Bell(self), local_addr=("127.0.0.1", 0))
         await self.tend()
+
+    def _agree(self) -> None:
+        """Raises Unsound when a group has read what the log no longer knows of: it was deleted, without its members."""
+        read: int = self.members.reader.execute("SELECT coalesce(max(seq), 0) FROM done").fetchone()[0]
+        if read > self.read(NEWEST)[0][0] + 1:
+            raise Unsound(f"{self.path.name} lacks records that were read from it: it was deleted, or is an older one")
+
+    async def check(self) -> None:
+        try:
+            await self.file.check()
+            await self.members.check()
+        except sqlite3.Error as error:
+            raise BusDown(str(error)) from None
 
     async def close(self) -> None:
         if self._flushing is not None:
@@ -192,6 +210,7 @@ class LogBus:
             size = 1 << (len(part) - 1).bit_length()
             args += [None] * (size * 6 - len(args))
             last = await self.file.append(_insert(size), args)
+            self.file.note(last)
             first = last - len(part) + 1
             said += [
                 Record(r.topic, r.key, r.headers, r.value, place, seq, r.memo)

@@ -58,6 +58,10 @@ class Store(Protocol):
 
     async def close(self) -> None: ...
 
+    async def check(self) -> None:
+        """Looks whether what it stands on is still what was opened, sound and with room left; reads and writes tell the
+        rest. Raises StoreDown."""
+
     async def load(self, refs: Collection[Ref]) -> dict[Ref, Row]:
         """The documents that exist among `refs` (their `lines` left empty)."""
 

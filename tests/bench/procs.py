@@ -21,7 +21,7 @@ def family(pid: int) -> dict[int, str]:
 
 
 def name_of(pid: int) -> str:
-    words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+    words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().replace("\0", " ").split()
     rest = words[words.index("serve") + 1 :] if "serve" in words else []
     return rest[0] if rest and rest[0] and not rest[0].startswith("-") else "suite"
 

@@ -94,7 +94,12 @@ def test_settings_choose_the_protocol(values: dict[str, object], protocol: str) 
         {"kafka_login": "OAUTHBEARER"},
     ],
 )
-def test_settings_that_do_not_go_together_are_named_without_a_value(values: dict[str, object]) -> None:
+def test_settings_that_do_not_go_together_are_named_without_a_value(
+    values: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("ca.pem", "nowhere.pem", "nowhere.key"):
+        Path(name).write_text("no certificate")
     with pytest.raises(SettingsError, match="TONGBAN_KAFKA_") as caught:
         access(chosen(**values))
     assert "secret" not in str(caught.value)
@@ -112,7 +117,10 @@ async def test_a_renewed_token_is_read_at_the_next_login(tmp_path: Path) -> None
     assert await provider.token() == "two"
 
 
-def test_mongo_is_told_login_and_certificates() -> None:
+def test_mongo_is_told_login_and_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("ca.pem", "me.pem"):
+        Path(name).touch()
     given = chosen(mongo_user="u", mongo_password="p", mongo_tls=True, mongo_ca="ca.pem", mongo_cert="me.pem")
     assert mongo_access(given) == {
         "username": "u",

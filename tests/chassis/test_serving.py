@@ -102,7 +102,7 @@ async def test_settings_that_only_a_child_can_judge_end_all(tmp_path: Path) -> N
         said = await rest(process)
         assert await process.wait() == 2
     assert sum("TONGBAN_NOTIFY_OFFICERS is book.yaml; it must be a sound phone book" in line for line in said) == 1
-    assert "service notify cannot start with these settings" in said[-1]
+    assert "notify cannot start with these settings" in said[-1]
 
 
 @pytest.mark.parametrize(

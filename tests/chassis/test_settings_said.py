@@ -243,11 +243,6 @@ def test_a_folder_that_cannot_be_used(said: Any, tmp_path: Path) -> None:
 
 
 def test_an_address_where_nobody_can_listen(said: Any) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-        assert said(("serve",), TONGBAN_PORT=str(port)) == [
-            f"TONGBAN_PORT is {port}; it must be free, but another program listens there."
-        ]
     (line,) = said(TONGBAN_HOST="192.0.2.1")
     assert line == "TONGBAN_HOST is 192.0.2.1; it must be an address that this machine has."
 

@@ -20,6 +20,7 @@ from aiohttp import web
 
 from chassis.front import Front
 from chassis.service import Link, Service
+from chassis.settings import ChassisSettings
 from chassis.welcome import PLATFORM, entry, missing, welcome
 
 pytestmark = pytest.mark.anyio
@@ -101,7 +102,7 @@ def free_port() -> int:
 async def test_the_front_door_joins_what_its_processes_say_and_names_the_one_that_is_silent() -> None:
     port, closed = free_port(), free_port()
     async with process(COUNTER) as first, process(INTAKE) as second:
-        front = Front("127.0.0.1", port, {"counter": first, "intake": second, "review": closed}, 1000)
+        front = Front(ChassisSettings(port=port), {"counter": first, "intake": second, "review": closed})
         await front.start()
         try:
             async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:

@@ -190,6 +190,7 @@ class World:
             "TONGBAN_DIR": str(self.setup.directory),
             "TONGBAN_BUS": self.setup.bus,
             "TONGBAN_STORE": self.setup.store,
+            **({"TONGBAN_JOIN": "true"} if self.setup.mode not in ("one", "supervised") else {}),
             "TONGBAN_SANDBOX": "true",
             "TONGBAN_PORT": str(self.first_port),
             "TONGBAN_PORTALS": PORTAL,

@@ -87,6 +87,8 @@ async def standing(
     common = {"dir": tmp_path, "sandbox": True, "partitions": 2, "oidc_issuer": city.url, **settings}
     suites = [Suite(ChassisSettings(port=each, **common), given, builds) for each in ports]
     balancer, stop = Balancer(ports, port), asyncio.Event()
+    if replicas > 1:
+        await balancer.start()  # at once, before somebody else takes its port
     suites[0].clock.move(now)
     running = [asyncio.ensure_future(suite.run(stop)) for suite in suites]
     conforming = Conforming(url, builds)
@@ -105,8 +107,6 @@ async def standing(
             return True
 
         await until(up)
-        if replicas > 1:
-            await balancer.start()
         yield kind(suites[0], city, http, url)
         stop.set()
         await asyncio.gather(*running)

@@ -48,6 +48,7 @@ class Replicas:
             **kept,
             "PYTHONPATH": str(ROOT),
             "TONGBAN_DIR": str(self.directory),
+            "TONGBAN_JOIN": "true",
             "TONGBAN_SANDBOX": "true",
             "TONGBAN_PARTITIONS": "2",
             "TONGBAN_PORTALS": "demo",

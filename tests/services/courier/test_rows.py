@@ -53,7 +53,8 @@ ROWS: dict[str, tuple[Partner, Callable[[Any], Any], str, str, str, dict[str, An
     ),
 }
 """Partner, the whole around rows, where they stand, the fields of number and time, and a row."""
-GONE = object()
+GONE = ...
+"""No value at all: the field is not there."""
 
 
 def read(partner: Partner, content: Any) -> Read:
@@ -72,7 +73,7 @@ def read(partner: Partner, content: Any) -> Read:
         (None, "type"),
         (GONE, "missing"),
     ],
-    ids=str,
+    ids=repr,
 )
 def test_a_bad_row_is_named_and_the_rows_around_it_are_kept(door: str, value: Any, rule: str) -> None:
     partner, whole, at, number, time, row = ROWS[door]

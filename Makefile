@@ -29,7 +29,7 @@ kafka: .venv/.ready ## a local Apache Kafka on 127.0.0.1:9092 to try things with
 test: .venv/.ready-dev ## every test that needs only Python
 	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "$(FAST)"
 
-test-real: .venv/.ready-dev ## the tests on Apache Kafka and a MongoDB server (needs Java 17 and Maven), and on replicas
+test-real: .venv/.ready-dev ## the tests on Apache Kafka and a MongoDB server (needs Java 17, Maven and libfaketime), and on replicas
 	$(BIN)/python -m tests.real.backends install
 	$(BIN)/python -m pytest -q -m "real and not soak" --on=kafka,mongo
 	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "$(FAST)" --replicas=2 tests/capabilities

@@ -164,8 +164,9 @@ class Line:
         return await self.store.due(shards, self.clock.legal().timestamp(), PAGE)
 
     async def _leased(self, shards: Collection[int]) -> list[Ref]:
-        """Whoever's hand is ahead of ours has written leases that end later than they seem to."""
-        return await self.store.leased(shards, self.clock.steady() + self.pipeline.owners.ahead, PAGE)
+        """Those that have ended by the hand of whoever wrote them, and no others: a page must not be full of what is
+        only planned."""
+        return await self.store.leased(shards, self.clock.steady(), PAGE, self.pipeline.owners.shifts())
 
     async def _stamped(self, shards: Collection[int]) -> list[Ref]:
         owners = self.pipeline.owners

@@ -50,10 +50,9 @@ class Owners:
         shift = 0.0 if name == self.me else self._shifts.get(name, 0.0)
         return float(round(shift)) if abs(shift) > APART else 0.0
 
-    @property
-    def ahead(self) -> float:
-        """Seconds by which the most advanced hand is ahead of ours: so much later stand moments that have come."""
-        return -min([0.0, *(self.shift(name) for name in self._shifts)])
+    def shifts(self) -> dict[str, float]:
+        """The shifts of those whose hand stands apart from ours."""
+        return {name: shift for name in self._shifts if (shift := self.shift(name))}
 
     def silent(self) -> set[str]:
         """Owners that have not beaten for a while, but for those of whom nothing was left to say."""

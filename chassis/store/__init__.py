@@ -85,8 +85,11 @@ class Store(Protocol):
     async def next_due(self) -> float | None:
         """The earliest alarm of all."""
 
-    async def leased(self, shards: Collection[int], now: float, most: int) -> list[Ref]:
-        """Documents with an open errand whose lease ended at or before `now`."""
+    async def leased(
+        self, shards: Collection[int], now: float, most: int, shifts: Mapping[str, float] | None = None
+    ) -> list[Ref]:
+        """Documents with an open errand whose lease ended at or before `now`, earliest first within a hand; `shifts` is
+        what to add to the leases that these owners wrote."""
 
     async def find(self, kind: str, lookup: str, after: tuple[str, str] | None, most: int) -> list[Row]:
         """Documents with exactly this look-up, sorted by (order, id), beginning behind `after`."""

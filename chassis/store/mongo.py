@@ -245,8 +245,14 @@ class MongoStore:
         found = await self._docs({"due": {"$gt": 0}}, 1, [("due", ASCENDING)])
         return found[0]["due"] if found else None
 
-    async def leased(self, shards: Collection[int], now: float, most: int) -> list[Ref]:
-        return await self._refs({"lease": {"$lte": now}, "shard": {"$in": list(shards)}}, "lease", most)
+    async def leased(
+        self, shards: Collection[int], now: float, most: int, shifts: Mapping[str, float] | None = None
+    ) -> list[Ref]:
+        among: dict[str, Any] = {"lease": {"$lte": now}}
+        if shifts:
+            theirs = [{"owner": name, "lease": {"$lte": now - shift}} for name, shift in shifts.items()]
+            among = {"$or": [*theirs, {"owner": {"$nin": list(shifts)}, **among}]}
+        return await self._refs({**among, "shard": {"$in": list(shards)}}, "lease", most)
 
     async def find(self, kind: str, lookup: str, after: tuple[str, str] | None, most: int) -> list[Row]:
         query: dict[str, Any] = {"ix": f"{kind}{SEPARATOR}{lookup}"}

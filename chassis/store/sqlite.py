@@ -263,9 +263,20 @@ class SqliteStore:
         due: float | None = self._read("SELECT min(due) FROM doc WHERE due IS NOT NULL")[0][0]
         return due
 
-    async def leased(self, shards: Collection[int], now: float, most: int) -> list[Ref]:
-        sql = f"SELECT kind, id FROM doc WHERE lease <= ? AND shard IN ({_numbers(shards)}) ORDER BY lease LIMIT ?"  # noqa: S608
-        return self._read(sql, (now, most))
+    async def leased(
+        self, shards: Collection[int], now: float, most: int, shifts: Mapping[str, float] | None = None
+    ) -> list[Ref]:
+        """With `shifts`, what was written by the most advanced hand bounds the search of the index."""
+        last, mine, values = now, "", list[object]()
+        if shifts:
+            last = now - min(0.0, *shifts.values())
+            cases = " ".join("WHEN (SELECT key FROM owner WHERE id=?) THEN ?" for _ in shifts)
+            mine = f"AND lease + CASE owner {cases} ELSE 0 END <= ?"
+            values = [*(value for shift in shifts.items() for value in shift), now]
+        sql = (
+            f"SELECT kind, id FROM doc WHERE lease <= ? AND shard IN ({_numbers(shards)}) {mine} ORDER BY lease LIMIT ?"  # noqa: S608
+        )
+        return self._read(sql, (last, *values, most))
 
     async def find(self, kind: str, lookup: str, after: tuple[str, str] | None, most: int) -> list[Row]:
         order, id = after or ("", "")

@@ -40,7 +40,7 @@ def build(parts: Parts) -> Service:
         phones = phone_book(settings.officers)
     except PhoneBookError as error:
         raise settings.wrong("officers", f"a sound phone book ({error})") from None
-    balance = Balance(settings.providers, parts.clock.system, settings.mature_seconds, settings.rate)
+    balance = Balance(settings.providers, parts.clock.steady, settings.mature_seconds, settings.rate)
     boxes = mailboxes(
         book,
         providers=settings.providers,

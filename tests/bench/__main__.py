@@ -24,6 +24,7 @@ from tests.bench.hop import hop
 from tests.bench.http4 import http4
 from tests.bench.latency import latency, promptness
 from tests.bench.lifecycles import lifecycles
+from tests.bench.overload import overload
 from tests.bench.report import Figure, table, write
 from tests.real.backends import missing
 
@@ -52,6 +53,10 @@ async def run_beside(directory: Path, given: argparse.Namespace, _: dict[str, Fi
 
 async def run_http4(directory: Path, given: argparse.Namespace, _: dict[str, Figure]) -> list[Figure]:
     return await http4(directory, given.quick, given.profile)
+
+
+async def run_overload(directory: Path, given: argparse.Namespace, _: dict[str, Figure]) -> list[Figure]:
+    return await overload(directory, given.quick)
 
 
 async def run_flat(directory: Path, given: argparse.Namespace, _: dict[str, Figure]) -> list[Figure]:
@@ -85,6 +90,7 @@ BENCHES: dict[str, Bench] = {
     "cost": run_cost,
     "beside": run_beside,
     "lifecycles_http4_per_s": run_http4,
+    "overload": run_overload,
     "flat": run_flat,
     "event_to_sms_p99_ms": run_latency,
     "footprint": run_footprint,

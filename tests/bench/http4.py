@@ -59,12 +59,16 @@ class Client:
     def made(self) -> int:
         return len(self._bodies)
 
-    async def lifecycle(self, n: int) -> bool:
-        """The four calls; False when one was not answered as it should be."""
+    def body(self, n: int) -> dict[str, Any]:
+        """The submission of this number."""
         self.used = max(self.used, n + 1)
         while n >= len(self._bodies):
             self.make(500)
-        body = self._bodies[n]
+        return self._bodies[n]
+
+    async def lifecycle(self, n: int) -> bool:
+        """The four calls; False when one was not answered as it should be."""
+        body = self.body(n)
         headers = {"X-Api-Key": KEY, "Idempotency-Key": f"http-{self.run}-{n:07d}"}
         created = await self._call("create", "POST", "/intake/submissions", headers, json=body)
         if created is None:

@@ -38,6 +38,8 @@ AIMS = {
     "lifecycles_events_per_s.processes": Aim(250, 350),
     "lifecycles_http4_per_s": Aim(190, 250),
     "open_loop_not_started": Aim(0, 0, up=False),
+    "overload_200": Aim(2000, 2000, up=False),
+    "overload_post_500": Aim(2000, 2000, up=False),
     "flat_27k": Aim(0.97, 0.99),
     "flat_200k": Aim(0.95, 0.98),
     "flat_1m": Aim(0.95, 0.97),

@@ -67,7 +67,7 @@ async def test_moments_of_a_hand_that_stands_apart_are_read_by_its_beats(store: 
         await owners.look(["other", "nobody"])
     assert (owners.acked("other"), owners.acked("nobody")) == (7, 0)
     assert owners.shift("other") == -off
-    assert owners.ahead == max(0.0, off)
+    assert owners.shifts() == {"other": -off}
     assert owners.silent() == set()
 
 
@@ -76,7 +76,7 @@ async def test_small_differences_are_none(store: Store) -> None:
     owners = Owners(store, clock, "me")
     await store.beat("other", 0, clock.now - APART / 2)
     await owners.look()
-    assert (owners.shift("other"), owners.shift("me"), owners.ahead) == (0.0, 0.0, 0.0)
+    assert (owners.shift("other"), owners.shift("me"), owners.shifts()) == (0.0, 0.0, {})
 
 
 async def test_of_the_dead_only_what_we_have_seen_pass_has_passed(store: Store) -> None:

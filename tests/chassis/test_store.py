@@ -115,6 +115,11 @@ async def test_alarms_and_leases_are_found_by_shard_earliest_first(store: Store)
     assert [id for _, id in await store.due([1], 100.0, 50)] == ["d5", "d1"]
     assert len(await store.due(ALL, 100.0, 3)) == 3
     assert [id for _, id in await store.leased([0, 2], 4.0, 50)] == ["d0", "d2", "d4"]
+    apart = [row(f"{who}{at}", owner=who, lease=float(at)) for who in ("ahead", "behind") for at in (1, 92)]
+    await store.write(apart)
+    shifts = {"ahead": -90.0, "behind": 90.0}
+    ended = {id for _, id in await store.leased(ALL, 4.0, 50, shifts)}
+    assert ended == {*(f"d{i}" for i in range(5)), "ahead1", "ahead92"}
     assert await store.next_due() == 3.0
     await store.write([row("d7", 2, shard=3)])
     assert [id for _, id in await store.due(ALL, 4.0, 50)] == ["d6"]

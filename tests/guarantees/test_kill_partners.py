@@ -89,16 +89,17 @@ SHORT = replace(
 a thousand: what was begun and not yet sent when notify died is lost, one message in two or three kills."""
 
 
+SETTINGS = {
+    "TONGBAN_NOTIFY_PROVIDERS": "aliyun,tencent",
+    "TONGBAN_SETTLE": str(SETTLE),
+    "TONGBAN_DOUBTS": str(DOUBTS),
+    "TONGBAN_CAREFUL": str(CAREFUL),
+}
+
+
 async def survive(directory: Path, seed: int, count: int, seconds: float, limit: float, day: Day = DAY) -> None:
     print(f"TONGBAN_SEED={seed}")
-    providers = {"TONGBAN_NOTIFY_PROVIDERS": "aliyun,tencent"}
-    env = {
-        **providers,
-        "TONGBAN_SETTLE": str(SETTLE),
-        "TONGBAN_DOUBTS": str(DOUBTS),
-        "TONGBAN_CAREFUL": str(CAREFUL),
-    }
-    async with running(Setup(directory, seed=seed, env=env)) as world:
+    async with running(Setup(directory, seed=seed, env=SETTINGS)) as world:
         chaos = Chaos(world, seed, count, day)
         wrong = await chaos.run(seconds, limit)
         print(chaos.summary())

@@ -20,7 +20,7 @@ from typing_extensions import TypedDict
 
 from chassis import operators
 from chassis.answers import Answer, answer
-from chassis.auth import Officers, Portals
+from chassis.auth import Portals
 from chassis.backends import open_bus, open_store
 from chassis.bus import BusDown
 from chassis.clock import Clock
@@ -32,6 +32,7 @@ from chassis.holding import listening
 from chassis.http import Live, Ready, application, begun_at
 from chassis.language import English
 from chassis.line import Line
+from chassis.oidc import Officers
 from chassis.pressure import Pressure
 from chassis.sealing import Keyring, load_keyring
 from chassis.service import Parts, Service
@@ -121,7 +122,7 @@ class Suite:
             Line(s, open_store(settings, s.name, self.clock), self.bus, self.clock, settings, keyring.tag)
             for s in services
         ]
-        self.officers = Officers(settings.oidc_issuer, settings.oidc_audience, self.clock)
+        self.officers = Officers(settings, self.clock)
         self.pressure = Pressure({line.name: line.pipeline for line in self.lines}, settings.inbox)
         self.app = self._application()
         self.started = asyncio.Event()
@@ -208,7 +209,8 @@ class Suite:
         server = Server(config)
         self._listening = lambda: server.started
         serving = asyncio.ensure_future(server.serve([door]))
-        running = [serving, *(asyncio.ensure_future(line.run()) for line in self.lines)]
+        watching = asyncio.ensure_future(self.officers.watch())
+        running = [serving, watching, *(asyncio.ensure_future(line.run()) for line in self.lines)]
         ending = asyncio.ensure_future(stop.wait())
         gc.collect()
         gc.freeze()

@@ -45,7 +45,7 @@ DRIVERS = {
     "uvicorn": ("chassis/suite.py", "chassis/front.py"),
     "uvloop": ("chassis/serving.py",),
     "prometheus_client": ("chassis/metrics.py", "chassis/http.py", "chassis/merging.py"),
-    "jwt": ("chassis/auth.py",),
+    "jwt": ("chassis/oidc.py",),
     "chinese_calendar": ("chassis/workdays.py",),
     "cryptography": ("chassis/sealing.py",),
     "boto3": ("services/intake/files/bucket.py",),

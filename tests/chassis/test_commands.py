@@ -18,7 +18,9 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from chassis import cli
 from chassis.auth import Portals, Unauthorized
@@ -236,9 +238,13 @@ def test_doctor_says_who_answers_and_who_does_not(said: Said, monkeypatch: pytes
 
 def test_doctor_looks_at_the_issuers_keys_and_at_the_clock(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
     late = "Mon, 02 Feb 2026 02:00:00 GMT"
-    keys: dict[str, Any] = {"keys": [{}]}
+    public = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()
+    key = {**jwt.algorithms.RSAAlgorithm.to_jwk(public, as_dict=True), "kid": "k1"}
+    keys: dict[str, Any] = {
+        "keys": [key, {}, {**key, "kid": "k2", "use": "enc"}, {"kty": "oct", "k": "AA", "kid": "k3"}]
+    }
     with answering(200, keys, date=late) as url:
-        keys["jwks_uri"] = f"{url}/jwks"
+        keys |= {"issuer": url, "jwks_uri": f"{url}/jwks"}
         monkeypatch.setenv("TONGBAN_OIDC_ISSUER", url)
         monkeypatch.setenv("TONGBAN_COURIER_EMS_URL", url)
         _, looked, missing = rows(said)
@@ -246,8 +252,13 @@ def test_doctor_looks_at_the_issuers_keys_and_at_the_clock(said: Said, monkeypat
         assert looked["clock"][0] == "FAIL", "nobody could check what we sign"
         assert not any("TONGBAN_OIDC_ISSUER" in text for text in missing)
         keys["keys"] = []
-        assert rows(said)[1]["officers' issuer"][0] == "FAIL"
-    assert rows(said)[1]["officers' issuer"][0] == "FAIL"
+        state, found = rows(said)[1]["officers' issuer"]
+        assert (state, "no key that we can use" in found) == ("FAIL", True)
+        keys["issuer"] = "https://another.example"
+        found = f"the document of {url} names another issuer: https://another.example"
+        assert rows(said)[1]["officers' issuer"] == ("FAIL", found)
+    state, found = rows(said)[1]["officers' issuer"]
+    assert (state, "cannot be reached" in found) == ("FAIL", True)
 
 
 async def begun(folder: Path) -> None:

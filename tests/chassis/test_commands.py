@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,6 +29,7 @@ from chassis.bus.log import LogBus
 from chassis.clock import Clock
 from chassis.sealing import Keyring
 from chassis.store.sqlite import SqliteStore
+from chassis.suite import discover
 from tests.services.standing import free_url
 
 Said = Any
@@ -117,6 +119,29 @@ def test_the_manual_is_json_as_well(said: Said) -> None:
     text = said("env")[1]
     assert all(f"# {name}={row['default']}\n" in text for name, row in rows.items())
     assert said("topics", "--json")[0] == 0
+
+
+def test_rules_of_kafka_and_users_of_mongodb_are_printed(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TONGBAN_PORTALS", "demo,kiosk")
+    lines = said("topics", "--acl", "--principal", "User:CN={}")[1].splitlines()
+    assert "--allow-principal User:CN=portal.kiosk --operation Write --topic portal.kiosk" in lines
+    writing = Counter(line.partition("Write --topic ")[2] for line in lines if " Write " in line)
+    assert set(writing.values()) == {1}, "each topic has one writer"
+    assert {f"case.{name}" for name in discover()} < writing.keys()
+    assert {row["principal"] for row in json.loads(said("topics", "--acl", "--json")[1])} == {
+        *(f"User:{name}" for name in discover()),
+        "User:portal.demo",
+        "User:portal.kiosk",
+    }
+    assert said("topics", "--acl", "--apply") == (
+        2,
+        "",
+        "TONGBAN_BUS is ''; it must be kafka://… where rules are to be set.\n",
+    )
+    rows = {row["service"]: row for row in json.loads(said("stores", "--json")[1])}
+    assert rows.keys() == discover().keys()
+    assert 'user: "review", pwd: passwordPrompt()' in rows["review"]["command"]
+    assert 'roles: [{role: "readWrite", db: "tongban_review"}]' in rows["review"]["command"]
 
 
 def test_a_command_that_needs_no_setting_works_with_wrong_ones(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,7 +290,7 @@ async def begun(folder: Path) -> None:
     """A bus of four partitions, and a store of review."""
     bus, store = LogBus(folder / "bus.db", partitions=4, clock=Clock()), SqliteStore(folder / "review.db")
     await bus.open()
-    await bus.ensure({"case": 4})
+    await bus.ensure({"case.intake": 4})
     await bus.close()
     await store.open()
     await store.close()

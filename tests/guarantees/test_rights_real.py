@@ -6,6 +6,7 @@ What is allowed stands in tables here and is tried by everybody on everything; i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -91,14 +92,12 @@ async def read(kafka: Guarded, who: str) -> set[str]:
     for topic in sorted(TOPICS):
         consumer = AIOKafkaConsumer(**entering(kafka, who), auto_offset_reset="earliest")
         await consumer.start()
-        consumer.assign([TopicPartition(topic, 0)])
-        try:
-            async with asyncio.timeout(20):
-                found.add((await consumer.getone()).topic)
-        except TopicAuthorizationFailedError:
-            pass
-        finally:
-            await consumer.stop()
+        if topic in await consumer.topics():  # others are none to who may not see them
+            consumer.assign([TopicPartition(topic, 0)])
+            with contextlib.suppress(TopicAuthorizationFailedError):
+                async with asyncio.timeout(20):
+                    found.add((await consumer.getone()).topic)
+        await consumer.stop()
     return found
 
 
@@ -150,7 +149,7 @@ async def test_rules_are_set_once_and_what_allows_more_is_named(kafka: Guarded) 
         "--allow-principal User:careless --operation Read --topic case. --resource-pattern-type prefixed"
     ], "a name that is none of ours is nobody's concern"
     code, _, err = kafka.command("review", "topics", "--acl", "--apply")
-    assert (code, "no right to alter or describe the cluster" in err) == (1, True), err
+    assert (code, "no right to topic" in err) == (1, True), err
 
 
 def change(kafka: Guarded, *rule: str) -> None:

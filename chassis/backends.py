@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from chassis.bus import Bus
 from chassis.clock import Clock
+from chassis.rights import database
 from chassis.settings import ChassisSettings, SettingsError
 from chassis.store import Store
 
@@ -42,6 +43,5 @@ def open_store(settings: ChassisSettings, service: str, clock: Clock) -> Store:
     if settings.store.startswith("mongodb://"):
         from chassis.store.mongo import MongoStore, access
 
-        database = f"tongban_{service}"
-        return MongoStore(settings.store, database, driver=settings.mongo_driver, access=access(settings))
+        return MongoStore(settings.store, database(service), driver=settings.mongo_driver, access=access(settings))
     raise SettingsError("TONGBAN_STORE: expected nothing or mongodb://…")

@@ -12,6 +12,7 @@ import os
 import runpy
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, cast
@@ -110,7 +111,15 @@ def add_commands(sub: Any) -> None:
     serve.add_argument("--processes", action="store_true", help="one process a service, behind a front door")
     serve.add_argument("--port", type=port, help="port of this process (default: TONGBAN_PORT, which is 8080 if unset)")
     serve.add_argument("--join", action="store_true", help="work in a folder that another suite holds (TONGBAN_JOIN)")
-    command("topics", run_topics, "print every topic with partitions, publishers and subscribers")
+    known = command("topics", run_topics, "print every topic with partitions and subscribers, or who may do what there")
+    known.add_argument(
+        "--acl", action="store_true", help="print Kafka's access rules, as kafka-acls.sh --add takes them"
+    )
+    known.add_argument("--apply", action="store_true", help="with --acl: make what is missing, topics and rules")
+    known.add_argument(
+        "--principal", default="User:{}", help="with --acl: how Kafka names a service or portal (%(default)s)"
+    )
+    command("stores", run_stores, "print every service's database at MongoDB, and the command that makes its user")
     dead = command("deadletters", run_deadletters, "list, show, replay or drop dead letters; resume a halted topic")
     dead.add_argument("action", choices=["list", "show", "replay", "drop", "resume"])
     dead.add_argument("service")
@@ -157,6 +166,8 @@ def run_sandbox(name: str, *rest: str) -> int:
 
 
 def run_topics(args: argparse.Namespace, setup: Setup) -> int:
+    if args.acl:
+        return run_rights(args, setup)
     settings = setup.settings
     from chassis.line import topics
     from chassis.suite import describe_services
@@ -170,6 +181,37 @@ def run_topics(args: argparse.Namespace, setup: Setup) -> int:
         heard.setdefault(f"answers.{portal}", []).append(f"portal {portal}")
     rows = [{"topic": topic, "partitions": settings.partitions, "heard_by": heard[topic]} for topic in sorted(heard)]
     show(rows, args.json, lambda r: f"{r['topic']:<24}{r['partitions']:>4}  {', '.join(r['heard_by'])}")
+    return 0
+
+
+def run_rights(args: argparse.Namespace, setup: Setup) -> int:
+    settings = setup.settings
+    from chassis.auth import Portals
+    from chassis.bus import BusDown
+    from chassis.rights import rules
+    from chassis.suite import describe_services
+
+    applying = Portals(settings.portal_keys).applying
+    wanted = rules(describe_services(settings, setup.env), settings.portals, applying, args.principal)
+    if not args.apply:
+        rows = [{**asdict(rule), "rule": rule.words()} for rule in wanted]
+        show(rows, args.json, lambda r: r["rule"])
+        return 0
+    try:
+        from chassis.granting import granted
+
+        show(granted(settings, wanted), args.json, lambda r: f"{r['state']:<8}{r['rule']}")
+    except BusDown as error:
+        print(f"{settings.bus}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def run_stores(args: argparse.Namespace, setup: Setup) -> int:
+    from chassis.rights import users
+    from chassis.suite import describe_services
+
+    show(users(describe_services(setup.settings, setup.env)), args.json, lambda r: r["command"])
     return 0
 
 

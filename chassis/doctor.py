@@ -16,7 +16,8 @@ from typing import Any, Final
 from chassis.clock import Clock
 from chassis.lacking import lacking
 from chassis.line import topics
-from chassis.probing import Knock, keys_of, knock_all
+from chassis.oidc import published
+from chassis.probing import Knock, knock_all
 from chassis.service import Service
 from chassis.settings import ChassisSettings, Section, SettingsError, plain
 from chassis.sqlitefile import behind, examine, noted
@@ -148,10 +149,10 @@ class Doctor:
         return f"SQLite, {found}"
 
     async def _issuer(self) -> str:
-        found = await keys_of(self.settings.oidc_issuer)
-        if not found:
-            raise Wrong(f"{self.settings.oidc_issuer} publishes no key, so no token can be checked")
-        return f"{self.settings.oidc_issuer} publishes {found} keys"
+        found = await published(self.settings.oidc_issuer)
+        if not found.keys:
+            raise Wrong(f"{self.settings.oidc_issuer} publishes no key that we can use, so no token can be checked")
+        return f"{self.settings.oidc_issuer} publishes {len(found.keys)} keys"
 
     async def _calendar(self) -> str:
         loaded = calendar(self.settings)

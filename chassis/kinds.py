@@ -20,6 +20,7 @@ from pydantic_core import CoreSchema, core_schema
 NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
 """What Kafka takes in the name of a topic."""
 HOST: Final = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
+CLAIM: Final = re.compile(r"\S{1,200}")
 HASHED: Final = re.compile(r"[A-Za-z0-9._-]{1,100}=[0-9a-f]{64}(:[a-z]+(\+[a-z]+)*)?")
 
 
@@ -137,6 +138,9 @@ HostPort = Annotated[str, Kind(is_host_port, "host:port")]
 Listening = Annotated[str, Kind(is_listening, "an IP address of this machine, or localhost")]
 BusAddress = Annotated[str, Kind(is_bus, "kafka://host:port[,host:port], or empty for SQLite")]
 StoreAddress = Annotated[str, Kind(is_store, "mongodb://[user:password@]host[:port], or empty for SQLite")]
+ClaimName = Annotated[
+    str, Kind(lambda text: bool(CLAIM.fullmatch(text)), "the name of a claim, or names with dots between")
+]
 YamlFile = Annotated[Path, AfterValidator(_yaml)]
 File = Annotated[Path, AfterValidator(_file)]
 Folder = Annotated[Path, AfterValidator(_folder)]

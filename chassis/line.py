@@ -20,6 +20,8 @@ from chassis.pipeline import Pipeline, touch
 from chassis.service import Service
 from chassis.settings import ChassisSettings
 from chassis.store import Ref, Store, StoreDown
+from contracts.event import REGISTRY, case_topic
+from contracts.export import routes
 
 SWEEP = 0.2
 """Seconds between two looks for alarms and leases."""
@@ -270,5 +272,16 @@ def topics(service: Service, portals: Collection[str]) -> list[str]:
             elif publisher == f"{service.name}.notes":
                 found.add(publisher)
             else:
-                found.add("case")
+                found.add(case_topic(publisher))
+    return sorted(found)
+
+
+def spoken(service: Service, portals: Collection[str]) -> list[str]:
+    """The topics on which the service speaks: of cases, to itself, to portals, and of what it has set aside."""
+    found = {f"{service.name}.dead"}
+    for cls in REGISTRY.values():
+        if f"{service.name}.notes" == cls.PUBLISHER:
+            found.add(cls.PUBLISHER)
+        elif service.name == cls.PUBLISHER:
+            found.update(topic.format(portal=name) for topic, _ in routes(cls) for name in portals)
     return sorted(found)

@@ -48,18 +48,6 @@ async def knock_all(doors: Mapping[str, str], clock: Clock) -> dict[str, Knock]:
     return dict(zip(doors, found, strict=True))
 
 
-async def keys_of(issuer: str) -> int:
-    """How many keys an OIDC issuer publishes. Raises ConnectionError with a sentence."""
-    try:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=LIMIT), raise_for_status=True) as session:
-            async with session.get(f"{issuer}/.well-known/openid-configuration") as answer:
-                jwks = (await answer.json())["jwks_uri"]
-            async with session.get(jwks) as answer:
-                return len((await answer.json())["keys"])
-    except (aiohttp.ClientError, TimeoutError, LookupError, TypeError, ValueError) as error:
-        raise ConnectionError(f"{issuer} does not answer as an OIDC issuer ({type(error).__name__})") from None
-
-
 async def _http(session: aiohttp.ClientSession, address: str, clock: Clock) -> Knock:
     """Any answer will do: that a path wants another method or a signature is as it should be."""
     async with session.head(address, allow_redirects=False) as answer:

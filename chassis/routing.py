@@ -85,7 +85,7 @@ class Router:
         """Decodes, and checks that the event came the way its publisher speaks and under its name: no portal can say a
         case event, and no service that of another."""
         envelope = decode(record.headers, record.value)
-        if (record.topic, record.key) not in envelope.event.routes() and not record.topic.endswith(".notes"):
+        if not envelope.event.belongs(record.topic, record.key) and not record.topic.endswith(".notes"):
             text = "事件与所在主题或消息键不符"
             raise Undecodable((Problem(rule="route_mismatch", field="key", message=text),))
         if not believed(envelope.event, envelope.source):

@@ -217,6 +217,21 @@ class ChassisSettings(Section):
         "", description="Issuer of officers' bearer tokens (OIDC); its JWKS is read from there."
     )
     oidc_audience: str = Field("tongban", description="Audience that officers' tokens must name.")
+    oidc_trust: float = Field(
+        600.0,
+        ge=1,
+        le=86_400,
+        description="Seconds for which the issuer's keys count after it was last seen to publish them: so long at most "
+        "is a withdrawn one accepted. It is asked ten times in that time.",
+    )
+    oidc_subject_claim: kinds.ClaimName = Field("sub", description="Claim that holds an officer's staff id.")
+    oidc_roles_claim: kinds.ClaimName = Field(
+        "roles", description="Claim that holds an officer's roles, a list or a text; Keycloak's is realm_access.roles."
+    )
+    oidc_department_claim: kinds.ClaimName = Field(
+        "department", description="Claim that holds an officer's department."
+    )
+    oidc_area_claim: kinds.ClaimName = Field("area", description="Claim that holds an officer's area code.")
     keys: kinds.DataKeys = Field(
         "",
         repr=False,

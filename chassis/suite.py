@@ -20,9 +20,9 @@ from typing_extensions import TypedDict
 
 from chassis import operators
 from chassis.answers import Answer, answer
-from chassis.auth import Officers, Portals
+from chassis.auth import Portals
 from chassis.backends import open_bus, open_store
-from chassis.bus import BusDown
+from chassis.bus import BusDown, NoRight
 from chassis.clock import Clock
 from chassis.decision import Reject
 from chassis.described import refusals
@@ -31,7 +31,8 @@ from chassis.english import ENGLISH
 from chassis.holding import BACKLOG, doors, listening
 from chassis.http import Live, Ready, application, begun_at
 from chassis.language import English
-from chassis.line import Line
+from chassis.line import Line, spoken
+from chassis.oidc import Officers
 from chassis.pressure import Pressure
 from chassis.sealing import Keyring, load_keyring
 from chassis.service import Parts, Service
@@ -41,7 +42,7 @@ from chassis.store import StoreDown
 from chassis.welcome import entry, welcome
 from chassis.workdays import Calendar, CalendarError
 from contracts import english as contracts_english
-from contracts.event import SHANGHAI
+from contracts.event import SHANGHAI, SHARED
 
 Build = Callable[[Parts], Service]
 
@@ -121,7 +122,7 @@ class Suite:
             Line(s, open_store(settings, s.name, self.clock), self.bus, self.clock, settings, keyring.tag)
             for s in services
         ]
-        self.officers = Officers(settings.oidc_issuer, settings.oidc_audience, self.clock)
+        self.officers = Officers(settings, self.clock)
         self.pressure = Pressure({line.name: line.pipeline for line in self.lines}, settings.inbox, self.clock)
         self.app = self._application()
         self.started = asyncio.Event()
@@ -208,7 +209,8 @@ class Suite:
         server = Server(config)
         self._listening = lambda: server.started
         serving = asyncio.ensure_future(server.serve(doors(door)))
-        running = [serving, *(asyncio.ensure_future(line.run()) for line in self.lines)]
+        watching = asyncio.ensure_future(self.officers.watch())
+        running = [serving, watching, *(asyncio.ensure_future(line.run()) for line in self.lines)]
         ending = asyncio.ensure_future(stop.wait())
         gc.collect()
         gc.freeze()
@@ -235,6 +237,8 @@ class Suite:
         """Raises Unopened naming what does not answer, and its variable."""
         try:
             await self._open_bus()
+        except NoRight as error:
+            raise Unopened(f"TONGBAN_BUS is {self.settings.bus}, and it does not let us: {error}.") from None
         except BusDown as error:
             where = f"TONGBAN_BUS is {self.settings.bus}" if self.settings.bus else self.bus.name
             raise Unopened(f"{where}, but it cannot be reached: {error}.") from None
@@ -247,14 +251,15 @@ class Suite:
 
     async def _open_bus(self) -> None:
         await self.bus.open()
-        names = {topic for line in self.lines for topic in line.topics} | {"case"}
-        names |= {f"{kind}.{portal}" for portal in self.settings.portals for kind in ("portal", "answers")}
-        names |= {f"answers.{portal}" for portal in self.app.state.portals.applying}
-        names |= {f"{line.name}.dead" for line in self.lines}
+        portals = {*self.settings.portals, *self.app.state.portals.applying}
+        names = {topic for line in self.lines for topic in (*line.topics, *spoken(line.service, portals))}
         try:
             await self.bus.ensure(dict.fromkeys(sorted(names), self.settings.partitions))
         except ValueError as error:
             raise self.settings.wrong("partitions", f"what the bus already has ({error})") from None
+        if SHARED in await self.bus.topics():
+            for line in self.lines:
+                line.topics.append(SHARED)
 
     async def _drain(self) -> None:
         async with asyncio.timeout(20):

@@ -1,4 +1,4 @@
-"""What courier (寄递) says of a case's parcels on topic `case`.
+"""What courier (寄递) says of a case's parcels on topic `case.courier`.
 
 Published by courier alone; this module must never import another publisher's module.
 """

@@ -1,4 +1,4 @@
-"""What evaluation (好差评, 电子监察) says of a case on topic `case`; it alone says `warned` and `overdue`.
+"""What evaluation (好差评, 电子监察) says of a case on topic `case.evaluation`; it alone says `warned` and `overdue`.
 
 Published by evaluation alone; this module must never import another publisher's module.
 """

@@ -170,8 +170,12 @@ class Event(Shape):
         raise TypeError(f"{type(self).__name__} has no subject")
 
     def routes(self) -> tuple[tuple[str, str], ...]:
-        """(topic, key) pairs. A case event goes to topic `case` under its case id."""
-        return (("case", self.subject()),)
+        """(topic, key) pairs. What a service says of a case goes to that service's own topic, under the case id."""
+        return ((case_topic(self.PUBLISHER), self.subject()),)
+
+    def belongs(self, topic: str, key: str) -> bool:
+        """Whether the event travels on this topic under this key, or did before each service had a topic."""
+        return (case_topic(self.PUBLISHER) if topic == SHARED else topic, key) in self.routes()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -186,13 +190,22 @@ REGISTRY: dict[str, type[Event]] = {}
 """Every event version by its CloudEvents type; filled by importing the publishers' modules."""
 
 
+SHARED = "case"
+"""The topic on which all services spoke before each had one of its own: read where it still stands, never written."""
+
+
+def case_topic(publisher: str) -> str:
+    """Where a service speaks of cases: `case.<service>`, so that the broker can let nobody else write there."""
+    return f"case.{publisher}"
+
+
 KEEP_DAYS = {"case": 30, "portal": 7, "answers": 30, "notes": 30, "dead": 365}
 """Days that records of each kind of topic are kept. Portals' topics hold plain personal data, hence the week; services
-keep what they need of `case` in their own documents; a document that trims the ids it has seen keeps them longer."""
+keep what they need of cases in their own documents; a document that trims the ids it has seen keeps them longer."""
 
 
 def kept_days(topic: str) -> int:
-    """How long records of this topic are kept: `case`, `portal.<name>`, `answers.<name>`, `<service>.notes`,
+    """How long records of this topic are kept: `case.<service>`, `portal.<name>`, `answers.<name>`, `<service>.notes`,
     `<service>.dead`."""
     first, _, last = topic.partition(".")
     return KEEP_DAYS.get(first) or KEEP_DAYS.get(last) or KEEP_DAYS["case"]

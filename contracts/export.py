@@ -15,7 +15,7 @@ from typing import Any, Final
 from pydantic.json_schema import GenerateJsonSchema
 
 from contracts import wire, words
-from contracts.event import REGISTRY, About, Event, codec, kept_days, type_name
+from contracts.event import REGISTRY, About, Event, case_topic, codec, kept_days, type_name
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 PARTITIONS: Final = 8
@@ -71,14 +71,15 @@ def publishers() -> list[str]:
 
 
 ADDRESSES: Final = {
-    "case": "case",
+    "case": "case.{service}",
     "portal": "portal.{portal}",
     "answers": "answers.{portal}",
     "dead": "{service}.dead",
 }
 
 MEANINGS: Final = {
-    "case": "办件事件: every event of the services, in order per case. Record key: the case id.",
+    "case": "办件事件: what one service says of cases, in order per case; nobody else may write there. Record key: the "
+    "case id.",
     "portal": "门户提交: what one portal says; nobody else may write there, and only intake reads it. It holds plain "
     "personal data, so retention is short. Record key: the submission id.",
     "answers": "答复门户: receipts, refusals and every change of public state, without personal data. The broker "
@@ -223,7 +224,7 @@ def topics(
 ) -> dict[str, Json]:
     """Every topic of an installation: partitions, record key, configuration. `services` beside the publishers are
     those that only listen, and have dead letters too; `noting` are those whose documents send each other notes."""
-    keys = {"case": KEYS["{case}"]}
+    keys = {case_topic(publisher): KEYS["{case}"] for publisher in publishers()}
     for portal in portals:
         keys |= dict.fromkeys((f"portal.{portal}", f"answers.{portal}"), KEYS["{submission}"])
     keys |= {f"{service}.dead": "key of the message" for service in {*publishers(), *services}}
@@ -232,8 +233,14 @@ def topics(
 
 
 def configuration(topic: str) -> Json:
-    """What a topic's own settings at the broker are."""
-    return {"cleanup.policy": "delete", "retention.ms": kept_days(topic) * DAY, "compression.type": codec(topic)}
+    """What a topic's own settings at the broker are. The broker's own time of each record is what readers of several
+    topics put them in order by."""
+    return {
+        "cleanup.policy": "delete",
+        "retention.ms": kept_days(topic) * DAY,
+        "compression.type": codec(topic),
+        "message.timestamp.type": "LogAppendTime",
+    }
 
 
 def topics_yaml(found: Mapping[str, Json]) -> str:

@@ -1,4 +1,4 @@
-"""What intake (收件, 受理) says of a case on topic `case`, and what it answers a portal on `answers.<name>`.
+"""What intake (收件, 受理) says of a case on topic `case.intake`, and what it answers a portal on `answers.<name>`.
 
 Published by intake alone; this module must never import another publisher's module.
 """
@@ -49,8 +49,8 @@ class Received(Intake):
 
     def routes(self) -> tuple[tuple[str, str], ...]:
         if self.about.portal == HALL:
-            return (("case", self.case),)
-        return (("case", self.case), (f"answers.{self.about.portal}", self.about.submission))
+            return super().routes()
+        return (*super().routes(), (f"answers.{self.about.portal}", self.about.submission))
 
 
 class Bounced(Event):

@@ -1,4 +1,4 @@
-"""What notify (短信) says of its messages on topic `case`.
+"""What notify (短信) says of its messages on topic `case.notify`.
 
 Published by notify alone; this module must never import another publisher's module.
 """

@@ -1,4 +1,4 @@
-"""What review (审批) says of a case on topic `case`: its steps, its decision, the certificate issued.
+"""What review (审批) says of a case on topic `case.review`: its steps, its decision, the certificate issued.
 
 Published by review alone; this module must never import another publisher's module.
 """

@@ -1,6 +1,7 @@
 """A pretend identity provider for officers: OIDC discovery, keys, and tokens by client credentials.
 
-Its signing key is made at start and dies with it; this module must never import the chassis's checking of tokens.
+Its signing keys are made at start and on demand, and die with it; this module must never import the chassis's checking
+of tokens.
 """
 
 from __future__ import annotations
@@ -38,31 +39,61 @@ class Issuer(Partner):
         self.audience = audience
         self.officers = {officer.id: officer for officer in officers}
         self._secret = secret
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        self._kid = uuid.uuid4().hex
+        self.keys: dict[str, rsa.RSAPrivateKey] = {}
+        self.rotate()
 
     def paths(self, paths: Paths) -> None:
         paths.add("GET", "/.well-known/openid-configuration", self.discovery)
         paths.add("GET", "/jwks.json", self.jwks)
         paths.add("POST", "/token", self.grant)
+        paths.add("POST", "/identity/keys", self.renew)
+        paths.add("DELETE", "/identity/keys/*", self.end)
+
+    def rotate(self) -> str:
+        """A new signing key, whose id is given; those before stay published."""
+        kid = uuid.uuid4().hex
+        self.keys[kid] = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        return kid
+
+    def withdraw(self, kid: str) -> None:
+        """Publishes this key no more. Raises KeyError for an unknown one, ValueError for the last."""
+        if len(self.keys) == 1:
+            raise ValueError("the last key stays: make another first")
+        del self.keys[kid]
 
     async def discovery(self, request: web.BaseRequest, _rest: str) -> web.StreamResponse:
+        address = self.url.rstrip("/")
         about = {
             "issuer": self.url,
-            "jwks_uri": f"{self.url}/jwks.json",
-            "token_endpoint": f"{self.url}/token",
+            "jwks_uri": f"{address}/jwks.json",
+            "token_endpoint": f"{address}/token",
             "grant_types_supported": ["client_credentials"],
             "response_types_supported": ["token"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["RS256"],
             "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
         }
-        return await self.deal(request, "discovery", lambda _: reply(about), unavailable)
+
+        def act(lying: bool) -> web.Response:
+            return reply({**about, "issuer": "https://somebody.else.example"} if lying else about)
+
+        return await self.deal(request, "discovery", act, unavailable)
 
     async def jwks(self, request: web.BaseRequest, _rest: str) -> web.StreamResponse:
-        key: dict[str, Any] = jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
-        keys = {"keys": [key | {"kid": self._kid, "use": "sig", "alg": "RS256"}]}
+        about = {"use": "sig", "alg": "RS256"}
+        publish = jwt.algorithms.RSAAlgorithm.to_jwk
+        listed = {kid: publish(key.public_key(), as_dict=True) for kid, key in self.keys.items()}
+        keys = {"keys": [key | about | {"kid": kid} for kid, key in listed.items()]}
         return await self.deal(request, "jwks", lambda _: reply(keys), unavailable)
+
+    async def renew(self, request: web.BaseRequest, _rest: str) -> web.StreamResponse:
+        return reply({"kid": self.rotate()}, 201)
+
+    async def end(self, request: web.BaseRequest, kid: str) -> web.StreamResponse:
+        if kid not in self.keys:
+            return reply({"error": "no such key"}, 404)
+        self.withdraw(kid)
+        return reply({"kid": kid})
 
     async def grant(self, request: web.BaseRequest, _rest: str) -> web.StreamResponse:
         """RFC 6749 section 4.4: `client_id` is the officer's staff id."""
@@ -83,11 +114,12 @@ class Issuer(Partner):
 
         return await self.deal(request, "token", act, lambda: reply({"error": "access_denied"}, 403))
 
-    def token(self, officer: Officer, lifetime: float = LIFETIME, audience: str | None = None) -> str:
-        """A signed token. `lifetime` in seconds of system time; a negative one gives a token that has expired."""
+    def token(self, officer: Officer, lifetime: float = LIFETIME, audience: str | None = None, **claims: Any) -> str:
+        """A signed token. `lifetime` in seconds of system time; a negative one gives a token that has expired. `claims`
+        stand beside the usual ones, or in their stead; None takes one away."""
         now = time.time()
         self.ledger.effects["tokens"].add(officer.id)
-        claims = {
+        usual = {
             "iss": self.url,
             "aud": audience or self.audience,
             "sub": officer.id,
@@ -98,10 +130,11 @@ class Issuer(Partner):
             "exp": int(now + lifetime),
             "jti": uuid.uuid4().hex,
         }
-        return self._signed(claims)
+        return self._signed({name: value for name, value in {**usual, **claims}.items() if value is not None})
 
     def _signed(self, claims: dict[str, Any]) -> str:
-        return jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": self._kid})
+        kid, key = next(reversed(self.keys.items()))
+        return jwt.encode(claims, key, algorithm="RS256", headers={"kid": kid})
 
 
 def basic(header: str) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 """Judges how the stories ended: from the public answers and from what the partners counted, and prints what it found.
 
-The suite's own word is not evidence; this module must never look into a service, a store or topic `case`.
+The suite's own word is not evidence; this module must never look into a service, a store or a topic.
 """
 
 from __future__ import annotations

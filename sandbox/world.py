@@ -23,7 +23,8 @@ import aiohttp
 from chassis.bus import Bus, Partition, Record, Subscription
 from chassis.bus.log import LogBus
 from chassis.clock import Clock
-from contracts.event import SHANGHAI
+from contracts.event import SHANGHAI, case_topic
+from contracts.export import publishers
 from contracts.wire import Envelope, Undecodable, decode
 from sandbox.balancer import Balancer
 from sandbox.city import City, Options
@@ -51,7 +52,7 @@ class WorldError(Exception):
 
 class World:
     """`start` brings everything up, `stop` ends it in order. `answers` are what the portal has been told, by
-    submission; `events` the records of topic `case`, by case: to wait for, never to judge by."""
+    submission; `events` what services said, by case: to wait for, never to judge by."""
 
     def __init__(
         self,
@@ -223,7 +224,7 @@ class World:
         async def nothing(partitions: object) -> None:
             return None
 
-        topics = [f"answers.{PORTAL}", "case"]
+        topics = [f"answers.{PORTAL}", *map(case_topic, publishers())]
         self._heard = await self.bus.subscribe(f"portal-{PORTAL}", topics, nothing, nothing)
         while True:
             for record in await self._heard.fetch(1000, 0.1):
@@ -232,7 +233,7 @@ class World:
                     envelope = decode(record.headers, record.value)
                 except Undecodable:
                     continue  # somebody else's bad bytes
-                into = self.events if record.topic == "case" else self.answers
+                into = self.events if record.topic.startswith("case.") else self.answers
                 if all(known.id != envelope.id for known in into[record.key]):
                     into[record.key].append(envelope)
 
@@ -273,7 +274,7 @@ class World:
         return [e.event for e in self.answers[submission] if kind == e.event.TYPE]
 
     def said(self, case: str, kind: str) -> list[Any]:
-        """What was said of one case on topic `case`, by event type."""
+        """What services said of one case, by event type."""
         return [e.event for e in self.events[case] if kind == e.event.TYPE]
 
     async def progress(self, number: str, phone: str) -> dict[str, Any]:

@@ -43,6 +43,11 @@ class BusDown(Exception):
     """The bus cannot be reached or did not acknowledge in time; nothing is known of what was being published."""
 
 
+class NoRight(BusDown):
+    """The bus is there, and does not let us: the text names the right that is missing. Until it is given, what we do
+    meets the same again."""
+
+
 class Refused(Exception):
     """The bus will never take some records, however often they are said: `rules` names the rule for each by its index.
     All others of the same call are acknowledged."""
@@ -93,6 +98,9 @@ class Bus(Protocol):
 
     async def ensure(self, topics: Mapping[str, int]) -> None:
         """Create what is missing with that many partitions. Raises ValueError when one exists with another count."""
+
+    async def topics(self) -> dict[str, int]:
+        """What there is, as far as we may see it, with the number of partitions. Raises BusDown."""
 
     async def check(self) -> None:
         """Looks whether what it stands on is still what was opened, sound and with room left; publishing and fetching

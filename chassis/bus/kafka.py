@@ -6,7 +6,6 @@ With `chassis.bus.kafka_member` the only module that imports aiokafka; it must n
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -24,12 +23,25 @@ from aiokafka.errors import (
     PolicyViolationError,
     RecordListTooLargeError,
     TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
     UnsupportedForMessageFormatError,
+    for_code,
     kafka_errors,
 )
 
-from chassis.bus import INVALID, RECORD_LIMIT, TOO_LARGE, UNWRITABLE, BusDown, Moved, Record, Refused, partition_of
-from chassis.bus.kafka_member import KafkaSubscription, Listener, quietly
+from chassis.bus import (
+    INVALID,
+    RECORD_LIMIT,
+    TOO_LARGE,
+    UNWRITABLE,
+    BusDown,
+    Moved,
+    NoRight,
+    Record,
+    Refused,
+    partition_of,
+)
+from chassis.bus.kafka_member import KafkaSubscription, Listener, down, quietly
 from chassis.clock import Clock
 from contracts.event import codec, kept_days
 
@@ -71,6 +83,14 @@ LASTING: dict[type[BaseException], str] = {
 def lasting(error: BaseException) -> str:
     """The rule by which the broker will never take the record that met this error; empty where it may yet."""
     return next((rule for kind, rule in LASTING.items() if isinstance(error, kind)), "")
+
+
+def unwritten(record: Record, error: BaseException) -> BusDown:
+    """Why the broker did not acknowledge this record."""
+    if isinstance(error, TopicAuthorizationFailedError):
+        error = TopicAuthorizationFailedError(record.topic)  # the broker answers for a batch, and names nothing
+        return down(error, "write")
+    return BusDown(f"not acknowledged: {down(error)}")
 
 
 class KafkaBus:
@@ -117,7 +137,7 @@ class KafkaBus:
                     await producer.start()
                 except (KafkaError, OSError) as error:
                     await quietly(producer.stop())
-                    raise BusDown(f"{type(error).__name__}") from None
+                    raise down(error) from None
                 self._producer = producer
             return self._producer
 
@@ -132,10 +152,11 @@ class KafkaBus:
                 if error is None:
                     continue
                 if not (rule := lasting(error)):
-                    raise BusDown(f"not acknowledged: {type(error).__name__}")
+                    raise unwritten(records[index], error)
                 refused[index] = rule
         elif failed:
-            raise BusDown(f"not acknowledged: {type(failed[min(failed)]).__name__}")
+            first = min(failed)
+            raise unwritten(records[first], failed[first])
         if refused:
             raise Refused(refused)
 
@@ -164,7 +185,7 @@ class KafkaBus:
                 answers = await asyncio.gather(*acks.values(), return_exceptions=True)
         except (KafkaError, TimeoutError, OSError) as error:
             await self._drop(producer)
-            raise BusDown(f"not acknowledged: {type(error).__name__}") from None
+            raise unwritten(records[index], error) from None
         failed = {index: each for index, each in zip(acks, answers, strict=True) if isinstance(each, BaseException)}
         if failed:
             await self._drop(producer)
@@ -193,15 +214,30 @@ class KafkaBus:
             retry_backoff_ms=50,
         )
         try:
+            await self._readable(topics)
             await consumer.start()
+        except BusDown:
+            await quietly(consumer.stop())
+            raise
         except (KafkaError, OSError) as error:
             await quietly(consumer.stop())
-            raise BusDown(f"{type(error).__name__}") from None
+            raise down(error) from None
         subscription = KafkaSubscription(consumer, self.clock)
         self._subscriptions = [*(s for s in self._subscriptions if not s.closed), subscription]
         # Joining happens in the background, after the caller holds the subscription that the callbacks speak of.
         consumer.subscribe(topics, listener=Listener(subscription, on_assigned, on_revoked))
         return subscription
+
+    async def _readable(self, topics: Sequence[str]) -> None:
+        """Raises NoRight: a topic that we may not read is none to a consumer, which would never say a word of it."""
+        admin = AIOKafkaAdminClient(**self._access)
+        try:
+            await admin.start()
+            for found in await admin.describe_topics(list(topics)):
+                if for_code(found["error_code"]) is TopicAuthorizationFailedError:
+                    raise down(TopicAuthorizationFailedError(found["topic"]))
+        finally:
+            await quietly(admin.close())
 
     async def ensure(self, topics: Mapping[str, int]) -> None:
         admin = AIOKafkaAdminClient(**self._access)
@@ -210,8 +246,7 @@ class KafkaBus:
             known = set(await admin.list_topics())
             missing = [self._topic(name, count) for name, count in topics.items() if name not in known]
             if missing:
-                with contextlib.suppress(TopicAlreadyExistsError):
-                    await admin.create_topics(missing)
+                await self._create(admin, missing)
                 await self._appear(admin, [topic.name for topic in missing])
             present = [name for name in topics if name in known]
             for found in await admin.describe_topics(present) if present else ():
@@ -219,9 +254,19 @@ class KafkaBus:
                 if count != topics[name]:
                     raise ValueError(f"topic {name} has {count} partitions, {topics[name]} expected")
         except (KafkaError, OSError) as error:
-            raise BusDown(f"{type(error).__name__}") from None
+            raise down(error) from None
         finally:
             await quietly(admin.close())
+
+    @staticmethod
+    async def _create(admin: AIOKafkaAdminClient, missing: Sequence[NewTopic]) -> None:
+        """Raises BusDown. A topic that we have no right to looks as if it were missing."""
+        for name, code, *_ in (await admin.create_topics(list(missing))).topic_errors:
+            error = for_code(code)
+            if error is TopicAuthorizationFailedError:
+                raise NoRight(f"no right to topic {name}, or it is missing and we may not create it")
+            if code and error is not TopicAlreadyExistsError:
+                raise BusDown(f"topic {name} cannot be created: {error.__name__}")
 
     async def _appear(self, admin: AIOKafkaAdminClient, names: Sequence[str]) -> None:
         """Waits until the new topics have leaders: whoever subscribes before gets none of their partitions, and hears
@@ -236,13 +281,12 @@ class KafkaBus:
         """Nothing of it lies here: `lag`, asked as often, goes to the brokers."""
 
     async def topics(self) -> dict[str, int]:
-        """What there is, with the number of partitions. Raises BusDown."""
         admin = AIOKafkaAdminClient(**self._access, request_timeout_ms=5000)
         try:
             await admin.start()
             return {found["topic"]: len(found["partitions"]) for found in await admin.describe_topics()}
         except (KafkaError, OSError) as error:
-            raise BusDown(f"{type(error).__name__}") from None
+            raise down(error) from None
         finally:
             await quietly(admin.close())
 
@@ -252,6 +296,7 @@ class KafkaBus:
             "retention.ms": str(kept_days(name) * DAY_MS),
             "min.insync.replicas": str(least),
             "compression.type": codec(name),
+            "message.timestamp.type": "LogAppendTime",
         }
         return NewTopic(name, count, self.replication, topic_configs=configs)
 

@@ -6,19 +6,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import heapq
 import logging
-from collections.abc import Mapping
-from typing import Any
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    IllegalStateError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+)
 from aiokafka.structs import ConsumerRecord
 
-from chassis.bus import BusDown, Moved, Partition, Record
+from chassis.bus import BusDown, Moved, NoRight, Partition, Record
 from chassis.clock import Clock
 
 log = logging.getLogger("tongban")
 
+Message: TypeAlias = "ConsumerRecord[bytes, bytes]"
+PATIENCE = 0.5
+"""Seconds that a partition which has more, and does not come, holds the others up."""
 COMMIT_WITHIN = 5.0
 """Seconds; while the broker is down aiokafka waits for it instead of failing."""
 
@@ -31,6 +42,7 @@ class KafkaSubscription:
         self._consumer, self._clock = consumer, clock
         self._done: dict[Partition, int] = {}
         self._given: dict[Partition, int] = {}
+        self._here: dict[TopicPartition, deque[Message]] = {}
         self._paused: frozenset[str] = frozenset()
         self._unreadable = False
         self.held: frozenset[Partition] = frozenset()
@@ -43,16 +55,61 @@ class KafkaSubscription:
     async def fetch(self, most: int, wait: float) -> list[Record]:
         """A subscription that meets an error of the broker is left: whoever goes on reading joins anew."""
         try:
-            if self._unreadable:
+            if self._unreadable and not any(self._here.values()):
                 return await self._slowly()
-            found = await self._consumer.getmany(timeout_ms=int(wait * 1000), max_records=most)
+            if not self._unreadable:
+                await self._fill(wait)
         except UnicodeDecodeError:
             self._unreadable = True
             return []
         except (KafkaError, OSError) as error:
             await self.close()
-            raise BusDown(f"{type(error).__name__}") from None
-        return self._read(found)
+            raise down(error) from None
+        return [self._given_out(message) for message in self._oldest(most)]
+
+    async def _fill(self, wait: float) -> None:
+        """Asks for more of each partition of which nothing is left here, until all that have more have come: what one
+        service says of a case must not be read before what it follows from, which another said elsewhere. A partition
+        that does not come is not waited for."""
+        until = self._clock.steady() + PATIENCE
+        waiting = 0 if any(self._here.values()) else int(wait * 1000)
+        while True:
+            dry = [tp for tp in self._consumer.assignment() if not self._here.get(tp)]
+            if not dry and self._here:
+                return
+            for tp, messages in (await self._consumer.getmany(*dry, timeout_ms=waiting)).items():
+                self._here.setdefault(tp, deque()).extend(messages)
+            if not any(self._here.values()) or not await self._awaited() or self._clock.steady() > until:
+                return
+            waiting = 20
+
+    async def _awaited(self) -> bool:
+        """Whether a partition of which nothing is here has something at the broker, as far as that has told."""
+        with contextlib.suppress(IllegalStateError):  # moved to another member a moment ago
+            for tp in self._consumer.assignment() - self._consumer.paused():
+                if not self._here.get(tp):
+                    end = self._consumer.highwater(tp)
+                    if end is None or await self._consumer.position(tp) < end:
+                        return True
+        return False
+
+    def _oldest(self, most: int) -> Iterator[Message]:
+        """Takes out what is here in the order in which the broker wrote it down. Within a partition its own order
+        counts, and with the last of a partition that has more at the broker it ends."""
+        heads = [(messages[0].timestamp, tp) for tp, messages in self._here.items() if messages]
+        heapq.heapify(heads)
+        for _ in range(most):
+            if not heads:
+                return
+            at, tp = heads[0]
+            message = self._here[tp].popleft()
+            yield message
+            if self._here[tp]:
+                heapq.heapreplace(heads, (max(at, self._here[tp][0].timestamp), tp))
+            elif tp in self._consumer.assignment() and (self._consumer.highwater(tp) or 0) > message.offset + 1:
+                return
+            else:
+                heapq.heappop(heads)
 
     async def _slowly(self) -> list[Record]:
         """Record by record up to the one whose headers' names are no text, which aiokafka cannot give out: it becomes a
@@ -60,7 +117,8 @@ class KafkaSubscription:
         found: list[Record] = []
         for tp in self._consumer.assignment():
             try:
-                found += self._read(await self._consumer.getmany(tp, timeout_ms=0, max_records=1))
+                came = await self._consumer.getmany(tp, timeout_ms=0, max_records=1)
+                found += [self._given_out(message) for messages in came.values() for message in messages]
             except UnicodeDecodeError:
                 offset = await self._consumer.position(tp)
                 self._consumer.seek(tp, offset + 1)
@@ -71,9 +129,9 @@ class KafkaSubscription:
             await self._clock.sleep(0.02)
         return found
 
-    def _read(self, found: Mapping[TopicPartition, list[ConsumerRecord[bytes, bytes]]]) -> list[Record]:
-        self._given.update({_key(tp): messages[-1].offset + 1 for tp, messages in found.items()})
-        return [_record(m) for messages in found.values() for m in messages]
+    def _given_out(self, message: Message) -> Record:
+        self._given[message.topic, message.partition] = message.offset + 1
+        return _record(message)
 
     def pause(self, topics: frozenset[str]) -> None:
         """A rebalance forgets what is paused, so it is said again as long as it holds."""
@@ -94,9 +152,10 @@ class KafkaSubscription:
                 await self._consumer.commit(mine)
         except (KafkaError, IllegalStateError, TimeoutError) as error:
             # Never repeated: either the partition is another member's by now, or the next commit says more.
-            log.info("commit dropped: %s", type(error).__name__)
+            log.info("commit dropped: %s", down(error))
 
     def seek(self, partition: Partition, offset: int) -> None:
+        self._here.pop(TopicPartition(*partition), None)
         with contextlib.suppress(IllegalStateError):  # moved to another member a moment ago
             self._consumer.seek(TopicPartition(*partition), offset)
 
@@ -112,23 +171,29 @@ class KafkaSubscription:
                 self._done[_key(tp)] = starts[tp] if committed is None else committed
             return {_key(tp): max(0, end - await self._reached(tp)) for tp, end in ends.items()}
         except (KafkaError, IllegalStateError, OSError) as error:
-            raise BusDown(f"{type(error).__name__}") from None
+            raise down(error) from None
 
     async def _reached(self, tp: TopicPartition) -> int:
         """Up to where everything is done. Where all that was given is committed, the position says more: markers of
         transactions, and what compaction left out, are passed and never given."""
         done = self._done.get(_key(tp), 0)
-        if self._given.get(_key(tp), 0) > done:
+        if self._here.get(tp) or self._given.get(_key(tp), 0) > done:
             return done
         return max(done, int(await self._consumer.position(tp)))
 
+    def forget(self) -> None:
+        """What is here and not given out is read again, by whoever holds its partition then."""
+        self._here.clear()
+
     def moved(self, held: frozenset[Partition]) -> None:
+        self.forget()
         self._done = {p: offset for p, offset in self._done.items() if p in held & self.held}
         self._given = {p: offset for p, offset in self._given.items() if p in held & self.held}
         self.held = held
 
     async def close(self) -> None:
         self.held = frozenset()
+        self.forget()
         if not self.closed:
             self.closed = True
             await quietly(asyncio.wait_for(self._consumer.stop(), 10))
@@ -141,6 +206,7 @@ class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         self._subscription, self._assigned, self._revoked = subscription, on_assigned, on_revoked
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        self._subscription.forget()
         if revoked:
             await self._revoked(frozenset(map(_key, revoked)))
 
@@ -150,7 +216,7 @@ class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._assigned(held)
 
 
-def _record(m: ConsumerRecord[bytes, bytes]) -> Record:
+def _record(m: Message) -> Record:
     """Bytes that are no UTF-8 become U+FFFD, a header without a value is absent."""
     headers = {name: value.decode(errors="replace") for name, value in m.headers if value is not None}
     return Record(m.topic, (m.key or b"").decode(errors="replace"), headers, m.value or b"", m.partition, m.offset)
@@ -158,6 +224,19 @@ def _record(m: ConsumerRecord[bytes, bytes]) -> Record:
 
 def _key(tp: TopicPartition) -> Partition:
     return tp.topic, tp.partition
+
+
+def down(error: BaseException, doing: str = "read") -> BusDown:
+    """What Kafka does not do for us, in words for operators: where it is a right that is missing, which."""
+    named = error.args[0] if error.args else ""
+    what = ", ".join(sorted(named)) if isinstance(named, set | frozenset | tuple) else str(named)
+    if isinstance(error, TopicAuthorizationFailedError):
+        return NoRight(f"no right to {doing} topic {what}")
+    if isinstance(error, GroupAuthorizationFailedError):
+        return NoRight(f"no right to read as group {what}")
+    if isinstance(error, ClusterAuthorizationFailedError):
+        return NoRight("no right to alter or describe the cluster")
+    return BusDown(type(error).__name__)
 
 
 async def quietly(ending: Any) -> None:

@@ -142,6 +142,9 @@ class LogBus:
             if topics.get(name, count) != count:
                 raise ValueError(f"topic {name} has {count} partitions, {topics[name]} expected")
 
+    async def topics(self) -> dict[str, int]:
+        return self.counts()
+
     def counts(self) -> dict[str, int]:
         """Partitions of every topic."""
         return {str(name): count for name, count in self.read("SELECT name, partitions FROM topic")}

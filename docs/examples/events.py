@@ -37,7 +37,7 @@ def application(submission, purpose):
 async def main():
     producer = AIOKafkaProducer(bootstrap_servers=SERVERS, acks="all", enable_idempotence=True)
     consumer = AIOKafkaConsumer(
-        f"answers.{PORTAL}", bootstrap_servers=SERVERS, group_id="tutorial", auto_offset_reset="earliest"
+        f"answers.{PORTAL}", bootstrap_servers=SERVERS, group_id=f"portal.{PORTAL}", auto_offset_reset="earliest"
     )
     await producer.start()
     await consumer.start()

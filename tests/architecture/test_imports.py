@@ -37,7 +37,12 @@ PURE_OURS = ("contracts", "chassis.decision", "chassis.shapes", "chassis.workday
 IMPURE_NAMES = ("uuid.uuid1", "uuid.uuid4", "urllib.request", "urllib.robotparser", "contracts.export")
 
 DRIVERS = {
-    "aiokafka": ("chassis/bus/kafka.py", "chassis/bus/kafka_member.py", "chassis/bus/kafka_access.py"),
+    "aiokafka": (
+        "chassis/bus/kafka.py",
+        "chassis/bus/kafka_member.py",
+        "chassis/bus/kafka_access.py",
+        "chassis/bus/kafka_rules.py",
+    ),
     "motor": ("chassis/store/mongo.py",),
     "pymongo": ("chassis/store/mongo.py",),
     "bson": ("chassis/store/mongo.py",),
@@ -45,7 +50,7 @@ DRIVERS = {
     "uvicorn": ("chassis/suite.py", "chassis/front.py"),
     "uvloop": ("chassis/serving.py",),
     "prometheus_client": ("chassis/metrics.py", "chassis/http.py", "chassis/merging.py"),
-    "jwt": ("chassis/auth.py",),
+    "jwt": ("chassis/oidc.py",),
     "chinese_calendar": ("chassis/workdays.py",),
     "cryptography": ("chassis/sealing.py",),
     "boto3": ("services/intake/files/bucket.py",),

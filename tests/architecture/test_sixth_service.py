@@ -25,7 +25,7 @@ import services
 from chassis.bus import Record
 from chassis.settings import ChassisSettings
 from chassis.suite import Suite, discover
-from contracts.event import CaseEvent, case_id
+from contracts.event import CaseEvent, case_id, case_topic
 from contracts.intake import Accepted
 from contracts.review import Reviewed
 from contracts.wire import Envelope, encode
@@ -193,7 +193,7 @@ async def serving(directory: Path) -> AsyncIterator[tuple[Suite, str]]:
 
 def record(event: CaseEvent, number: int) -> Record:
     headers, value = encode(Envelope(f"{event.TYPE}-{number}", f"/tongban/{event.PUBLISHER}", number, event))
-    return Record("case", event.case, headers, value)
+    return Record(case_topic(event.PUBLISHER), event.case, headers, value)
 
 
 def told(cls: type[CaseEvent], number: int, department: str, at: datetime) -> CaseEvent:
@@ -265,7 +265,7 @@ def test_commands_know_the_sixth_service(copied: Path) -> None:
     shown = python(copied, "-m", "chassis.cli", "topics", "--json")
     assert shown.returncode == 0, shown.stderr
     topics = {row["topic"]: row["heard_by"] for row in json.loads(shown.stdout)}
-    assert "counter" in topics["case"]
+    assert "counter" in topics["case.review"]
     assert topics["counter.dead"] == ["operators"]
     assert "TONGBAN_COUNTER_DAYS=120" in (copied / ".env.example").read_text("utf-8")
     assert "name: counter.dead" in (copied / "deploy" / "topics.yaml").read_text("utf-8")

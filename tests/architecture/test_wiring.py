@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from chassis.decision import Decider, Errand, State
-from chassis.line import topics
+from chassis.line import spoken, topics
 from chassis.service import Service
 from chassis.settings import ChassisSettings
 from chassis.suite import describe_services
@@ -159,9 +159,7 @@ def declared() -> dict[str, dict[str, Any]]:
 
 def test_every_topic_stands_in_deploy() -> None:
     portals = ChassisSettings().portals
-    wanted = {"case", *(f"{kind}.{portal}" for portal in portals for kind in ("portal", "answers"))}
-    for service in described():
-        wanted |= {*topics(service, portals), f"{service.name}.dead"}
+    wanted = {topic for service in described() for topic in (*topics(service, portals), *spoken(service, portals))}
     assert wanted == set(declared())
 
 

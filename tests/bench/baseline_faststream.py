@@ -87,7 +87,7 @@ class Accounts:
 
 
 async def run(bootstrap: str, mongo: str, name: str, count: int, strict: bool) -> Run:
-    """Handles the first `count` messages of topic `case`. `strict`: acknowledged after the effect, acks=all, journalled
+    """Handles the first `count` messages of the bank. `strict`: acknowledged after the effect, acks=all, journalled
     majority writes, inbox and outbox. Else the fastest FastStream offers: acknowledged before (at most once), fifty
     handlers at once, nobody waits for an acknowledgement, no outbox."""
     accounts = Accounts(mongo, f"faststream_{name}", strict)
@@ -121,7 +121,7 @@ async def run(bootstrap: str, mongo: str, name: str, count: int, strict: bool) -
     more: dict[str, Any] = {} if strict else {"max_workers": 50}
     policy = AckPolicy.MANUAL if strict else AckPolicy.ACK_FIRST
     subscriber = broker.subscriber(
-        "case", group_id=f"faststream-{name}", auto_offset_reset="earliest", ack_policy=policy, **more
+        "case.bank", group_id=f"faststream-{name}", auto_offset_reset="earliest", ack_policy=policy, **more
     )
     subscriber(handle)
     await broker.start()

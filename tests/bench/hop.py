@@ -34,7 +34,7 @@ async def hop(directory: Path, quick: bool) -> list[Figure]:
     with KafkaBroker(directory / "kafka") as kafka, MongoServer(directory / "mongo") as mongo:
         bus = KafkaBus(kafka.url, partitions=PARTITIONS, replication=1, clock=Clock())
         await bus.open()
-        await bus.ensure(dict.fromkeys(("case", OUT), PARTITIONS))
+        await bus.ensure(dict.fromkeys(("case.bank", OUT), PARTITIONS))
         for start in range(0, len(records), 5000):
             await bus.publish(records[start : start + 5000])
         await bus.close()

@@ -14,7 +14,8 @@ from typing import Any
 from uuid import uuid4
 
 from chassis.bus import Record
-from contracts.event import case_id
+from contracts.event import case_id, case_topic
+from contracts.export import publishers
 from sandbox.citizens import Citizens, as_record
 from tests.bench.procs import cpu_seconds, family
 from tests.guarantees.harness import PORTAL, START, World, listen
@@ -65,7 +66,9 @@ class Load:
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        task = asyncio.ensure_future(listen(self.world.bus, self.prefix, ("case",), self._hear))
+        task = asyncio.ensure_future(
+            listen(self.world.bus, self.prefix, tuple(map(case_topic, publishers())), self._hear)
+        )
         try:
             yield
             if task.done():

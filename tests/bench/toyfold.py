@@ -13,7 +13,7 @@ from typing import ClassVar
 from chassis.bus import Record
 from chassis.decision import Decider, Decision, State
 from chassis.service import Service
-from contracts.event import NAMESPACE, SHANGHAI, Event, source_of
+from contracts.event import NAMESPACE, SHANGHAI, Event, case_topic, source_of
 from contracts.wire import Envelope, encode
 
 AT = datetime(2026, 4, 9, 10, 0, tzinfo=SHANGHAI)
@@ -70,14 +70,14 @@ def service() -> Service:
 
 
 def deposits(count: int, accounts: int, seed: int = 1) -> list[Record]:
-    """Deposits to random accounts, on topic `case`."""
+    """Deposits to random accounts, on topic `case.bank`."""
     rng = random.Random(seed)
     found = []
     for n in range(count):
         event = Deposited(at=AT, account=f"account-{rng.randrange(accounts):05d}", cents=rng.randint(1, 10_000))
         id = str(uuid.uuid5(NAMESPACE, f"bench/{seed}/{n}"))
         headers, value = encode(Envelope(id, source_of(event.PUBLISHER), n + 1, event))
-        found.append(Record("case", event.account, headers, value))
+        found.append(Record(case_topic(event.PUBLISHER), event.account, headers, value))
     return found
 
 

@@ -61,13 +61,13 @@ async def until(
             await asyncio.sleep(0.002)
 
 
-async def read_all(bus: Bus, topic: str, group: str = "reader") -> list[Record]:
-    """Everything on a topic, by a group of its own."""
+async def read_all(bus: Bus, *topics: str, group: str = "reader") -> list[Record]:
+    """Everything on these topics, by a group of its own."""
 
     async def nothing(partitions: object) -> None:
         return None
 
-    subscription = await bus.subscribe(group, [topic], nothing, nothing)
+    subscription = await bus.subscribe(group, topics, nothing, nothing)
     found: list[Record] = []
     while (records := await subscription.fetch(1000, 0.5)) or not subscription.assigned:
         found += records

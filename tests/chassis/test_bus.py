@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 import sys
 from collections import defaultdict
 
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from chassis.bus import Bus, BusDown, Partition, Record, Subscription, murmur2, partition_of
 from chassis.settings import ChassisSettings
 from tests.chassis.conftest import PARTITIONS, MakeBus
-from tests.chassis.records import done, join, record, take
+from tests.chassis.records import done, join, nothing, record, take
 
 pytestmark = pytest.mark.anyio
 
@@ -50,6 +51,20 @@ async def test_records_come_as_they_were_said_in_order_per_key(bus: Bus, topic: 
         assert r.headers["ce_id"].encode() == r.value
         by_key[r.key].append(r.value)
     assert by_key == {f"k{i}": [r.value for r in said if r.key == f"k{i}"] for i in range(5)}
+
+
+async def test_effects_come_after_their_causes_from_several_topics_also_to_who_is_late(bus: Bus, topic: str) -> None:
+    """Causes are large and effects are small, so that a reader who takes as much of each would be ahead of itself."""
+    causes, effects = f"z-{topic}", f"a-{topic}"
+    await bus.ensure(dict.fromkeys((causes, effects), PARTITIONS))
+    for turn in range(4):
+        keys = [f"{turn}-{n}" for n in range(400)]
+        await bus.publish([Record(causes, key, {}, random.Random(key).randbytes(4_000)) for key in keys])
+        await bus.publish([Record(effects, key, {}, b"effect") for key in keys])
+    late = await bus.subscribe(f"g-{topic}", [causes, effects], nothing, nothing)
+    found = await take(late, 3_200)
+    place = {(r.topic, r.key): n for n, r in enumerate(found)}
+    assert [r.key for r in found if place[effects, r.key] < place[causes, r.key]] == []
 
 
 async def test_bytes_that_are_no_text_pass_through(bus: Bus, topic: str) -> None:

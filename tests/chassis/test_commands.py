@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,7 +19,9 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from chassis import cli
 from chassis.auth import Portals, Unauthorized
@@ -26,6 +29,7 @@ from chassis.bus.log import LogBus
 from chassis.clock import Clock
 from chassis.sealing import Keyring
 from chassis.store.sqlite import SqliteStore
+from chassis.suite import discover
 from tests.services.standing import free_url
 
 Said = Any
@@ -115,6 +119,29 @@ def test_the_manual_is_json_as_well(said: Said) -> None:
     text = said("env")[1]
     assert all(f"# {name}={row['default']}\n" in text for name, row in rows.items())
     assert said("topics", "--json")[0] == 0
+
+
+def test_rules_of_kafka_and_users_of_mongodb_are_printed(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TONGBAN_PORTALS", "demo,kiosk")
+    lines = said("topics", "--acl", "--principal", "User:CN={}")[1].splitlines()
+    assert "--allow-principal User:CN=portal.kiosk --operation Write --topic portal.kiosk" in lines
+    writing = Counter(line.partition("Write --topic ")[2] for line in lines if " Write " in line)
+    assert set(writing.values()) == {1}, "each topic has one writer"
+    assert {f"case.{name}" for name in discover()} < writing.keys()
+    assert {row["principal"] for row in json.loads(said("topics", "--acl", "--json")[1])} == {
+        *(f"User:{name}" for name in discover()),
+        "User:portal.demo",
+        "User:portal.kiosk",
+    }
+    assert said("topics", "--acl", "--apply") == (
+        2,
+        "",
+        "TONGBAN_BUS is ''; it must be kafka://… where rules are to be set.\n",
+    )
+    rows = {row["service"]: row for row in json.loads(said("stores", "--json")[1])}
+    assert rows.keys() == discover().keys()
+    assert 'user: "review", pwd: passwordPrompt()' in rows["review"]["command"]
+    assert 'roles: [{role: "readWrite", db: "tongban_review"}]' in rows["review"]["command"]
 
 
 def test_a_command_that_needs_no_setting_works_with_wrong_ones(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,9 +263,13 @@ def test_doctor_says_who_answers_and_who_does_not(said: Said, monkeypatch: pytes
 
 def test_doctor_looks_at_the_issuers_keys_and_at_the_clock(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
     late = "Mon, 02 Feb 2026 02:00:00 GMT"
-    keys: dict[str, Any] = {"keys": [{}]}
+    public = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()
+    key = {**jwt.algorithms.RSAAlgorithm.to_jwk(public, as_dict=True), "kid": "k1"}
+    keys: dict[str, Any] = {
+        "keys": [key, {}, {**key, "kid": "k2", "use": "enc"}, {"kty": "oct", "k": "AA", "kid": "k3"}]
+    }
     with answering(200, keys, date=late) as url:
-        keys["jwks_uri"] = f"{url}/jwks"
+        keys |= {"issuer": url, "jwks_uri": f"{url}/jwks"}
         monkeypatch.setenv("TONGBAN_OIDC_ISSUER", url)
         monkeypatch.setenv("TONGBAN_COURIER_EMS_URL", url)
         _, looked, missing = rows(said)
@@ -246,15 +277,20 @@ def test_doctor_looks_at_the_issuers_keys_and_at_the_clock(said: Said, monkeypat
         assert looked["clock"][0] == "FAIL", "nobody could check what we sign"
         assert not any("TONGBAN_OIDC_ISSUER" in text for text in missing)
         keys["keys"] = []
-        assert rows(said)[1]["officers' issuer"][0] == "FAIL"
-    assert rows(said)[1]["officers' issuer"][0] == "FAIL"
+        state, found = rows(said)[1]["officers' issuer"]
+        assert (state, "no key that we can use" in found) == ("FAIL", True)
+        keys["issuer"] = "https://another.example"
+        found = f"the document of {url} names another issuer: https://another.example"
+        assert rows(said)[1]["officers' issuer"] == ("FAIL", found)
+    state, found = rows(said)[1]["officers' issuer"]
+    assert (state, "cannot be reached" in found) == ("FAIL", True)
 
 
 async def begun(folder: Path) -> None:
     """A bus of four partitions, and a store of review."""
     bus, store = LogBus(folder / "bus.db", partitions=4, clock=Clock()), SqliteStore(folder / "review.db")
     await bus.open()
-    await bus.ensure({"case": 4})
+    await bus.ensure({"case.intake": 4})
     await bus.close()
     await store.open()
     await store.close()

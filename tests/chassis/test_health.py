@@ -24,7 +24,7 @@ from chassis.store.sqlite import SqliteStore
 from tests.chassis.conftest import Trouble
 from tests.chassis.records import record
 from tests.chassis.running import running, settings, until
-from tests.chassis.toy import FastClock, Partner, service
+from tests.chassis.toy import PLACING, FastClock, Partner, service
 
 pytestmark = pytest.mark.anyio
 
@@ -41,7 +41,7 @@ async def serving(directory: Path, room: int = 0) -> AsyncIterator[Line]:
     store = SqliteStore(directory / "toy.db", room)
     try:
         async with running(service(Partner()), store, bus, clock, settings(directory)) as line:
-            await bus.publish([record("case", f"key-{n}", n) for n in range(5)])
+            await bus.publish([record(PLACING, f"key-{n}", n) for n in range(5)])
             await until(lambda: read(directory / "bus-members.db", "SELECT coalesce(max(seq), 0) FROM done") > 1)
             yield line
     finally:

@@ -35,7 +35,7 @@ from contracts.wire import Envelope, decode, encode
 from tests.chassis.records import join, record, take
 from tests.chassis.running import read_all, running, settings, until
 from tests.chassis.test_line import World
-from tests.chassis.toy import Counted, Found, Pinged, Placed, Toy, deciders, placed
+from tests.chassis.toy import PLACING, SAYING, Counted, Found, Pinged, Placed, Toy, deciders, placed
 
 AT = datetime(2026, 3, 2, 10, tzinfo=SHANGHAI)
 asynchronous = pytest.mark.anyio
@@ -68,7 +68,7 @@ TEXTS = st.text(max_size=40) | st.sampled_from([*GOOD[0].values(), *CASE[0].valu
 HEADERS = st.dictionaries(NAMES, TEXTS, max_size=12) | st.dictionaries(st.text(), st.text(), min_size=60, max_size=80)
 KEYS = st.sampled_from(["", "s-00000001", "c-1", "k" * 5000, "a/b", "..", "\x00"]) | st.text(max_size=20)
 VALUES = st.sampled_from([b"", b"null", b"[]", GOOD[1], CASE[1], b"\xff" * 900]) | st.binary(max_size=50)
-TOPICS = st.sampled_from(["portal.demo", "portal.other", "case", "toy.notes"])
+TOPICS = st.sampled_from(["portal.demo", "portal.other", PLACING, "toy.notes"])
 
 
 @st.composite
@@ -115,7 +115,7 @@ def test_every_record_is_routed_or_is_poison_with_a_small_reason(of: Record) -> 
 def test_a_case_event_is_believed_from_its_publisher_alone(source: str) -> None:
     headers, body = encode(Envelope("p1", source, 1, Placed(at=AT, case="c-1", n=3)))
     with pytest.raises(Poison) as caught:
-        Router("toy", deciders()).route(Record("case", "c-1", headers, body, 0, 7))
+        Router("toy", deciders()).route(Record(PLACING, "c-1", headers, body, 0, 7))
     assert (caught.value.rule, caught.value.alone) == ("foreign_source", True)
 
 
@@ -138,10 +138,10 @@ def test_a_portal_bears_any_name_but_that_of_others(source: str, good: bool) -> 
 def test_structured_mode_is_routed_like_binary_mode() -> None:
     envelope = {"specversion": "1.0", "id": "p1", "source": "/tongban/toyportal", "type": type_name(Placed)}
     value = json.dumps({**envelope, "data": json.loads(CASE[1])}).encode()
-    of = Record("case", "c-1", {"content-type": "application/cloudevents+json"}, value)
+    of = Record(PLACING, "c-1", {"content-type": "application/cloudevents+json"}, value)
     [(ref, message)] = Router("toy", deciders()).route(of)
     assert (ref, message.id, message.body.n) == (("toy", "c-1"), "p1", 3)
-    unknown = Record("case", "c-1", of.headers, value.replace(b"toy_placed", b"toy_future"))
+    unknown = Record(PLACING, "c-1", of.headers, value.replace(b"toy_placed", b"toy_future"))
     assert Router("toy", deciders()).route(unknown) == []
 
 
@@ -245,7 +245,7 @@ def giant() -> Decider[Toy]:
 async def test_an_event_that_no_bus_takes_becomes_a_small_dead_letter_and_the_line_goes_on(
     bus: Bus, topic: str, tmp_path: Path, clock: Clock
 ) -> None:
-    await bus.ensure({"case": 4})
+    await bus.ensure({SAYING: 4})
     decider = giant()
     store = SqliteStore(tmp_path / "toy.db")
     async with running(Service(topic, deciders=(decider,)), store, bus, clock, settings(tmp_path)) as line:
@@ -253,11 +253,11 @@ async def test_an_event_that_no_bus_takes_becomes_a_small_dead_letter_and_the_li
         await until(lambda: line.pipeline.publisher.idle)
         state = await line.ready()
         assert (state["ok"], state["refused"]) == (True, 1)
-        said = [r for r in await read_all(bus, "case", f"look-{topic}") if r.key == topic]
+        said = [r for r in await read_all(bus, SAYING, group=f"look-{topic}") if r.key == topic]
         assert [decode(r.headers, r.value).event.TYPE for r in said] == ["toy_counted", "toy_counted"]
-        [dead] = await read_all(bus, f"{topic}.dead", f"look-{topic}")
+        [dead] = await read_all(bus, f"{topic}.dead", group=f"look-{topic}")
         assert (dead.headers["tb_rule"], dead.headers["tb_document"]) == (TOO_LARGE, f"giant/{topic}")
-        assert (dead.headers["tb_topic"], int(dead.headers["tb_size"]) > 1_100_000) == ("case", True)
+        assert (dead.headers["tb_topic"], int(dead.headers["tb_size"]) > 1_100_000) == (SAYING, True)
         assert len(dead.value) == 0
     assert REGISTRY.get_sample_value("tongban_refused_total", {"service": topic}) == 1
 
@@ -269,7 +269,7 @@ def test_the_dead_letter_of_a_large_record_names_its_place_and_not_its_body() ->
     assert len(letter.key) + sum(map(len, letter.headers.values())) < 2_000
     small = Record("portal.demo", "k", {"ce_type": "t"}, b"{", 3, 7)
     assert dead_letter("toy", small, "undecodable", "", {}).value == b"{"
-    assert refused("toy", Record("case", "\ud800", {"a": "\ud800"}, b"12"), UNWRITABLE).headers["tb_size"] == "2"
+    assert refused("toy", Record(PLACING, "\ud800", {"a": "\ud800"}, b"12"), UNWRITABLE).headers["tb_size"] == "2"
 
 
 # -- parking ---------------------------------------------------------------------------------------------------------
@@ -277,7 +277,7 @@ def test_the_dead_letter_of_a_large_record_names_its_place_and_not_its_body() ->
 
 def test_a_portal_parks_nobody_elses_submission() -> None:
     mine, theirs = (Record(f"portal.{name}", "s-00000001", {}, b"", 0, 1) for name in ("demo", "other"))
-    case = Record("case", "s-00000001", {}, b"", 0, 1)
+    case = Record(PLACING, "s-00000001", {}, b"", 0, 1)
     assert len({place_of(r) for r in (mine, theirs, case)}) == 3
     assert place_of(case) == "s-00000001"
 
@@ -287,13 +287,13 @@ def test_a_parking_document_stays_small() -> None:
     state, half = Parked(id="c-1"), bytes(HOLDS // 2)
     for n in range(4):
         rule = "" if n else "undecodable"
-        decision = park(state, Park(Record("case", "c-1", {}, half, 0, n), rule, "", "toy", "c-1"), AT)
+        decision = park(state, Park(Record(PLACING, "c-1", {}, half, 0, n), rule, "", "toy", "c-1"), AT)
         assert len(decision.say) == (0 if n else 1)
         state = decision.state
     assert [letter.left_out for letter in state.letters] == [False, False, True, True]
     assert [len(letter.value) for letter in state.letters] == [len(half)] * 2 + [0, 0]
     full = replace(state, letters=state.letters * (MOST_LETTERS // 4))
-    decision = park(full, Park(Record("case", "c-1", {}, b"", 0, 9), "", "", "toy", "c-1"), AT)
+    decision = park(full, Park(Record(PLACING, "c-1", {}, b"", 0, 9), "", "", "toy", "c-1"), AT)
     assert decision.state.letters == full.letters
     assert [(r.topic, r.headers["tb_rule"], r.headers["tb_offset"]) for r in decision.say if isinstance(r, Record)] == [
         ("toy.dead", "parking_full", "9")
@@ -305,9 +305,9 @@ async def test_a_stranger_under_the_key_of_a_case_parks_nothing_of_it(tmp_path: 
     world = World(tmp_path)
     async with world.line() as line:  # type: ignore[attr-defined]
         headers, body = placed("a", 50, "forged", world.clock.legal())
-        await world.bus.publish([Record("case", "a", {**headers, "ce_source": "/portal/demo"}, body)])
-        await world.bus.publish([Record("case", "a", *placed("b", 50, "misplaced", world.clock.legal()))])
-        await world.bus.publish([Record("case", "", {}, b"") for _ in range(3)])
+        await world.bus.publish([Record(PLACING, "a", {**headers, "ce_source": "/portal/demo"}, body)])
+        await world.bus.publish([Record(PLACING, "a", *placed("b", 50, "misplaced", world.clock.legal()))])
+        await world.bus.publish([Record(PLACING, "", {}, b"") for _ in range(3)])
         await world.say("a", 1, "p1")
 
         async def counted() -> bool:
@@ -372,10 +372,10 @@ def test_a_good_record_ends_the_row_of_its_own_topic_only() -> None:
 def test_our_own_topic_stops_all_until_an_operator_lets_it_go_on() -> None:
     clock = Ticking()
     halts = Halts("toy", 5, clock)
-    halts.count(batch("case", 5), range(5), lambda record: True)
+    halts.count(batch(SAYING, 5), range(5), lambda record: True)
     clock.now += 1e9
-    assert (halts.all, halts.aside(), halts.told()) == (True, set(), {"case": None})
-    assert halts.resume("case")
+    assert (halts.all, halts.aside(), halts.told()) == (True, set(), {SAYING: None})
+    assert halts.resume(SAYING)
     assert not halts.all
 
 
@@ -387,9 +387,9 @@ async def test_after_a_stop_an_operator_lets_the_line_go_on(tmp_path: Path) -> N
             await world.say(f"s{i}", -1, f"s{i}")
         await until(lambda: line.pipeline.halts.all)
         state = await line.ready()
-        assert (state["ok"], state["stopped"], state["halted"]) == (False, True, {"case": None})
+        assert (state["ok"], state["stopped"], state["halted"]) == (False, True, {PLACING: None})
         await world.say("good", 1, "g1")
-        assert line.pipeline.halts.resume("case")
+        assert line.pipeline.halts.resume(PLACING)
 
         async def counted() -> bool:
             return (await line.door.read(world.toys, "good", asked=Asked(wait=5))).state.total == 1

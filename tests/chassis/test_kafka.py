@@ -28,7 +28,7 @@ from contracts.event import SHANGHAI
 from tests.chassis.conftest import PARTITIONS
 from tests.chassis.records import join, record, take
 from tests.chassis.running import running, settings, until
-from tests.chassis.toy import Partner, placed, service
+from tests.chassis.toy import PLACING, Partner, placed, service
 
 AT = datetime(2026, 3, 2, 10, tzinfo=SHANGHAI)
 asynchronous = pytest.mark.anyio
@@ -217,13 +217,13 @@ async def test_whatever_others_write_is_read(real: KafkaBus, topic: str, writer:
 @pytest.mark.real
 @asynchronous
 async def test_a_line_goes_on_behind_all_of_them(real: KafkaBus, writer: Writer, tmp_path: Path) -> None:
-    await real.ensure({"case": PARTITIONS})
+    await real.ensure({PLACING: PARTITIONS})
     key = f"c-{tmp_path.name}-{AT:%H}"
     headers, body = placed(key, 3, f"p-{key}", AT)
     async with running(service(Partner()), SqliteStore(tmp_path / "toy.db"), real, Clock(), settings(tmp_path)) as line:
         for strange in STRANGE:
-            await writer.say("case", *strange)
-        await writer.say("case", key.encode(), body, [*((n, v.encode()) for n, v in headers.items()), ("x", None)])
+            await writer.say(PLACING, *strange)
+        await writer.say(PLACING, key.encode(), body, [*((n, v.encode()) for n, v in headers.items()), ("x", None)])
 
         async def counted() -> bool:
             doc = (await line.pipeline.documents.read([("toy", key)]))["toy", key]

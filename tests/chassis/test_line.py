@@ -24,7 +24,20 @@ from chassis.store.sqlite import SqliteStore
 from contracts.event import SHANGHAI
 from contracts.wire import decode
 from tests.chassis.running import read_all, running, settings, until
-from tests.chassis.toy import CAREFUL, SLOW, Bump, FastClock, Found, Partner, Pinged, Toy, placed, service
+from tests.chassis.toy import (
+    CAREFUL,
+    PLACING,
+    SAYING,
+    SLOW,
+    Bump,
+    FastClock,
+    Found,
+    Partner,
+    Pinged,
+    Toy,
+    placed,
+    service,
+)
 
 pytestmark = pytest.mark.anyio
 AT = datetime(2026, 3, 2, 10, tzinfo=SHANGHAI)
@@ -47,11 +60,11 @@ class World:
 
     async def say(self, case: str, n: int, id: str) -> None:
         headers, body = placed(case, n, id, self.clock.legal())
-        await self.bus.publish([Record("case", case, headers, body)])
+        await self.bus.publish([Record(PLACING, case, headers, body)])
 
     async def say_bytes(self, case: str, value: bytes) -> None:
         headers, _ = placed(case, 1, f"raw-{len(value)}", self.clock.legal())
-        await self.bus.publish([Record("case", case, headers, value)])
+        await self.bus.publish([Record(PLACING, case, headers, value)])
 
 
 @pytest.fixture
@@ -83,7 +96,7 @@ async def test_an_event_becomes_state_errand_and_answer(world: World) -> None:
 
         await until(answered)
         await until(line.idle)
-    types = [decode(r.headers, r.value).event.TYPE for r in await read_all(world.bus, "case")]
+    types = [decode(r.headers, r.value).event.TYPE for r in await read_all(world.bus, PLACING, SAYING)]
     assert sorted(types) == ["toy_counted", "toy_heard", "toy_pinged", "toy_placed"]
 
 
@@ -203,7 +216,7 @@ async def test_what_cannot_be_asked_is_lost_and_never_made_again(tmp_path: Path)
         await world.say("a", 1, "p1")
         await until(lambda: sum(world.partner.made.values()) == 1)
         await until(line.idle)
-        outcomes = [e.outcome for r in await read_all(world.bus, "case") if isinstance(e := event_of(r), Pinged)]
+        outcomes = [e.outcome for r in await read_all(world.bus, SAYING) if isinstance(e := event_of(r), Pinged)]
     assert (outcomes, list(world.partner.made.values())) == (["lost"], [1])
     await world.bus.close()
 
@@ -219,7 +232,7 @@ async def test_of_careful_errands_only_those_that_had_begun_are_lost_with_their_
     world.partner.released.set()
     async with world.line() as line:  # type: ignore[attr-defined]
         await until(line.idle)
-        outcomes = Counter(e.outcome for r in await read_all(world.bus, "case") if isinstance(e := event_of(r), Pinged))
+        outcomes = Counter(e.outcome for r in await read_all(world.bus, SAYING) if isinstance(e := event_of(r), Pinged))
     assert outcomes == {"done": 10, "lost": 2}
     assert list(world.partner.made.values()) == [1] * 10
 
@@ -237,7 +250,7 @@ async def test_a_process_that_dies_is_no_partner_that_does_not_answer(world: Wor
     async with world.line(doubts=2) as line:  # type: ignore[attr-defined]
         await until(lambda: sum(world.partner.made.values()) == 1)
         await until(line.idle)
-        outcomes = [e.outcome for r in await read_all(world.bus, "case") if isinstance(e := event_of(r), Pinged)]
+        outcomes = [e.outcome for r in await read_all(world.bus, SAYING) if isinstance(e := event_of(r), Pinged)]
     assert outcomes == ["done"], "the partner has it, and was asked"
 
 
@@ -259,7 +272,7 @@ async def test_poison_parks_its_case_and_the_line_goes_on(world: World) -> None:
         assert await total(line, world, "good") == 4
         assert await total(line, world, "bad") == 1, "later events of the case wait behind it"
         dead = await read_all(world.bus, "toy.dead")
-        assert [(r.key, r.headers["tb_rule"], r.headers["tb_topic"]) for r in dead] == [("bad", "negative", "case")]
+        assert [(r.key, r.headers["tb_rule"], r.headers["tb_topic"]) for r in dead] == [("bad", "negative", PLACING)]
         assert await unpark(line.pipeline, "bad", drop=False) == 4, "still poisonous, so nothing passes it"
         assert await unpark(line.pipeline, "bad", drop=True) == 0
         assert await total(line, world, "bad") == 6, "dropped one, and the others followed in order"

@@ -115,7 +115,7 @@ async def test_each_kind_of_topic_forgets_in_its_own_time(embedded: None, tmp_pa
     clock = Hand()
     bus = LogBus(tmp_path / "old.db", partitions=2, clock=clock)
     await bus.open()
-    topics = ["case", "portal.x", "answers.x"]
+    topics = ["case.intake", "portal.x", "answers.x"]
 
     async def kept() -> dict[str, int]:
         left: dict[str, int] = defaultdict(int)

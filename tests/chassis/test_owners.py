@@ -19,7 +19,7 @@ from chassis.store.sqlite import SqliteStore
 from contracts.event import SHANGHAI
 from tests.chassis.conftest import MakeStore
 from tests.chassis.running import running, settings, until
-from tests.chassis.toy import SLOW, Partner, placed, service
+from tests.chassis.toy import PLACING, SLOW, Partner, placed, service
 
 pytestmark = pytest.mark.anyio
 AT = datetime(2026, 3, 2, 10, tzinfo=SHANGHAI)
@@ -125,7 +125,7 @@ async def test_a_call_under_way_is_made_once_by_processes_whose_clocks_stand_apa
     async with one as first:
         for case in cases:
             headers, body = placed(case, SLOW, f"p-{case}", AT)
-            await bus.publish([Record("case", case, headers, body)])
+            await bus.publish([Record(PLACING, case, headers, body)])
         await until(lambda: partner.busy == 2)
         async with other as second:
             await until(lambda: len(second.pipeline.shards) == 2 and len(first.pipeline.shards) == 2)

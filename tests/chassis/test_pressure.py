@@ -125,7 +125,7 @@ async def test_who_waits_for_a_document_presses_nobody(still: Still) -> None:
 
 
 @pytest.mark.parametrize(("topic", "caught_up", "pressed"), [
-    ("case", True, True), ("portal.x", True, False), ("case", False, False)])  # fmt: skip
+    ("case.intake", True, True), ("portal.x", True, False), ("case.intake", False, False)])  # fmt: skip
 async def test_new_work_waits_while_later_stages_are_behind(
     still: Still, topic: str, caught_up: bool, pressed: bool
 ) -> None:

@@ -12,10 +12,10 @@ import pytest
 from chassis.bus import Record
 from chassis.decision import Decider, Malformed
 from chassis.routing import Poison, Router
-from contracts.event import SHANGHAI
+from contracts.event import SHANGHAI, SHARED
 from contracts.portal import Supplemented
 from contracts.wire import Envelope, encode
-from tests.chassis.toy import Toy, deciders, placed
+from tests.chassis.toy import PLACING, SAYING, Toy, deciders, placed
 
 AT = datetime(2026, 3, 2, 10, tzinfo=SHANGHAI)
 
@@ -24,7 +24,7 @@ def router() -> Router:
     return Router("toy", deciders())
 
 
-def record(topic: str = "case", key: str = "c-1") -> Record:
+def record(topic: str = PLACING, key: str = "c-1") -> Record:
     headers, body = placed("c-1", 3, "p1", AT)
     return Record(topic, key, headers, body)
 
@@ -53,7 +53,7 @@ def test_bytes_that_are_no_event_are_poison_and_repeat_no_value(value: bytes) ->
 
 def test_a_record_without_type_is_poison() -> None:
     with pytest.raises(Poison):
-        router().route(Record("case", "c-1", {}, b"garbage"))
+        router().route(Record(PLACING, "c-1", {}, b"garbage"))
 
 
 def test_an_event_under_another_key_is_poison() -> None:
@@ -85,3 +85,16 @@ def test_a_portal_speaks_on_its_own_topic_only() -> None:
     r = Router("toy", (answering,))
     assert isinstance(r.route(own)[0][1].body, Supplemented)
     assert isinstance(r.route(other)[0][1].body, Malformed)
+
+
+def test_what_was_said_before_each_service_had_a_topic_is_believed() -> None:
+    [(ref, _)] = router().route(record(SHARED))
+    assert ref == ("toy", "c-1")
+
+
+@pytest.mark.parametrize("topic", [SAYING, "case.other", "case.", "toy.dead"])
+def test_an_event_on_the_topic_of_another_publisher_is_poison(topic: str) -> None:
+    """Who may write there is not who may say this."""
+    with pytest.raises(Poison) as caught:
+        router().route(record(topic))
+    assert (caught.value.rule, caught.value.alone) == ("route_mismatch", True)

@@ -24,7 +24,7 @@ from chassis.parking import unpark
 from chassis.store.sqlite import SqliteStore
 from contracts.event import SHANGHAI
 from tests.chassis.running import running, settings, until
-from tests.chassis.toy import Bump, FastClock, Found, Partner, Toy, placed, service
+from tests.chassis.toy import PLACING, Bump, FastClock, Found, Partner, Toy, placed, service
 
 pytestmark = pytest.mark.anyio
 AT = datetime(2026, 3, 2, 10, tzinfo=SHANGHAI)
@@ -68,7 +68,7 @@ class Two:
 
     async def say(self, case: str, n: int, id: str) -> None:
         headers, body = placed(case, n, id, self.clock.legal())
-        await self.bus.publish([Record("case", case, headers, body)])
+        await self.bus.publish([Record(PLACING, case, headers, body)])
 
     async def tell(self, line: Line, case: str, command: Found | Bump, asked: Asked = PLAIN) -> int:
         return (await line.door.tell(self.toys, case, command, by=OFFICER, asked=asked)).version

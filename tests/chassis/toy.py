@@ -30,7 +30,7 @@ from chassis.decision import (
     Unknown,
 )
 from chassis.service import Service
-from contracts.event import Event
+from contracts.event import Event, case_topic
 from contracts.wire import Envelope, encode
 
 
@@ -47,6 +47,10 @@ class Placed(ToyEvent):
     TYPE: ClassVar[str] = "toy_placed"
     PUBLISHER: ClassVar[str] = "toyportal"
     n: int
+
+
+PLACING, SAYING = case_topic(Placed.PUBLISHER), case_topic("toy")
+"""Where the cause is said, and where the service speaks."""
 
 
 class Counted(ToyEvent):

@@ -59,7 +59,7 @@ def test_a_type_is_declared_in_its_publishers_module_only() -> None:
 
 
 def test_only_portals_and_evaluation_say_what_is_theirs() -> None:
-    """The watched do not report themselves, and no portal speaks on topic `case`."""
+    """The watched do not report themselves, and no portal speaks on a topic of cases."""
     for event in SAMPLES:
         topics = {topic for topic, _ in event.routes()}
         assert (event.PUBLISHER == "portal") == (topics == {"portal.demo"})
@@ -76,7 +76,7 @@ def test_a_second_class_of_the_same_type_and_version_is_refused() -> None:
 def test_key_is_the_subject_and_case_events_are_keyed_by_their_case(event: Event) -> None:
     for topic, key in event.routes():
         submission = event.about.submission if isinstance(event, CaseEvent) else getattr(event, "submission", "")
-        expected = event.case if topic == "case" and isinstance(event, CaseEvent) else submission
+        expected = event.case if topic.startswith("case.") and isinstance(event, CaseEvent) else submission
         assert key == expected
     assert (event.routes()[0][1]) == event.subject()
 

@@ -58,7 +58,8 @@ def test_a_golden_record_is_read_and_said_again_the_same(path: Path) -> None:
     old = json.loads(record["value"])
     assert json.dumps(within(old, json.loads(value))) == json.dumps(old)
     assert headers == record["headers"]
-    assert [list(route) for route in envelope.event.routes()] == record["routes"]
+    assert all(envelope.event.belongs(topic, key) for topic, key in record["routes"]), "where it stood it is believed"
+    assert [key for _, key in envelope.event.routes()] == [key for _, key in record["routes"]]
     assert record["key"] == record["routes"][0][1]
     assert type_name(type(envelope.event)) == f"tongban.{version_of(path)}"
 

@@ -115,7 +115,7 @@ async def test_bad_records_bounce_or_become_dead_letters_and_the_line_goes_on(wo
     bytes_ = as_record(PORTAL, "bytes-0000001", citizens.submission("MZ-YDZ", 5), NOW)
     bytes_.value = b"\xff\xfe\x00 no text"
     bare = Record(f"portal.{PORTAL}", "bare-00000001", {}, b"{}")
-    forged = Record("case", "f" * 8, {"ce_type": "tongban.accepted.v1"}, b"\x00\x01")
+    forged = Record("case.intake", "f" * 8, {"ce_type": "tongban.accepted.v1"}, b"\x00\x01")
     await world.publish(schema, bytes_, bare, forged)
     good = citizens.submission("MZ-YDZ", 6)
     await world.publish(as_record(PORTAL, "after-0000001", good, NOW))
@@ -142,7 +142,7 @@ async def test_bad_records_bounce_or_become_dead_letters_and_the_line_goes_on(wo
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     rows = json.loads(listed.stdout)
-    assert [(row["case"], row["rule"], row["topic"]) for row in rows] == [("f" * 8, "undecodable", "case")]
+    assert [(row["case"], row["rule"], row["topic"]) for row in rows] == [("f" * 8, "undecodable", "case.intake")]
     replay = await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", "chassis.cli", "deadletters", "replay", "review", "nobody",

@@ -25,7 +25,7 @@ from chassis.backends import open_bus
 from chassis.bus import Bus, Record
 from chassis.clock import Clock
 from chassis.settings import ChassisSettings
-from contracts.event import SHANGHAI
+from contracts.event import SHANGHAI, case_topic
 from sandbox.balancer import Balancer
 from sandbox.city import City, Options
 from sandbox.officers import Heard, Office, officer_of
@@ -33,6 +33,8 @@ from sandbox.officers import Heard, Office, officer_of
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("intake", "review", "notify", "courier", "evaluation")
 PORTAL, KEY = "demo", "key-of-the-demo-portal"
+WITNESS = "witness"
+"""The name under which the harness comes to the bus, to speak as a portal and to read everything."""
 PORTS = 1 + 3 * len(SERVICES)
 """The suite's or its front door's, one a service (its balancer's, where there are replicas), two of replicas each."""
 START = datetime(2026, 4, 9, 10, 0, tzinfo=SHANGHAI)
@@ -133,6 +135,8 @@ class Setup:
     program: tuple[str, ...] = ("-m", "chassis.cli")
     product: Path = ROOT
     env: Mapping[str, str] = field(default_factory=dict)
+    login: Callable[[str], Mapping[str, str]] = lambda name: {}
+    """The settings under which a process of this service comes to the bus, or the harness itself (`WITNESS`)."""
 
 
 class World:
@@ -211,15 +215,18 @@ class World:
             connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=10)
         )
         env = self.environment()
-        settings = ChassisSettings.read({k: v for k, v in env.items() if k.startswith("TONGBAN_")})
+        own = {**env, **self.setup.login(WITNESS)}
+        settings = ChassisSettings.read({k: v for k, v in own.items() if k.startswith("TONGBAN_")})
         self.bus = open_bus(settings, self.clock)
         await self.bus.open()
-        await self.bus.ensure(dict.fromkeys(("case", f"portal.{PORTAL}", f"answers.{PORTAL}"), settings.partitions))
+        topics = (*map(case_topic, SERVICES), f"portal.{PORTAL}", f"answers.{PORTAL}")
+        await self.bus.ensure(dict.fromkeys(topics, settings.partitions))
         product = self.setup.product
         python = sys.executable if product == ROOT else str(product / ".venv" / "bin" / "python")
         for name, served, port in self._processes():
             arguments = (*self.setup.program, "serve", *served)
-            self.children[name] = Child(name, arguments, port, env, self.setup.directory, python)
+            under = {**env, **self.setup.login(served[0] if len(served) == 1 else "")}
+            self.children[name] = Child(name, arguments, port, under, self.setup.directory, python)
         for balancer in self.balancers:
             await balancer.start()
         for child in self.children.values():

@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from chassis.bus import Record
+from contracts.event import case_topic
 from sandbox.city import City
 from sandbox.ems import Place
 from sandbox.ems_scans import LEGACY_ACTION, SCRIPTS
@@ -36,7 +37,7 @@ TEMPLATES = {
 """Notices whose template is called otherwise."""
 
 ONCE = ("received", *sorted(ENDS), "ordered", "dispatched", "delivered", "invited", "rectifying")
-TOPICS = ("case", f"answers.{PORTAL}", *(f"{name}.dead" for name in SERVICES))
+TOPICS = (*map(case_topic, SERVICES), f"answers.{PORTAL}", *(f"{name}.dead" for name in SERVICES))
 
 
 Telephones = Mapping[str, Sequence[tuple[str, str]]]
@@ -104,7 +105,7 @@ class Witness:
             self.faults.append(f"dead letter on {record.topic}: {record.headers.get('tb_rule')} of {record.key}")
             return None
         kind = record.headers["ce_type"].split(".")[1]
-        if record.topic != "case":
+        if not record.topic.startswith("case."):
             if kind == "received":
                 self.received[record.key] = json.loads(record.value)["case"]
             elif kind == "bounced":

@@ -9,15 +9,15 @@ import asyncio
 import contextlib
 import random
 from collections import Counter, defaultdict
+from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from contracts.event import SHANGHAI, case_id
 from sandbox.citizens import Citizens
 from sandbox.officers import Office, officer_of
 from tests.capabilities.city import catalogue
-from tests.guarantees.harness import PORTAL, Mode, Setup, World, listen, running
+from tests.guarantees.harness import PORTAL, Setup, World, listen, running
 from tests.guarantees.judge import TOPICS, Submission, Taken, Witness, telephones, verdict
 from tests.guarantees.lives import KINDS, WEEK, Life, LifeError, RefusedError
 
@@ -35,14 +35,12 @@ EVERY = 5.0
 """Seconds between two kills."""
 
 
-async def live(
-    directory: Path, mode: Mode, seed: int, count: int, kills: int = 0, bus: str = "", store: str = ""
-) -> None:
+async def live(setup: Setup, count: int, kills: int = 0) -> None:
     """`count` lives in a world of pairs must end as they should; with `kills` so many are killed meanwhile."""
-    print(f"TONGBAN_SEED={seed}")
-    env = {"TONGBAN_INTAKE_CATALOG": str(catalogue(directory / "catalogue"))}
-    async with running(Setup(directory / "suite", mode, bus, store, seed=seed, env=env)) as world:
-        town = Replicas(world, seed, count, kills)
+    print(f"TONGBAN_SEED={setup.seed}")
+    env = {"TONGBAN_INTAKE_CATALOG": str(catalogue(setup.directory.with_name("catalogue")))}
+    async with running(replace(setup, env=env)) as world:
+        town = Replicas(world, setup.seed, count, kills)
         wrong = await town.run()
         print(town.summary())
         assert not wrong, "\n".join([town.summary(), f"{len(wrong)} findings:", *wrong[:40]])

@@ -26,7 +26,7 @@ from contracts.event import SHANGHAI
 from contracts.wire import decode
 from tests.chassis.running import KEYRING, read_all, until
 from tests.chassis.running import settings as chassis_settings
-from tests.chassis.toy import Bump, Counted, FastClock, Heard, Partner, Pinged, placed, service
+from tests.chassis.toy import PLACING, SAYING, Bump, Counted, FastClock, Heard, Partner, Pinged, placed, service
 from tests.guarantees.crashing import Crash, Dying, DyingRunner, Fuse
 
 STORE = ("load", "write", "beat", "owners", "stamped", "due", "leased")
@@ -103,7 +103,7 @@ async def play(plan: Plan, directory: Path) -> None:
     partner = Partner(plan.moods)
     bus = LogBus(directory / "bus.db", partitions=4, clock=clock)
     await bus.open()
-    await bus.ensure({"case": 4, "toy.dead": 4})
+    await bus.ensure({PLACING: 4, SAYING: 4, "toy.dead": 4})
     records = [record(case, n, f"p{i}") for i, (case, n) in enumerate(plan.events)]
     await bus.publish([*records, *records[::2]])  # every other one twice
     await bus.close()
@@ -115,7 +115,7 @@ async def play(plan: Plan, directory: Path) -> None:
 
 def record(case: int, n: int, id: str) -> Record:
     headers, body = placed(f"case-{case}", n, id, AT)
-    return Record("case", f"case-{case}", headers, body)
+    return Record(PLACING, f"case-{case}", headers, body)
 
 
 async def judge(plan: Plan, directory: Path, partner: Partner) -> None:
@@ -123,7 +123,7 @@ async def judge(plan: Plan, directory: Path, partner: Partner) -> None:
     clock = FastClock()
     bus = LogBus(directory / "bus.db", partitions=4, clock=clock)
     await bus.open()
-    records = await read_all(bus, "case", "judge")
+    records = await read_all(bus, SAYING, group="judge")
     await bus.close()
     assert set(partner.made.values()) == {1}, "an errand was made twice"
     assert len(partner.made) == len(plan.events), "an errand was lost"
@@ -182,7 +182,7 @@ def test_commands_answered_are_kept(tmp_path: Path) -> None:
         partner = Partner()
         bus = LogBus(tmp_path / "bus.db", partitions=4, clock=clock)
         await bus.open()
-        await bus.ensure({"case": 4, "toy.dead": 4})
+        await bus.ensure({PLACING: 4, SAYING: 4, "toy.dead": 4})
         await bus.publish([record(0, 1, "p0")])
         line = Line(
             service(partner), SqliteStore(tmp_path / "toy.db"), bus, clock, chassis_settings(tmp_path), KEYRING.tag

@@ -12,23 +12,24 @@ from pathlib import Path
 import pytest
 
 from tests.guarantees.chaos import Chaos
+from tests.guarantees.guarded import guarded
 from tests.guarantees.harness import SERVICES, Setup, running
 from tests.guarantees.test_kill import CHOSEN, SEEDS
-from tests.real.backends import KafkaBroker, MongoServer
+from tests.real.backends import MongoServer
 
 pytestmark = pytest.mark.anyio
 
 
 async def survive(directory: Path, seed: int, count: int, seconds: float, limit: float) -> None:
     print(f"TONGBAN_SEED={seed}")
-    with KafkaBroker(directory / "kafka") as kafka, MongoServer(directory / "mongo") as mongo:
+    with guarded(directory / "kafka") as kafka, MongoServer(directory / "mongo") as mongo:
 
         async def broker(_: random.Random) -> str:
             await asyncio.to_thread(kafka.kill)
             await asyncio.to_thread(kafka.start)
             return "broker"
 
-        setup = Setup(directory / "suite", seed=seed, bus=kafka.url, store=mongo.url)
+        setup = Setup(directory / "suite", seed=seed, bus=kafka.url, store=mongo.url, login=kafka.login)
         async with running(setup) as world:
             chaos = Chaos(world, seed, count)
             wrong = await chaos.run(seconds, limit, broker)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.guarantees.harness import Setup
 from tests.guarantees.replicas import live
 from tests.guarantees.test_kill import CHOSEN, SEEDS
 
@@ -17,4 +18,4 @@ pytestmark = pytest.mark.anyio
 
 @pytest.mark.timeout(400)
 async def test_two_suites_of_one_folder(tmp_path: Path) -> None:
-    await live(tmp_path, "pair", CHOSEN or SEEDS[0], 52)
+    await live(Setup(tmp_path / "suite", "pair", seed=CHOSEN or SEEDS[0]), 52)

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from tests.guarantees.chaos import USUAL, Chaos
+from tests.guarantees.guarded import guarded
 from tests.guarantees.harness import Setup, running
 from tests.guarantees.replicas import live
 from tests.guarantees.test_kill import CHOSEN, SEEDS
-from tests.real.backends import KafkaBroker, MongoServer
+from tests.real.backends import MongoServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real]
 
@@ -24,35 +25,35 @@ WHERE = pytest.mark.parametrize("where", ["embedded", "kafka-mongo"])
 
 
 @pytest.fixture
-def addresses(where: str, tmp_path: Path) -> Iterator[tuple[str, str]]:
-    """Of bus and store; empty for the embedded ones."""
+def there(where: str, tmp_path: Path) -> Iterator[Setup]:
+    """Two processes of each service on such a bus and store; on Kafka with the rights of their service alone."""
+    setup = Setup(tmp_path / "suite", "pairs", seed=CHOSEN or SEEDS[0])
     if where == "embedded":
-        yield "", ""
+        yield setup
         return
-    with KafkaBroker(tmp_path / "kafka") as kafka, MongoServer(tmp_path / "mongo") as mongo:
-        yield kafka.url, mongo.url
+    with guarded(tmp_path / "kafka") as kafka, MongoServer(tmp_path / "mongo") as mongo:
+        yield replace(setup, bus=kafka.url, store=mongo.url, login=kafka.login)
 
 
 @WHERE
 @pytest.mark.timeout(500)
-async def test_pairs(tmp_path: Path, addresses: tuple[str, str]) -> None:
-    await live(tmp_path, "pairs", CHOSEN or SEEDS[0], 208, 0, *addresses)
+async def test_pairs(there: Setup) -> None:
+    await live(there, 208, 0)
 
 
 @WHERE
 @pytest.mark.timeout(700)
-async def test_pairs_of_which_one_is_killed(tmp_path: Path, addresses: tuple[str, str]) -> None:
-    await live(tmp_path, "pairs", CHOSEN or SEEDS[0], 208, 10, *addresses)
+async def test_pairs_of_which_one_is_killed(there: Setup) -> None:
+    await live(there, 208, 10)
 
 
 @WHERE
 @pytest.mark.timeout(700)
-async def test_kills_among_faulty_partners(tmp_path: Path, addresses: tuple[str, str]) -> None:
+async def test_kills_among_faulty_partners(there: Setup) -> None:
     """Any process at any moment, also both of a pair, while partners are slow, silent, and say things twice."""
-    seed = CHOSEN or SEEDS[0]
+    seed = there.seed
     print(f"TONGBAN_SEED={seed}")
-    bus, store = addresses
-    async with running(Setup(tmp_path / "suite", "pairs", bus, store, seed=seed)) as world:
+    async with running(there) as world:
         chaos = Chaos(world, seed, 500, replace(USUAL, pause=(1.0, 3.0)))
         wrong = await chaos.run(seconds=40, limit=400)
         print(chaos.summary())
@@ -63,12 +64,12 @@ async def test_kills_among_faulty_partners(tmp_path: Path, addresses: tuple[str,
 @WHERE
 @pytest.mark.soak
 @pytest.mark.timeout(1500)
-async def test_pairs_two_thousand(tmp_path: Path, addresses: tuple[str, str]) -> None:
-    await live(tmp_path, "pairs", CHOSEN or SEEDS[0], 2002, 0, *addresses)
+async def test_pairs_two_thousand(there: Setup) -> None:
+    await live(there, 2002, 0)
 
 
 @WHERE
 @pytest.mark.soak
 @pytest.mark.timeout(3000)
-async def test_pairs_a_hundred_kills(tmp_path: Path, addresses: tuple[str, str]) -> None:
-    await live(tmp_path, "pairs", CHOSEN or SEEDS[0], 2002, 100, *addresses)
+async def test_pairs_a_hundred_kills(there: Setup) -> None:
+    await live(there, 2002, 100)

@@ -1,4 +1,5 @@
-"""A Kafka broker that lets nobody in without a certificate and a login (TLS, SCRAM, PLAIN), and a store over TLS.
+"""Kafka brokers that let nobody in without certificate and login (TLS, SCRAM, PLAIN), or do nothing without a right to
+it (ACLs), and a store over TLS.
 
 It owns their certificates and principals; it must never import the suite.
 """
@@ -9,7 +10,7 @@ import datetime
 import ipaddress
 import socket
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from cryptography import x509
@@ -70,9 +71,49 @@ class SecureKafkaBroker(KafkaBroker):
 
     def run_tool(self, main: str, *arguments: str, lines: str = "", seconds: float = 60) -> str:
         if main == "kafka.tools.StorageTool":
-            scram = (f"--add-scram={m}=[name={USER},password={PASSWORD}]" for m in MECHANISMS[:2])
+            scram = (f"--add-scram={m}=[name={n},password={p}]" for n, p in self._logins() for m in MECHANISMS[:2])
             arguments = (*arguments, *scram)
         return super().run_tool(main, *arguments, lines=lines, seconds=seconds)
+
+    def _logins(self) -> Iterator[tuple[str, str]]:
+        """Names and passwords."""
+        yield USER, PASSWORD
+
+
+WARDEN = "warden"
+"""Whoever sets the rules: a super user of the broker."""
+
+
+class GuardedKafkaBroker(SecureKafkaBroker):
+    """Over TLS, with a login by SCRAM for each of `names`, of whom nobody may do anything that no rule allows; only the
+    warden, and the broker's own tools on its inner port, may do all."""
+
+    def __init__(self, directory: Path, names: Sequence[str]) -> None:
+        super().__init__(directory)
+        self.names = (WARDEN, *names)
+
+    def settings(self, name: str) -> dict[str, str]:
+        """What the suite is told, to come in under this name."""
+        return {
+            "TONGBAN_BUS": self.url,
+            "TONGBAN_KAFKA_TLS": "true",
+            "TONGBAN_KAFKA_CA": str(self.files / "ca.pem"),
+            "TONGBAN_KAFKA_LOGIN": "SCRAM-SHA-512",
+            "TONGBAN_KAFKA_USER": name,
+            "TONGBAN_KAFKA_PASSWORD": f"{PASSWORD} {name}",
+        }
+
+    def _settings(self) -> Mapping[str, object]:
+        return {
+            **super()._settings(),
+            "listener.name.outside.ssl.client.auth": "none",
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "allow.everyone.if.no.acl.found": "false",
+            "super.users": f"User:ANONYMOUS;User:{WARDEN}",
+        }
+
+    def _logins(self) -> Iterator[tuple[str, str]]:
+        yield from ((name, f"{PASSWORD} {name}") for name in self.names)
 
 
 class SecureMongoServer(MongoServer):

@@ -269,3 +269,19 @@ async def test_the_process_starts_says_where_and_ends_on_sigterm(http: aiohttp.C
             assert await response.json() == {"ok": True}
         process.send_signal(signal.SIGTERM)
         assert await process.wait() == 0
+
+
+async def test_an_issuer_rotates_and_withdraws_keys(http: aiohttp.ClientSession, city: City) -> None:
+    officer = officer_of("handler", "民政局")
+    before = city.issuer.token(officer)
+    async with http.post(f"{city.url}/identity/keys") as response:
+        new = (await response.json())["kid"]
+    after = city.issuer.token(officer)
+    assert jwt.get_unverified_header(after)["kid"] == new
+    assert {(await claims(http, city, token))["sub"] for token in (before, after)} == {officer.id}
+    old = jwt.get_unverified_header(before)["kid"]
+    for kid, status in ((old, 200), (old, 404), (new, 400)):
+        async with http.delete(f"{city.url}/identity/keys/{kid}") as response:
+            assert response.status == status, "the last key stays"
+    async with http.get(f"{city.url}/jwks.json") as response:
+        assert [key["kid"] for key in (await response.json())["keys"]] == [new]

@@ -18,7 +18,8 @@ import aiohttp
 
 from chassis.settings import ChassisSettings
 from chassis.suite import Build, Suite
-from contracts.event import Event
+from contracts.event import Event, case_topic
+from contracts.export import publishers
 from contracts.wire import decode
 from sandbox.balancer import Balancer
 from sandbox.city import City
@@ -37,11 +38,12 @@ class Standing:
     url: str
 
     async def heard(self, cls: type[Event], count: int = 1) -> list[Any]:
-        """Everything on topic `case`, once there are so many of a kind; what was said again counts once."""
+        """All that services say of cases, once there is so much of a kind; what was said again counts once."""
         found: list[Any] = []
 
         async def enough() -> bool:
-            records = await read_all(self.suite.bus, "case", group=f"look-{self.suite.clock.ticks()}")
+            group = f"look-{self.suite.clock.ticks()}"
+            records = await read_all(self.suite.bus, *map(case_topic, publishers()), group=group)
             said = {envelope.id: envelope.event for envelope in (decode(r.headers, r.value) for r in records)}
             found[:] = said.values()
             return sum(isinstance(event, cls) for event in found) >= count

@@ -57,7 +57,7 @@ KNOWN = {
     "code": "MZ-80",
     "number": 1,
     "upload": "5f2b1c9e8d7a46039c1e2f3a4b5c6d7e",
-    "topic": "case",
+    "topic": "case.intake",
 }
 """What path parameters name where they name something."""
 

@@ -49,7 +49,7 @@ class ReceivedAgain(Received):
     everybody else nothing happened."""
 
     def routes(self) -> tuple[tuple[str, str], ...]:
-        return tuple(route for route in super().routes() if route[0] != "case")
+        return tuple(route for route in super().routes() if route[0].startswith("answers."))
 
 
 class Founding:

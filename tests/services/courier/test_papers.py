@@ -24,7 +24,7 @@ from chassis.clock import Clock
 from chassis.decision import Reject
 from chassis.sealing import Keyring, load_keyring
 from contracts.courier import Dispatched, Ordered
-from contracts.event import CaseId, case_id
+from contracts.event import CaseId, case_id, case_topic
 from contracts.wire import Envelope, encode
 from contracts.words import DeliveryMethod
 from sandbox.city import City, Options
@@ -73,7 +73,7 @@ class Office(Standing):
         about = ABOUT.model_copy(update={"contact": contact, "department": MARKET})
         event = issued(delivery, about=about).model_copy(update={"case": case})
         headers, value = encode(Envelope(f"e-{case}", "/tongban/review", 1, event))
-        await self.suite.bus.publish([Record("case", case, headers, value)])
+        await self.suite.bus.publish([Record(case_topic(event.PUBLISHER), case, headers, value)])
 
     async def ask(self, staff: str, method: str, path: str, body: bytes | None = None, accept: str = "*/*") -> Answer:
         """Status, media type and body as they are."""

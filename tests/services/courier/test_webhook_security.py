@@ -18,6 +18,7 @@ from chassis.bus import Record
 from chassis.decision import Reject
 from chassis.sealing import load_keyring
 from contracts.courier import Ordered
+from contracts.event import case_topic
 from contracts.wire import Envelope, encode
 from sandbox.ems import PUSH_KEY
 from sandbox.ems_codec import digest
@@ -46,7 +47,7 @@ class Courier(Doors):
         contact = ABOUT.contact.model_copy(update=sealed)
         event = issued(about=ABOUT.model_copy(update={"contact": contact, "department": DEPARTMENT}))
         headers, value = encode(Envelope("e-issued", "/tongban/review", 1, event))
-        self.run(suite.bus.publish([Record("case", CASE, headers, value)]))
+        self.run(suite.bus.publish([Record(case_topic(event.PUBLISHER), CASE, headers, value)]))
         (ordered,) = self.run(self.place.said(Ordered))
         self.settle()
         return str(ordered.waybill)

@@ -17,6 +17,7 @@ import pytest
 from chassis.bus import Record
 from chassis.sealing import load_keyring
 from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered
+from contracts.event import case_topic
 from contracts.wire import Envelope, encode
 from contracts.words import DeliveryMethod
 from sandbox import ems_codec
@@ -60,7 +61,7 @@ class Office(Standing):
         )
         event = issued(delivery, about=about)
         headers, value = encode(Envelope("e-issued", "/tongban/review", 1, event))
-        await self.suite.bus.publish([Record("case", CASE, headers, value)])
+        await self.suite.bus.publish([Record(case_topic(event.PUBLISHER), CASE, headers, value)])
 
 
 @pytest.fixture

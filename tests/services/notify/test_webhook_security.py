@@ -15,7 +15,7 @@ import pytest
 
 from chassis.bus import Record
 from chassis.sealing import load_keyring
-from contracts.event import source_of
+from contracts.event import case_topic, source_of
 from contracts.wire import Envelope, encode
 from services.notify.app import build
 from services.notify.domain.rules import notice_key
@@ -46,7 +46,7 @@ class Notify(Doors):
         events = [event.model_copy(update={"about": about}) for event in (sample(Accepted, START), invited(START))]
         for event in events:
             headers, value = encode(Envelope(f"e-{event.TYPE}", source_of(event.PUBLISHER), 1, event))
-            self.run(self.place.suite.bus.publish([Record("case", CASE, headers, value)]))
+            self.run(self.place.suite.bus.publish([Record(case_topic(event.PUBLISHER), CASE, headers, value)]))
         self.run(until(lambda: len(self.place.city.sms.of_phone(PHONE)) == len(events)))
         self.settle()
         self.reference = f"{seal['tag']}.{notice_key(events[0])}"

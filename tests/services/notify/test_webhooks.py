@@ -16,7 +16,7 @@ import pytest
 
 from chassis.bus import Record
 from chassis.sealing import load_keyring
-from contracts.event import Event, source_of
+from contracts.event import Event, case_topic, source_of
 from contracts.notify import Notified, Replied
 from contracts.wire import Envelope, encode
 from sandbox.city import City, Options
@@ -48,7 +48,7 @@ class Office(Standing):
         )
         event = event.model_copy(update={"about": ABOUT.model_copy(update={"contact": contact})})
         headers, value = encode(Envelope(f"e-{event.TYPE}-{event.at}", source_of(event.PUBLISHER), 1, event))
-        await self.suite.bus.publish([Record("case", CASE, headers, value)])
+        await self.suite.bus.publish([Record(case_topic(event.PUBLISHER), CASE, headers, value)])
 
 
 @pytest.fixture

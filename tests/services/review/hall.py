@@ -15,7 +15,7 @@ from typing import Any
 from chassis.bus import Record
 from chassis.sealing import Keyring, load_keyring
 from chassis.suite import Build
-from contracts.event import Event
+from contracts.event import Event, case_topic
 from contracts.wire import Envelope, encode
 from sandbox.city import City, Options
 from sandbox.officers import BY_ID, Office
@@ -45,7 +45,7 @@ class Hall(Standing):
             self.published += 1
             envelope = Envelope(f"e-{self.published}", f"/tongban/{event.PUBLISHER}", self.published, event)
             headers, value = encode(envelope)
-            await self.suite.bus.publish([Record("case", event.subject(), headers, value)])
+            await self.suite.bus.publish([Record(case_topic(event.PUBLISHER), event.subject(), headers, value)])
 
 
 @contextlib.asynccontextmanager

@@ -72,7 +72,7 @@ class Portals:
         """Raises Unauthorized or Forbidden."""
         digest = hash_key(key or "")
         for name, known, scopes in self._keys:
-            if hmac.compare_digest(known, digest):
+            if key and hmac.compare_digest(known, digest):
                 if scope not in scopes:
                     raise Forbidden("scope_missing", "该接入密钥没有此项权限")
                 return Caller("portal", name, scopes)

@@ -19,7 +19,7 @@ from chassis.line import topics
 from chassis.private import open_to_others
 from chassis.probing import Knock, keys_of, knock_all
 from chassis.service import Service
-from chassis.settings import ChassisSettings, Section, SettingsError, plain
+from chassis.settings import DOTENV, ChassisSettings, Section, SettingsError, plain
 from chassis.sqlitefile import behind, examine, noted
 from chassis.suite import calendar, describe_services
 
@@ -57,6 +57,8 @@ class Doctor:
             "stores": self._stores,
             "working-day calendar": self._calendar,
         }
+        if DOTENV.exists():
+            checks[str(DOTENV)] = self._dotenv
         if self.settings.oidc_issuer:
             checks["officers' issuer"] = self._issuer
         knocking = asyncio.ensure_future(knock_all(self._doors(), self.clock))
@@ -105,6 +107,11 @@ class Doctor:
         if loose := open_to_others(folder):
             raise Wrong(f"open to other users, until the next start: {', '.join(map(str, loose[:5]))}")
         return f"{folder} can be written, {free // 1_000_000} MB free"
+
+    async def _dotenv(self) -> str:
+        if open_to_others(DOTENV):
+            raise Wrong(f"other users can read it, and the secrets in it; chmod 600 {DOTENV}")
+        return "nobody else can read it"
 
     async def _bus(self) -> str:
         wanted = {topic for service in self.services for topic in topics(service, self.settings.portals)}

@@ -21,10 +21,11 @@ def alone() -> None:
     os.umask(OTHERS)
 
 
-def open_to_others(folder: Path) -> list[Path]:
-    """The folder itself, and what stands directly in it, where group or others may do anything with it; what lies
+def open_to_others(path: Path) -> list[Path]:
+    """A file, or a folder and what stands directly in it, where group or others may do anything with it; what lies
     deeper cannot be reached when they cannot enter."""
-    return [path for path in (folder, *sorted(folder.iterdir())) if _mode(path) & OTHERS]
+    inside = sorted(path.iterdir()) if path.is_dir() else ()
+    return [found for found in (path, *inside) if _mode(found) & OTHERS]
 
 
 def narrowed(folder: Path) -> list[Path]:

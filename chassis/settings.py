@@ -25,6 +25,7 @@ from contracts.intake import HALL
 T = TypeVar("T")
 
 PREFIX: Final = "TONGBAN_"
+DOTENV: Final = Path(".env")
 OTHERS: Final = ("TONGBAN_TOKEN",)
 """Variables of commands that are no setting of the suite."""
 CREDENTIALS: Final = re.compile(r"//[^/@\s]*@")
@@ -333,7 +334,7 @@ def unknown(env: Iterable[str], known: Iterable[str]) -> None:
         raise SettingsError(*problems)
 
 
-def environment(variables: Mapping[str, str], file: Path = Path(".env")) -> Mapping[str, str]:
+def environment(variables: Mapping[str, str], file: Path = DOTENV) -> Mapping[str, str]:
     """The process's `TONGBAN_…` variables over those of the `.env` file, in which `#` comments, quotes and `export`
     are as in a shell, and nothing is substituted. Raises SettingsError for a line that cannot be read.
     """

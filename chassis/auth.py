@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import jwt
 
-from chassis import reach
+from chassis import metrics, reach
 from chassis.clock import Clock
 from chassis.decision import Caller, Reject
 from chassis.settings import SettingsError
@@ -70,12 +70,15 @@ class Portals:
 
     def caller(self, key: str | None, scope: str) -> Caller:
         """Raises Unauthorized or Forbidden."""
-        digest = hash_key(key or "")
+        digest, newer = hash_key(key or ""), set[str]()
         for name, known, scopes in self._keys:
             if key and hmac.compare_digest(known, digest):
+                if name in newer:
+                    metrics.OLD_SECRETS.labels("TONGBAN_PORTAL_KEYS", name).inc()
                 if scope not in scopes:
                     raise Forbidden("scope_missing", "该接入密钥没有此项权限")
                 return Caller("portal", name, scopes)
+            newer.add(name)
         raise Unauthorized("api_key_invalid", "接入密钥无效", "X-Api-Key")
 
 

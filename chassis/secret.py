@@ -15,6 +15,8 @@ from typing import Any, Final, Self
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from chassis import metrics
+
 MOST: Final = 2
 """Values that live at once: the new one, and the old one until whoever uses it has changed."""
 LEAST: Final = 16
@@ -71,12 +73,13 @@ class Opens:
 
 
 class Secrets:
-    """The live values of one secret, the newest first. Where there is none, nothing is accepted."""
+    """The live values of one secret, the newest first. Where there is none, nothing is accepted. `setting` is the
+    variable, under which uses of the old value are counted."""
 
-    __slots__ = ("live",)
+    __slots__ = ("live", "setting")
 
     def __init__(self, *live: str) -> None:
-        self.live = live
+        self.live, self.setting = live, ""
 
     @classmethod
     def read(cls, given: Any) -> Self:
@@ -95,6 +98,8 @@ class Secrets:
     def proves(self, given: bytes, made: Callable[[str], bytes]) -> bool:
         """Whether `given` is what one of the live values makes. All are tried, so that time does not tell which."""
         found = [hmac.compare_digest(made(value), given) for value in self.live]
+        if any(found[1:]):
+            metrics.OLD_SECRETS.labels(self.setting, "").inc()
         return any(found)
 
     def __bool__(self) -> bool:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.fields import FieldInfo
 
 from chassis import kinds
-from chassis.secret import Opens, Way
+from chassis.secret import Opens, Secrets, Way
 from contracts.intake import HALL
 
 T = TypeVar("T")
@@ -100,6 +100,11 @@ class Section(BaseModel):
         """What is asked over the network: http(s) addresses, or host:port, by a word for operators."""
         values = {self.variable(name): getattr(self, name) for name in type(self).model_fields}
         return {name: value for name, value in values.items() if str(value).startswith(("http://", "https://"))}
+
+    def model_post_init(self, context: Any) -> None:
+        for name in self.secrets():
+            if isinstance(value := getattr(self, name), Secrets) and value:
+                value.setting = self.variable(name)
 
     @classmethod
     def secrets(cls) -> dict[str, Opens]:

@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 
 from chassis import lacking
 from chassis.auth import Portals, Unauthorized, hash_key
@@ -161,9 +162,25 @@ async def test_two_values_live_and_no_third(tmp_path: Path) -> None:
         env[door.variable] = door.setting(door.between.join((new[name], SECRETS[name])))
     async with client(tmp_path, env) as asking:
         for name in DOORS:
-            assert await lets_in(asking, name, SECRETS[name]), f"{name}: the old value"
+            before = used_old(name)
             assert await lets_in(asking, name, new[name]), f"{name}: the new value"
             assert not await lets_in(asking, name, secret(name)), name
+            assert used_old(name) == before
+            assert await lets_in(asking, name, SECRETS[name]), f"{name}: the old value"
+            assert used_old(name) == before + (4 if name == SMS else 1), "counted, so that one knows when to end it"
+
+
+def used_old(name: str) -> float:
+    labels = {"setting": DOORS[name].variable, "name": "one" if name == "Standard Webhooks" else ""}
+    return REGISTRY.get_sample_value("tongban_old_secrets_total", labels) or 0.0
+
+
+def test_an_old_key_of_a_portal_is_counted() -> None:
+    labels = {"setting": "TONGBAN_PORTAL_KEYS", "name": "kiosk"}
+    portals = Portals(f"kiosk={hash_key('new')}:read,kiosk={hash_key('old')}:read")
+    before = REGISTRY.get_sample_value("tongban_old_secrets_total", labels) or 0.0
+    assert {portals.caller(key, "read").name for key in ("new", "old")} == {"kiosk"}
+    assert REGISTRY.get_sample_value("tongban_old_secrets_total", labels) == before + 1
 
 
 def test_start_and_doctor_say_what_is_closed_in_words() -> None:

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import secrets
 
+from chassis import metrics
 from chassis.decision import Caller, Reject
 from chassis.settings import SettingsError
 
@@ -56,10 +57,13 @@ class Portals:
 
     def caller(self, key: str | None, scope: str) -> Caller:
         """Raises Unauthorized or Forbidden."""
-        digest = hash_key(key or "")
+        digest, newer = hash_key(key or ""), set[str]()
         for name, known, scopes in self._keys:
-            if hmac.compare_digest(known, digest):
+            if key and hmac.compare_digest(known, digest):
+                if name in newer:
+                    metrics.OLD_SECRETS.labels("TONGBAN_PORTAL_KEYS", name).inc()
                 if scope not in scopes:
                     raise Forbidden("scope_missing", "该接入密钥没有此项权限")
                 return Caller("portal", name, scopes)
+            newer.add(name)
         raise Unauthorized("api_key_invalid", "接入密钥无效", "X-Api-Key")

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from chassis.clock import Clock
-from chassis.lacking import lacking
+from chassis.lacking import closed, lacking
 from chassis.line import topics
 from chassis.oidc import published
+from chassis.private import open_to_others
 from chassis.probing import Knock, knock_all
 from chassis.service import Service
-from chassis.settings import ChassisSettings, Section, SettingsError, plain
+from chassis.settings import DOTENV, ChassisSettings, Section, SettingsError, plain
 from chassis.sqlitefile import behind, examine, noted
 from chassis.suite import calendar, describe_services
 
@@ -37,7 +38,8 @@ class Wrong(Exception):
 def examined(
     settings: ChassisSettings, env: Mapping[str, str], sections: Mapping[str, Section]
 ) -> list[dict[str, Any]]:
-    """One row per thing looked at: `what`, `state` (ok, FAIL or missing), `found` in a sentence."""
+    """One row per thing looked at: `what`, `state` (ok, FAIL, missing, or closed as a city may want it), `found` in a
+    sentence."""
     return asyncio.run(Doctor(settings, env, sections).rows())
 
 
@@ -56,6 +58,8 @@ class Doctor:
             "stores": self._stores,
             "working-day calendar": self._calendar,
         }
+        if DOTENV.exists():
+            checks[str(DOTENV)] = self._dotenv
         if self.settings.oidc_issuer:
             checks["officers' issuer"] = self._issuer
         knocking = asyncio.ensure_future(knock_all(self._doors(), self.clock))
@@ -63,7 +67,9 @@ class Doctor:
         knocks = await knocking
         rows += [row(name, "ok" if knock.ok else "FAIL", knock.found) for name, knock in knocks.items()]
         rows.append(skewed(knocks.values()))
-        return rows + [row("missing", "missing", text) for text in lacking(self.settings, self.sections.values())]
+        sections = [section for name, section in self.sections.items() if name]
+        rows += [row("door", "closed", text) for text in closed(self.settings, sections)]
+        return rows + [row("missing", "missing", text) for text in lacking(self.settings, sections)]
 
     async def _look(self, what: str, check: Callable[[], Awaitable[str]]) -> dict[str, Any]:
         try:
@@ -99,10 +105,14 @@ class Doctor:
             raise Wrong(f"only {free // 1_000_000} MB are free in {there}, and TONGBAN_FREE_MB are wanted")
         if folder is not there:
             return f"{folder} is {FIRST}; {free // 1_000_000} MB free"
-        loose = [path.name for path in sorted(folder.iterdir()) if not private(path)]
-        if loose:
-            raise Wrong(f"others may write, or read the keys: {', '.join(loose[:5])} in {folder}; chmod go-rwx them")
+        if loose := open_to_others(folder):
+            raise Wrong(f"open to other users, until the next start: {', '.join(map(str, loose[:5]))}")
         return f"{folder} can be written, {free // 1_000_000} MB free"
+
+    async def _dotenv(self) -> str:
+        if open_to_others(DOTENV):
+            raise Wrong(f"other users can read it, and the secrets in it; chmod 600 {DOTENV}")
+        return "nobody else can read it"
 
     async def _bus(self) -> str:
         wanted = {topic for service in self.services for topic in topics(service, self.settings.portals)}
@@ -179,12 +189,6 @@ def sound(path: Path, newest: str, sql: str = "") -> list[Any] | None:
     if problem:
         raise Wrong(f"{path} is damaged: {problem}")
     return examine(path, 0.0, sql)[1] if sql else []
-
-
-def private(path: Path) -> bool:
-    """Whether nobody else may write a file, or read it where it is the keys'."""
-    forbidden = 0o077 if path.name == "keys" else 0o002
-    return path.is_symlink() or not path.stat().st_mode & forbidden
 
 
 def skewed(knocks: Collection[Knock]) -> dict[str, Any]:

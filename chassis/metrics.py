@@ -47,6 +47,8 @@ REFUSED = Counter("tongban_refused_total", "Events that the bus will never take"
 HALTED = Gauge("tongban_topic_halted", "Whether a topic is left unread", ["service", "topic"])
 # Cases whose later events wait behind a dead letter.
 PARKED = Gauge("tongban_parked_cases", "Cases parked behind a dead letter", ["service"])
+# Uses of the older value of a secret, by setting and whose it is; when it stands still, that one can be ended.
+OLD_SECRETS = Counter("tongban_old_secrets_total", "Uses of the older value of a secret", ["setting", "name"])
 # HTTP requests by service, method and status class.
 HTTP = Counter("tongban_http_requests_total", "HTTP requests", ["service", "method", "status"])
 # Seconds to answer an HTTP request.

@@ -146,13 +146,26 @@ class Keyring:
         return hmac.digest(self._secret, value.encode(), "sha256").hex()[:32]
 
 
-def load_keyring(settings: ChassisSettings) -> Keyring:
-    """The keyring of the settings; what they leave empty is made once and kept in the file `keys` of the folder,
-    readable by the owner alone. Several processes may call this at once: one makes the file, all use it.
+def unshared(settings: ChassisSettings) -> str:
+    """What is missing for all replicas to open what one has sealed, as a sentence; empty where nothing is."""
+    missing = [settings.variable(name) for name in ("keys", "tag_secret") if not getattr(settings, name)]
+    if settings.sandbox or not missing:
+        return ""
+    file = settings.dir / "keys"
+    kept = f"; an earlier version has kept them in {file}, a line each" if file.exists() else ""
+    return f"{' and '.join(missing)} must be set, the same for all replicas: `tongban key --data` makes them{kept}."
 
-    Raises SettingsError naming the key id and what is wrong, never a key.
+
+def load_keyring(settings: ChassisSettings) -> Keyring:
+    """The keyring of the settings; what they leave empty a sandbox makes once, at random, and keeps in the file `keys`
+    of the folder, readable by the owner alone. Several processes may call this at once: one makes the file, all use it.
+
+    Raises SettingsError naming the key id and what is wrong, never a key; also for keys that are missing outside the
+    sandbox, where one that is made would not be known to other replicas.
     """
     keys, secret = settings.keys, settings.tag_secret
+    if missing := unshared(settings):
+        raise SettingsError(missing)
     if not (keys and secret):
         made = _made(settings.dir / "keys")
         keys, secret = keys or made[0], secret or made[1]

@@ -21,14 +21,14 @@ from typing import Any, Final, Protocol, TypeVar
 
 import uvloop
 
-from chassis import logs, reach
+from chassis import logs, private, reach
 from chassis.clock import Clock
 from chassis.document import describe
 from chassis.front import Front
 from chassis.holding import Taken, held_folder, listening
-from chassis.lacking import lacking
+from chassis.lacking import closed, lacking
 from chassis.processes import Processes, Work
-from chassis.sealing import load_keyring
+from chassis.sealing import load_keyring, unshared
 from chassis.settings import ChassisSettings, Section, SettingsError, plain, together
 from chassis.suite import Build, Suite, Unopened, calendar, chosen, discover
 
@@ -77,6 +77,9 @@ def serve(
         builds = chosen(discover(), args.services)
     except KeyError as error:
         raise SettingsError(error.args[0]) from None
+    if missing := unshared(settings):
+        raise SettingsError(missing)
+    private.alone()
     usable_folder(settings)
     embedded = not settings.bus or not settings.store
     try:
@@ -134,17 +137,24 @@ def child(make: Callable[[], Runner], voice: Voice, *, aloud: bool = False, agai
 
 
 def usable_folder(settings: ChassisSettings) -> None:
-    """Makes the folder if only itself is missing. Raises SettingsError when nothing can be written there."""
+    """Makes the folder if only itself is missing, and takes from others what they may do in it, saying so. Raises
+    SettingsError when nothing can be written there, or it is open to others and not plainly a suite's."""
     folder = settings.dir
     try:
         if folder.exists() and not folder.is_dir():
             raise settings.wrong("dir", "a folder; a file is there")
         if not folder.absolute().parent.is_dir():
             raise settings.wrong("dir", f"a folder in one that exists; {folder.parent} is missing, or is not mounted")
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise settings.wrong("dir", f"a folder that can be written ({error.strerror})") from None
+    try:
+        narrowed = private.narrowed(folder)
+    except PermissionError:
+        raise settings.wrong("dir", "a folder of its own, that no other user may enter (chmod 700)") from None
+    if narrowed:
+        log.warning("was open to other users, and is no longer: %s", ", ".join(map(str, narrowed[:10])))
 
 
 def free_port(settings: ChassisSettings, port: int) -> None:
@@ -163,6 +173,8 @@ def greet(settings: ChassisSettings, names: Iterable[str], processes: bool, sect
     log.info("bus: %s; store: %s; %s", bus, store, sandbox)
     for sentence in lacking(settings, sections):
         log.warning("missing: %s", sentence)
+    for sentence in closed(settings, sections):
+        log.info("%s", sentence)
 
 
 async def live(runner: Runner, voice: Voice) -> int:

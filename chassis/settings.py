@@ -19,11 +19,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.fields import FieldInfo
 
 from chassis import kinds
+from chassis.secret import Opens, Secrets, Way
 from contracts.intake import HALL
 
 T = TypeVar("T")
 
 PREFIX: Final = "TONGBAN_"
+DOTENV: Final = Path(".env")
 OTHERS: Final = ("TONGBAN_TOKEN",)
 """Variables of commands that are no setting of the suite."""
 CREDENTIALS: Final = re.compile(r"//[^/@\s]*@")
@@ -62,7 +64,7 @@ def plain(address: str) -> str:
 class Section(BaseModel):
     """One group of settings. Field `sms_url` of a section with prefix `TONGBAN_NOTIFY_` is `TONGBAN_NOTIFY_SMS_URL`;
     its description becomes the comment in `.env.example`. A field with `repr=False` is a secret: its value is never
-    repeated, and its default, if it has one, is for the sandbox only."""
+    repeated, it has no default, and its `Opens` says what is closed without it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
     prefix: ClassVar[str] = PREFIX
@@ -99,6 +101,25 @@ class Section(BaseModel):
         values = {self.variable(name): getattr(self, name) for name in type(self).model_fields}
         return {name: value for name, value in values.items() if str(value).startswith(("http://", "https://"))}
 
+    def model_post_init(self, context: Any) -> None:
+        for name in self.secrets():
+            if isinstance(value := getattr(self, name), Secrets) and value:
+                value.setting = self.variable(name)
+
+    @classmethod
+    def secrets(cls) -> dict[str, Opens]:
+        """Every secret of the section, by its field."""
+        return {
+            name: next(found for found in info.metadata if isinstance(found, Opens))
+            for name, info in cls.model_fields.items()
+            if not info.repr
+        }
+
+    def closed(self) -> dict[str, Opens]:
+        """What is closed for want of a secret, by variable."""
+        doors = {name: opens for name, opens in self.secrets().items() if opens.door}
+        return {self.variable(name): opens for name, opens in doors.items() if not getattr(self, name)}
+
     @classmethod
     def variable(cls, name: str) -> str:
         return f"{cls.prefix}{name.upper()}"
@@ -125,7 +146,7 @@ class Section(BaseModel):
             rows.append(
                 {
                     "variable": cls.variable(name),
-                    "default": text,
+                    "default": text if info.repr else "",
                     "expected": expectation(info),
                     "secret": not info.repr,
                     "meaning": info.description,
@@ -149,7 +170,7 @@ def expectation(info: FieldInfo) -> str:
             f"{word} {getattr(bound, name)}" for bound in info.metadata for name, word in BOUNDS if hasattr(bound, name)
         ]
         return f"a {'whole ' if annotation is int else ''}number {' and '.join(bounds)}".strip()
-    known = [kind.expected for kind in info.metadata if isinstance(kind, kinds.Kind)]
+    known = [kind.expected for kind in info.metadata if isinstance(kind, kinds.Kind | Opens)]
     return known[0] if known else "a path" if annotation is Path else "a text"
 
 
@@ -183,24 +204,32 @@ class ChassisSettings(Section):
         None, description="PEM file of our own certificate for Kafka, with its chain."
     )
     kafka_key: kinds.File | None = Field(None, description="PEM file of the key of that certificate.")
-    kafka_key_password: str = Field("", repr=False, description="Password of that key, where it has one.")
+    kafka_key_password: Annotated[str, Opens("the key of our certificate for Kafka", Way.SHOWN, door=False)] = Field(
+        "", repr=False, description="Password of that key, where it has one."
+    )
     kafka_login: Literal["none", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = Field(
         "none", description="How we log in to Kafka (SASL): PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER."
     )
     kafka_user: str = Field("", description="Our name at Kafka; one principal per service.")
-    kafka_password: str = Field("", repr=False, description="Our password at Kafka.")
+    kafka_password: Annotated[str, Opens("the bus", Way.SHOWN, door=False)] = Field(
+        "", repr=False, description="Our password at Kafka."
+    )
     kafka_token: kinds.File | None = Field(
         None, description="File with the bearer token for OAUTHBEARER; read at every login, so that it may be renewed."
     )
     mongo_user: str = Field("", description="Our name at MongoDB (SCRAM).")
-    mongo_password: str = Field("", repr=False, description="Our password at MongoDB.")
+    mongo_password: Annotated[str, Opens("the stores", Way.SHOWN, door=False)] = Field(
+        "", repr=False, description="Our password at MongoDB."
+    )
     mongo_auth_source: str = Field("admin", description="Database at MongoDB that knows our name.")
     mongo_tls: bool = Field(False, description="Whether MongoDB is spoken to over TLS.")
     mongo_ca: kinds.File | None = Field(
         None, description="PEM file of the authority that signed MongoDB's certificates."
     )
     mongo_cert: kinds.File | None = Field(None, description="PEM file of our own certificate and key for MongoDB.")
-    mongo_key_password: str = Field("", repr=False, description="Password of that key, where it has one.")
+    mongo_key_password: Annotated[str, Opens("the key of our certificate for MongoDB", Way.SHOWN, door=False)] = Field(
+        "", repr=False, description="Password of that key, where it has one."
+    )
     partitions: int = Field(
         8, ge=1, le=1000, description="Partitions of every topic; the most replicas a service can have."
     )
@@ -208,7 +237,7 @@ class ChassisSettings(Section):
     portals: Annotated[tuple[str, ...], BeforeValidator(kinds.split)] = Field(
         ("demo",), description="Names of the portals, comma separated."
     )
-    portal_keys: kinds.HashedKeys = Field(
+    portal_keys: Annotated[kinds.HashedKeys, Opens("applications over HTTP", Way.PORTALS, needed=True)] = Field(
         "",
         repr=False,
         description="API keys of portals, hashed: name=sha256hex[:scope+scope],…; see `tongban key`.",
@@ -232,16 +261,18 @@ class ChassisSettings(Section):
         "department", description="Claim that holds an officer's department."
     )
     oidc_area_claim: kinds.ClaimName = Field("area", description="Claim that holds an officer's area code.")
-    keys: kinds.DataKeys = Field(
+    keys: Annotated[kinds.DataKeys, Opens("personal data, wherever it lies", Way.KEYS, door=False)] = Field(
         "",
         repr=False,
-        description="Keys of personal data: id:algorithm:base64,… (`tongban key --data`); empty = made once in the "
-        "folder.",
+        description="Keys of personal data, the newest first: id:algorithm:base64,… (`tongban key --data`); only a "
+        "sandbox makes its own, in the folder.",
     )
-    tag_secret: kinds.TagSecret = Field(
-        "",
-        repr=False,
-        description="Secret of the HMAC tags, base64 (`tongban key --data`); empty = made once in the folder.",
+    tag_secret: Annotated[kinds.TagSecret, Opens("what is found by telephone or identity", Way.TAG, door=False)] = (
+        Field(
+            "",
+            repr=False,
+            description="Secret of the HMAC tags, base64 (`tongban key --data`); only a sandbox makes its own.",
+        )
     )
     host: kinds.Listening = Field("127.0.0.1", description="IP address to listen on, or localhost.")
     port: kinds.Port = Field(
@@ -323,7 +354,7 @@ def unknown(env: Iterable[str], known: Iterable[str]) -> None:
         raise SettingsError(*problems)
 
 
-def environment(variables: Mapping[str, str], file: Path = Path(".env")) -> Mapping[str, str]:
+def environment(variables: Mapping[str, str], file: Path = DOTENV) -> Mapping[str, str]:
     """The process's `TONGBAN_…` variables over those of the `.env` file, in which `#` comments, quotes and `export`
     are as in a shell, and nothing is substituted. Raises SettingsError for a line that cannot be read.
     """

@@ -112,7 +112,7 @@ class Suite:
     ) -> None:
         self.settings = settings
         self.port = settings.port if port is None else port
-        settings.dir.mkdir(parents=True, exist_ok=True)
+        settings.dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.clock = Clock(settings.dir / "clock" if settings.sandbox else None)
         self.bus = open_bus(settings, self.clock)
         keyring = load_keyring(settings)

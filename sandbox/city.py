@@ -12,27 +12,29 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import msgspec
 from aiohttp import web
 
-from sandbox import ems
 from sandbox.carrier import Carrier
 from sandbox.citytime import CityTime, SuiteClock, reading_of
 from sandbox.ems import Ems
 from sandbox.faults import PARTNERS, Act, Fault, Faults
+from sandbox.given import written
 from sandbox.identity import Issuer
 from sandbox.kuaidi100 import Kuaidi100
 from sandbox.mail import Mail
 from sandbox.messages import Messages
-from sandbox.officers import OFFICERS, SECRET
+from sandbox.officers import OFFICERS
 from sandbox.portal import PortalHooks
 from sandbox.push import Pusher
 from sandbox.registers import Registers
 from sandbox.serving import BadRequest, Partner, Paths, reply
 from sandbox.sf import Sf
+from sandbox.shared import SHARED, Shared
 from sandbox.sms import SmsProvider
 from sandbox.standard import Standard
 from sandbox.tencent import TencentSms
@@ -44,8 +46,8 @@ HOST = "127.0.0.1"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How the city behaves. `port` and `mail_port` 0 take a free one. Callbacks are paths on the suite, or whole
-    addresses; an empty one is never called. `sms_daily` is the SMS limit of a number, 0 for none; `tencent_context`
-    see TencentSms."""
+    addresses; an empty one is never called, None stands for that of the suite with the secret in it. `sms_daily` is the
+    SMS limit of a number, 0 for none; `tencent_context` see TencentSms."""
 
     port: int = 0
     mail_port: int = 0
@@ -53,23 +55,26 @@ class Options:
     seed: int = 1
     speed: float = 100.0
     instant: bool = False
-    sms_reports: str = "/notify/webhooks/aliyun/sandbox-sms/reports"
-    sms_replies: str = "/notify/webhooks/aliyun/sandbox-sms/replies"
+    sms_reports: str | None = None
+    sms_replies: str | None = None
     sms_daily: int = 50
-    tencent_reports: str = "/notify/webhooks/tencent/sandbox-sms/reports"
-    tencent_replies: str = "/notify/webhooks/tencent/sandbox-sms/replies"
+    tencent_reports: str | None = None
+    tencent_replies: str | None = None
     tencent_context: bool = True
     ems_traces: str = "/courier/webhooks/ems/traces"
     ems_legacy: str = "/courier/webhooks/ems/traces"
     kuaidi100_traces: str = "/courier/webhooks/kuaidi100/traces"
-    sf_routes: str = "/courier/webhooks/sf/sandbox-sf/routes"
+    sf_routes: str | None = None
     standard_scans: str = "/courier/webhooks/standard/sandbox"
-    wechat_events: str = "/notify/webhooks/wechat/sandbox-sms/events"
-    ems_secret: str = ems.SECRET
-    ems_key: str = ems.PUSH_KEY
+    wechat_events: str | None = None
     ems_query: str = "020010"
     audience: str = "tongban"
-    officer_secret: str = SECRET
+    shared: Shared = SHARED
+
+    def callback(self, name: str, path: str) -> str:
+        """That of one sort of pushes whose address is a secret."""
+        given: str | None = getattr(self, name)
+        return path if given is None else given
 
 
 class City:
@@ -80,42 +85,43 @@ class City:
 
     def __init__(self, options: Options | None = None, legal: Callable[[], datetime] | None = None) -> None:
         self.options = options or Options()
-        o = self.options
+        o, known = self.options, self.options.shared
         self._clock = SuiteClock(self._http, o.suite)
         self.time = CityTime(reading_of(legal) if legal else self._clock, o.speed, o.instant)
         self.faults = Faults(o.seed, self.time.now)
         self.sms = SmsProvider(self.time, self._http, self.faults, daily=o.sms_daily)
         self.ems = Ems(
             self.time, self._http, self.faults,
-            secret=o.ems_secret, push_key=o.ems_key, query=o.ems_query, seed=o.seed,
+            secret=known.ems, push_key=known.ems_pushes, query=o.ems_query, seed=o.seed,
         )  # fmt: skip
-        self.tencent = TencentSms(self.time, self._http, self.faults, context=o.tencent_context)
-        self.issuer = Issuer(self.faults, OFFICERS, audience=o.audience, secret=o.officer_secret)
+        self.tencent = TencentSms(self.time, self._http, self.faults, secret=known.tencent, context=o.tencent_context)
+        self.issuer = Issuer(self.faults, OFFICERS, audience=o.audience, secret=known.officers)
         self.registers = Registers(self.faults)
-        self.kuaidi100 = Kuaidi100(self.time, self._http, self.faults)
+        self.kuaidi100 = Kuaidi100(self.time, self._http, self.faults, salt=known.kuaidi100)
         self.sf = Sf(self.time, self._http, self.faults)
-        self.standard = Standard(self.time, self._http, self.faults)
+        self.standard = Standard(self.time, self._http, self.faults, secrets=known.standard)
         self.carriers: tuple[Carrier, ...] = (self.kuaidi100, self.sf, self.standard)
         self.mailbox = Mail(self.faults)
-        self.wechat = WeChat(self.time, self._http, self.faults)
+        self.wechat = WeChat(self.time, self._http, self.faults, secret=known.wechat, token=known.wechat_pushes)
         self.messages = Messages(self.time, self.sms, self.tencent, self.mailbox, self.wechat)
-        self.portal = PortalHooks("portal", "/portal/hooks", self.faults)
-        self.portal_other = PortalHooks("portal_other", "/portal/hooks/other", self.faults)
+        self.portal = PortalHooks("portal", "/portal/hooks", self.faults, secret=known.portal)
+        self.portal_other = PortalHooks("portal_other", "/portal/hooks/other", self.faults, secret=known.portal)
         self.partners: tuple[Partner, ...] = (
             self.sms, self.tencent, self.ems, self.issuer, self.registers, *self.carriers,
             self.mailbox, self.wechat, self.portal, self.portal_other,
         )  # fmt: skip
+        sms, tencent, wechat = (f"/notify/webhooks/{name}/{known.pushes}/" for name in ("aliyun", "tencent", "wechat"))
         self.pushers: tuple[tuple[Pusher[Any], str], ...] = (
-            (self.sms.reports, o.sms_reports),
-            (self.sms.replies, o.sms_replies),
-            (self.tencent.reports, o.tencent_reports),
-            (self.tencent.replies, o.tencent_replies),
+            (self.sms.reports, o.callback("sms_reports", f"{sms}reports")),
+            (self.sms.replies, o.callback("sms_replies", f"{sms}replies")),
+            (self.tencent.reports, o.callback("tencent_reports", f"{tencent}reports")),
+            (self.tencent.replies, o.callback("tencent_replies", f"{tencent}replies")),
             (self.ems.traces, o.ems_traces),
             (self.ems.legacy, o.ems_legacy),
             (self.kuaidi100.pushes, o.kuaidi100_traces),
-            (self.sf.pushes, o.sf_routes),
+            (self.sf.pushes, o.callback("sf_routes", f"/courier/webhooks/sf/{known.sf}/routes")),
             (self.standard.pushes, o.standard_scans),
-            (self.wechat.events, o.wechat_events),
+            (self.wechat.events, o.callback("wechat_events", f"{wechat}events")),
         )
         self.url = ""
         self._session: aiohttp.ClientSession | None = None
@@ -233,7 +239,8 @@ class City:
         return await self._show_clock(request, rest)
 
 
-def options(arguments: Sequence[str] | None = None) -> Options:
+def options(arguments: Sequence[str] | None = None) -> tuple[Path | None, Options]:
+    """Where the suite's settings go, and how the city behaves."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.city", description=__doc__)
     usual = Options()
     parser.add_argument("--port", type=int, default=9090, help="port on 127.0.0.1; 0 takes a free one")
@@ -253,37 +260,42 @@ def options(arguments: Sequence[str] | None = None) -> Options:
         ("sf_routes", "callback of 顺丰's routes"),
         ("standard_scans", "callback of the courier by Standard Webhooks"),
         ("wechat_events", "callback of WeChat's events"),
-        ("ems_secret", "EMS secret, Base64 of 16 bytes"),
-        ("ems_key", "key of the header authenticate of EMS pushes"),
         ("ems_query", "apiCode of the EMS order query"),
         ("audience", "audience of officers' tokens"),
-        ("officer_secret", "client secret of every officer"),
     ):
         parser.add_argument(f"--{name.replace('_', '-')}", default=getattr(usual, name), help=text)
+    parser.add_argument(
+        "--settings", type=Path, metavar="FILE", help="write the suite's settings there, for the owner alone"
+    )
     parser.add_argument("--sms-daily", type=int, default=usual.sms_daily, help="SMS per number and day, 0 = any")
-    return Options(**vars(parser.parse_args(arguments)))
+    given = vars(parser.parse_args(arguments))
+    return given.pop("settings"), Options(**given)
 
 
-async def serve(city: City) -> None:
-    """Runs until SIGTERM or SIGINT; the first line on standard output says where."""
+async def serve(city: City, settings: Path | None) -> None:
+    """Runs until SIGTERM or SIGINT; the first line on standard output says where. What it has agreed on with the suite
+    is in the file `settings` then."""
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     await city.start()
+    if settings is not None:
+        await asyncio.to_thread(written, settings, city, "demo")
     print(msgspec.json.encode({"city": city.url, "mail": city.mail}).decode(), flush=True)
     await ended.wait()
     await city.stop()
 
 
 def main() -> None:
-    city = City(options())
+    settings, chosen = options()
+    city = City(chosen)
     if sys.platform == "win32":
-        asyncio.run(serve(city))
+        asyncio.run(serve(city, settings))
     else:
         import uvloop
 
-        uvloop.run(serve(city))
+        uvloop.run(serve(city, settings))
 
 
 if __name__ == "__main__":

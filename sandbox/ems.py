@@ -23,10 +23,6 @@ from sandbox.faults import Faults, Ledger
 from sandbox.push import Pusher
 from sandbox.serving import BadRequest, Partner, Paths, encode, fields, reply
 
-SECRET = "TvaBgrhE46sft3nZlfe7xw=="  # noqa: S105
-"""The platform's published example secret; the sandbox's default."""
-
-PUSH_KEY = "sandbox-ems-push"
 VERSION, LEGACY_VERSION = "ems_track_cn_3.0", "ems_track_cn_1.0"
 
 ORDER, CANCEL, LABEL, TRACE = "020003", "020006", "010004", "040001"
@@ -59,8 +55,8 @@ class Ems(Partner):
         session: Callable[[], aiohttp.ClientSession],
         faults: Faults,
         *,
-        secret: str = SECRET,
-        push_key: str = PUSH_KEY,
+        secret: str,
+        push_key: str,
         query: str = "020010",
         intercept: str = "020007",
         seed: int = 1,

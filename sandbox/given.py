@@ -5,15 +5,21 @@ Names of settings and nothing else bind it to the suite; it must never import a 
 
 from __future__ import annotations
 
-from sandbox import portal, standard, wechat
-from sandbox.city import City
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sandbox import command, wechat
+
+if TYPE_CHECKING:
+    from sandbox.city import City
 
 
 def partners(city: City, portal_name: str) -> dict[str, str]:
     """What a started city is to the suite; this portal receives webhooks there, and so does one named `other`."""
-    url = city.url
+    url, known = city.url, city.options.shared
     receivers = ((portal_name, city.portal.path), ("other", city.portal_other.path))
     return {
+        **known.settings(),
         "TONGBAN_OIDC_ISSUER": url,
         "TONGBAN_NOTIFY_SMS_URL": f"{url}/sms",
         "TONGBAN_NOTIFY_PROVIDERS": "aliyun,tencent",
@@ -22,10 +28,16 @@ def partners(city: City, portal_name: str) -> dict[str, str]:
         "TONGBAN_NOTIFY_SMTP": f"smtp://{city.mail}",
         "TONGBAN_NOTIFY_WECHAT_URL": f"{url}/wechat",
         "TONGBAN_NOTIFY_WECHAT_APP": wechat.APP,
-        "TONGBAN_NOTIFY_WECHAT_SECRET": wechat.SECRET,
-        "TONGBAN_NOTIFY_WECHAT_TOKEN": wechat.TOKEN,
-        "TONGBAN_NOTIFY_WEBHOOKS": ",".join(f"{name}={url}{path}|{portal.SECRET}" for name, path in receivers),
+        "TONGBAN_NOTIFY_WECHAT_SECRET": known.wechat,
+        "TONGBAN_NOTIFY_WECHAT_TOKEN": known.wechat_pushes,
+        "TONGBAN_NOTIFY_WEBHOOKS": ",".join(f"{name}={url}{path}|{known.portal}" for name, path in receivers),
         "TONGBAN_COURIER_EMS_URL": f"{url}/amp-prod-api/f/amp/api/open",
-        "TONGBAN_COURIER_STANDARD_WEBHOOKS": f"sandbox={'+'.join(standard.SECRETS)}",
+        "TONGBAN_COURIER_STANDARD_WEBHOOKS": f"sandbox={'+'.join(known.standard)}",
         "TONGBAN_REVIEW_REGISTER_URL": url,
     }
+
+
+def written(file: Path, city: City, portal_name: str) -> None:
+    """The same as a file of settings that its owner alone can read. Raises command.Refused."""
+    command.private(file)
+    file.write_text("".join(f"{name}={value}\n" for name, value in partners(city, portal_name).items()), "utf-8")

@@ -20,7 +20,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sandbox.faults import Faults, Ledger
-from sandbox.officers import SECRET, Officer
+from sandbox.officers import Officer
 from sandbox.serving import Partner, Paths, fields, reply
 
 LIFETIME = 8 * 3600
@@ -31,9 +31,7 @@ class Issuer(Partner):
     """RS256, because checking it is cheap and the suite checks far more often than this signs. `url` is the issuer's
     name and address; it is set when the port is known."""
 
-    def __init__(
-        self, faults: Faults, officers: Iterable[Officer], *, audience: str = "tongban", secret: str = SECRET
-    ) -> None:
+    def __init__(self, faults: Faults, officers: Iterable[Officer], *, secret: str, audience: str = "tongban") -> None:
         super().__init__("identity", faults, Ledger(("tokens",)))
         self.url = ""
         self.audience = audience

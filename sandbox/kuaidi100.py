@@ -20,8 +20,6 @@ from sandbox.faults import Faults
 from sandbox.scans import TEXTS, Parcel
 from sandbox.serving import encode
 
-SALT = "sandbox-kuaidi100"
-
 AGAIN = (1_800.0, 1_800.0, 1_800.0)
 """City seconds: after half an hour, three times, then never again."""
 
@@ -50,7 +48,7 @@ STATES = {
 
 class Kuaidi100(Carrier):
     def __init__(
-        self, time: CityTime, session: Callable[[], aiohttp.ClientSession], faults: Faults, *, salt: str = SALT
+        self, time: CityTime, session: Callable[[], aiohttp.ClientSession], faults: Faults, *, salt: str
     ) -> None:
         super().__init__("kuaidi100", "traces", time, session, faults, retries=AGAIN, lanes=4, timeout=ANSWERED)
         self.salt = salt

@@ -14,11 +14,10 @@ from typing import Any, Final
 import aiohttp
 
 from sandbox.patience import asked
+from sandbox.shared import SHARED
 
 AREA = "341600"
 """亳州市."""
-
-SECRET = "sandbox"  # noqa: S105  (every pretend officer's password, printed in the guide)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +126,7 @@ class Office:
     caller's to close."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, suite: str, issuer: str, officer: Officer, secret: str = SECRET
+        self, session: aiohttp.ClientSession, suite: str, issuer: str, officer: Officer, secret: str = SHARED.officers
     ) -> None:
         self.session, self.suite, self.issuer = session, suite.rstrip("/"), issuer.rstrip("/")
         self.officer = officer

@@ -15,8 +15,6 @@ from sandbox import hooks
 from sandbox.faults import Faults, Ledger
 from sandbox.serving import Partner, Paths, reply
 
-SECRET = hooks.secret_of(b"sandbox portal, its only secret")
-
 
 class Heard(msgspec.Struct):
     """One message: when it first came (system time), how often it came, and how often that was answered with
@@ -34,7 +32,7 @@ class PortalHooks(Partner):
     were told success; an id that is `twice` in `taken` came again although the sender knew. `keep` bounds what it
     remembers."""
 
-    def __init__(self, name: str, path: str, faults: Faults, *, secret: str = SECRET, keep: int = 100_000) -> None:
+    def __init__(self, name: str, path: str, faults: Faults, *, secret: str, keep: int = 100_000) -> None:
         super().__init__(name, faults, Ledger(("received", "taken")))
         self.path, self.secret, self.keep = path, secret, keep
         self.heard: dict[str, Heard] = {}

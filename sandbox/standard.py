@@ -19,18 +19,23 @@ from sandbox.citytime import CityTime
 from sandbox.faults import Faults
 from sandbox.serving import BadRequest, Paths, encode, fields, reply
 
-SECRETS = (hooks.secret_of(b"sandbox courier, secret no. 1"), hooks.secret_of(b"sandbox courier, secret no. 2"))
-ROTATION = {"first": SECRETS[:1], "second": SECRETS[1:], "both": SECRETS}
-
 
 class Standard(Carrier):
-    """`signing` are the secrets in use. Time stamps are real system time, whatever the legal clock shows."""
+    """`signing` are those of its two secrets that are in use. Time stamps are real, whatever the legal clock shows."""
 
     retracts = True
 
-    def __init__(self, time: CityTime, session: Callable[[], aiohttp.ClientSession], faults: Faults) -> None:
+    def __init__(
+        self,
+        time: CityTime,
+        session: Callable[[], aiohttp.ClientSession],
+        faults: Faults,
+        *,
+        secrets: tuple[str, str],
+    ) -> None:
         super().__init__("standard", "scans", time, session, faults, retries=hooks.RETRIES)
-        self.signing: Sequence[str] = ROTATION["first"]
+        self.rotation = {"first": secrets[:1], "second": secrets[1:], "both": secrets}
+        self.signing: Sequence[str] = self.rotation["first"]
 
     def paths(self, paths: Paths) -> None:
         super().paths(paths)
@@ -53,7 +58,7 @@ class Standard(Carrier):
     async def _rotate(self, request: web.BaseRequest, _rest: str) -> web.StreamResponse:
         """{"sign": "first" | "second" | "both"}: which secrets sign from now on."""
         chosen = str((await fields(request)).get("sign"))
-        if chosen not in ROTATION:
-            raise BadRequest(f"sign is one of {', '.join(ROTATION)}")
-        self.signing = ROTATION[chosen]
+        if chosen not in self.rotation:
+            raise BadRequest(f"sign is one of {', '.join(self.rotation)}")
+        self.signing = self.rotation[chosen]
         return reply({"sign": chosen})

@@ -22,8 +22,6 @@ from sandbox.faults import Faults
 from sandbox.serving import BadRequest, Paths, encode, fields, reply
 from sandbox.sms import MOST_PER_CALL, PHONE, WAITING, Message, Reply, SmsProvider
 
-SECRET = "sandbox"  # noqa: S105  (of a pretend account)
-
 APPROVED = {
     "1800001": ("SMS_TB_ACCEPTED", ("title", "number", "promised")),
     "1800002": ("SMS_TB_CORRECTION", ("title", "number", "due")),
@@ -72,7 +70,7 @@ class TencentSms(SmsProvider):
         session: Callable[[], aiohttp.ClientSession],
         faults: Faults,
         *,
-        secret: str = SECRET,
+        secret: str,
         context: bool = True,
     ) -> None:
         super().__init__(time, session, faults, daily=0, name="tencent", price=1000, failed=acknowledged)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sandbox import portal, standard
 from sandbox.officers import BY_ID, Officer
 from sandbox.stories_living import COURIER, WAYBILL, Sample
 from sandbox.story_judge import width
@@ -60,14 +59,18 @@ class WayIn:
             "PLAY_CITY": world.city.url,
             "PLAY_PORTAL": PORTAL,
             "PLAY_PORTAL_KEY": world.key,
-            "PLAY_PORTAL_SECRET": portal.SECRET,
+            "PLAY_PORTAL_SECRET": world.city.options.shared.portal,
             **{f"PLAY_{post}_TOKEN": token for post, token in self.tokens.items()},
             "PLAY_CASE": sample.case,
             "PLAY_NUMBER": sample.number,
             "PLAY_PHONE": sample.phone,
             "PLAY_CORRECTING": correcting,
             "PLAY_COURIER": COURIER,
-            "PLAY_COURIER_SECRET": standard.SECRETS[0],
+            "PLAY_COURIER_SECRET": world.city.options.shared.standard[0],
+            "PLAY_EMS_PUSH_KEY": world.city.options.shared.ems_pushes,
+            "PLAY_KUAIDI100_SALT": world.city.options.shared.kuaidi100,
+            "PLAY_SF_SECRET": world.city.options.shared.sf,
+            "PLAY_PUSH_SECRET": world.city.options.shared.pushes,
             "PLAY_WAYBILL": WAYBILL,
             "PLAY_BUS": world.bus_url,
             "PLAY_STORE": world.store_url,

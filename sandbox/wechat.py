@@ -22,7 +22,7 @@ from sandbox.faults import Faults, Ledger
 from sandbox.push import Pusher
 from sandbox.serving import BadRequest, Partner, Paths, fields, reply
 
-APP, SECRET, TOKEN, ACCOUNT = "wx-sandbox", "sandbox", "sandbox", "gh_sandbox"
+APP, ACCOUNT = "wx-sandbox", "gh_sandbox"
 
 LIFE, RENEWED = 7_200, 300
 """Real seconds of an access token, and how long before its end another one is given out; the old one still counts."""
@@ -62,8 +62,8 @@ class Sent(msgspec.Struct):
 
 
 class WeChat(Partner):
-    """`templates` are those approved, none for any; `tokens` those given out, until a moment of real time; `keep`
-    bounds the messages it remembers, `arrived` is told every one."""
+    """`secret` is the account's, `token` signs its pushes; `templates` are those approved, none for any; `tokens` those
+    given out, until a moment of real time; `keep` bounds the messages it remembers, `arrived` is told every one."""
 
     def __init__(
         self,
@@ -71,11 +71,14 @@ class WeChat(Partner):
         session: Callable[[], aiohttp.ClientSession],
         faults: Faults,
         *,
+        secret: str,
+        token: str,
         templates: Collection[str] = (),
         keep: int = 200_000,
     ) -> None:
         super().__init__("wechat", faults, Ledger(("sent", "suppressed"), ("events",)))
         self.time = time
+        self.secret = secret
         self.templates = templates
         self.keep = keep
         self.tokens: dict[str, float] = {}
@@ -86,7 +89,7 @@ class WeChat(Partner):
         self.events: Pusher[Sent] = Pusher(
             "wechat", "events", time=time, session=session, faults=faults, ledger=self.ledger,
             pack=self._pack, failed=taken, bends=("duplicate",), retries=(5.0, 5.0), most=1, lanes=4, timeout=5.0,
-            query=lambda: signed(TOKEN),
+            query=lambda: signed(token),
         )  # fmt: skip
 
     def paths(self, paths: Paths) -> None:
@@ -101,7 +104,7 @@ class WeChat(Partner):
         asked = await _object(request)
 
         def act(lying: bool) -> web.Response:
-            if (asked.get("appid"), asked.get("secret")) != (APP, SECRET):
+            if (asked.get("appid"), asked.get("secret")) != (APP, self.secret):
                 return answer(40125)
             now = system.time()
             alive = [] if asked.get("force_refresh") else [t for t, ends in self.tokens.items() if ends - RENEWED > now]

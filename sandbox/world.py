@@ -34,7 +34,6 @@ from sandbox.patience import asked
 from sandbox.processes import Processes, free_ports
 
 PORTAL = "demo"
-WEBHOOK = "sandbox-sms"
 PATIENCE = 20.0
 STARTING = 60.0
 """Seconds that a condition and a start are waited for; a suite that ends meanwhile is noticed at once."""
@@ -79,12 +78,7 @@ class World:
         self.suite = Processes(self.directory, ports, ("--processes",) if processes else ())
         self._balancer = Balancer(ports, self.port) if replicas > 1 else None
         self.key = secrets.token_urlsafe(24)
-        reports = {
-            f"{partner}_{kind}": f"/notify/webhooks/{provider}/{WEBHOOK}/{kind}"
-            for partner, provider in (("sms", "aliyun"), ("tencent", "tencent"))
-            for kind in ("reports", "replies")
-        }
-        self.city = City(Options(suite=self.url, port=city_port, instant=True, **{**reports, **city}))
+        self.city = City(Options(suite=self.url, port=city_port, instant=True, **city))
         self.answers: dict[str, list[Envelope]] = defaultdict(list)
         self.events: dict[str, list[Envelope]] = defaultdict(list)
         self._offices: dict[tuple[str, str], Office] = {}
@@ -186,7 +180,6 @@ class World:
             "TONGBAN_PARTITIONS": str(PARTITIONS),
             "TONGBAN_PORTALS": PORTAL,
             "TONGBAN_PORTAL_KEYS": f"{PORTAL}={digest}:submit+read+licences+account",
-            "TONGBAN_NOTIFY_WEBHOOK_SECRET": WEBHOOK,
             "TONGBAN_NOTIFY_OFFICERS": str(self.directory / "officers.yaml"),
             **partners(self.city, PORTAL),
             **self.settings,

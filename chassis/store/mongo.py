@@ -31,6 +31,8 @@ def access(settings: ChassisSettings) -> dict[str, Any]:
     """How MongoDB lets us in: login and TLS as options of a client. Raises SettingsError for what does not go
     together."""
     options: dict[str, Any] = {}
+    if bool(settings.mongo_user) != bool(settings.mongo_password):
+        raise SettingsError("TONGBAN_MONGO_USER and TONGBAN_MONGO_PASSWORD are not both set; a login needs them.")
     if settings.mongo_user:
         options |= {"username": settings.mongo_user, "password": settings.mongo_password}
         options["authSource"] = settings.mongo_auth_source
@@ -69,6 +71,21 @@ async def ping(url: str, driver: str, access: Mapping[str, Any]) -> None:
         ended = asking.close()
         if inspect.isawaitable(ended):
             await ended
+
+
+async def containing(url: str, database: str, driver: str, access: Mapping[str, Any], mark: bytes) -> int:
+    """How many documents of a database hold these bytes. Raises StoreDown."""
+    asking, count = client(url, driver, access), 0
+    try:
+        async for doc in asking[database]["doc"].find({}, {"body": 1, "outbox": 1, "_id": 0}):
+            count += any(mark in bytes(doc.get(part) or b"") for part in ("body", "outbox"))
+    except PyMongoError as error:
+        raise StoreDown(type(error).__name__) from None
+    finally:
+        ended = asking.close()
+        if inspect.isawaitable(ended):
+            await ended
+    return count
 
 
 class MongoStore:

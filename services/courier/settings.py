@@ -6,11 +6,12 @@ It must never read anything but what it is given.
 from __future__ import annotations
 
 import base64
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field, field_validator
 
 from chassis.kinds import Address
+from chassis.secret import CLOSED, Opens, Secrets, Way
 from chassis.settings import Section
 from chassis.webhooks import secrets_of
 from services.courier.domain.slots import hours_of
@@ -25,14 +26,24 @@ class Settings(Section):
         "http://127.0.0.1:9090/amp-prod-api/f/amp/api/open", description="Address of the EMS open platform."
     )
     ems_sender: str = Field("1100000000000", description="EMS agreement customer number (senderNo).")
-    ems_authorization: str = Field("sandbox", repr=False, description="EMS authorization code.")
-    ems_secret: str = Field("TvaBgrhE46sft3nZlfe7xw==", repr=False, description="EMS secret: Base64 of 16 bytes (SM4).")
+    ems_authorization: Annotated[str, Opens("orders at EMS", Way.SHOWN, needed=True)] = Field(
+        "", repr=False, description="EMS authorization code."
+    )
+    ems_secret: Annotated[str, Opens("orders at EMS", Way.SHOWN, needed=True)] = Field(
+        "", repr=False, description="EMS secret: Base64 of 16 bytes (SM4)."
+    )
     ems_query: str = Field("020010", description="EMS apiCode of the order query.")
     ems_intercept: str = Field("020007", description="EMS apiCode of an interception (拦截退回); to be checked.")
-    ems_push_key: str = Field("sandbox-ems-push", repr=False, description="Key of EMS pushes (header authenticate).")
-    kuaidi100_salt: str = Field("sandbox-kuaidi100", repr=False, description="Salt of 快递100 subscriptions.")
-    sf_secret: str = Field("sandbox-sf", repr=False, description="Secret path segment of 顺丰's pushes.")
-    standard_webhooks: str = Field(
+    ems_push_key: Annotated[Secrets, Opens("scans pushed by EMS", Way.THEIRS)] = Field(
+        CLOSED, repr=False, description="Key of EMS pushes (header authenticate); new,old while it is exchanged."
+    )
+    kuaidi100_salt: Annotated[Secrets, Opens("scans pushed by 快递100", Way.OURS)] = Field(
+        CLOSED, repr=False, description="Salt of 快递100 subscriptions; new,old while it is exchanged."
+    )
+    sf_secret: Annotated[Secrets, Opens("scans pushed by 顺丰", Way.OURS)] = Field(
+        CLOSED, repr=False, description="Secret path segment of 顺丰's pushes; new,old while it is exchanged."
+    )
+    standard_webhooks: Annotated[str, Opens("scans pushed by Standard Webhooks", Way.NAMED)] = Field(
         "",
         repr=False,
         description="Partners by Standard Webhooks: name=whsec_base64[+whsec_base64],… (two live secrets).",
@@ -87,7 +98,7 @@ class Settings(Section):
     @classmethod
     def _sm4(cls, value: str) -> str:
         try:
-            fits = len(base64.b64decode(value, validate=True)) == 16
+            fits = not value or len(base64.b64decode(value, validate=True)) == 16
         except ValueError:
             fits = False
         if not fits:

@@ -47,6 +47,11 @@ def objects(settings: Settings, parts: Parts) -> Objects:
         return Folder(Path(settings.files) if settings.files else parts.folder / "materials")
     from services.intake.files.bucket import Bucket
 
+    if not (settings.files_key and settings.files_secret):
+        raise SettingsError(
+            f"{Settings.variable('files_key')} and {Settings.variable('files_secret')} must be set where files lie in "
+            "a bucket; without them its client would look for credentials elsewhere."
+        )
     bucket, _, prefix = settings.files.removeprefix("s3://").partition("/")
     return Bucket(
         bucket,

@@ -6,11 +6,12 @@ It is a pydantic model only; this module must never read the environment by itse
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field, field_validator
 
 from chassis.kinds import NAME, Address, Folder, HostPort
+from chassis.secret import Opens, Way
 from chassis.settings import Section
 
 
@@ -33,7 +34,9 @@ class Settings(Section):
     files_endpoint: Address = Field("", description="Address of the S3-compatible service; empty = AWS's own.")
     files_region: str = Field("us-east-1", description="Region of the bucket.")
     files_key: str = Field("", description="Access key of the bucket.")
-    files_secret: str = Field("", repr=False, description="Secret key of the bucket.")
+    files_secret: Annotated[str, Opens("the bucket of files", Way.SHOWN, door=False)] = Field(
+        "", repr=False, description="Secret key of the bucket."
+    )
     files_limit: int = Field(20_000_000, ge=1, le=100_000_000, description="Largest file of the material store, bytes.")
     files_days: int = Field(
         3650, ge=1, le=36_500, description="Days that a file stays after the last case has named it."

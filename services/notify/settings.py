@@ -13,12 +13,15 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from chassis.kinds import Address, YamlFile, split
+from chassis.secret import CLOSED, Opens, Secrets, Way
 from chassis.settings import Section
 from chassis.webhooks import Endpoint, endpoints_of
 from services.notify.domain.limits import DAY, Limit
 
 PORTS: Final = {"smtp": 25, "smtps": 465}
 """Schemes of a mail server, and the port where none is given."""
+PREFIXES: Final = {"aliyun": "sms", "tencent": "tencent"}
+"""How the settings of each SMS provider begin."""
 RELAY: Final = "smtp://[user:password@]host:port or smtps://…, user and password percent-encoded"
 
 
@@ -41,15 +44,19 @@ class Settings(Section):
     prefix: ClassVar[str] = "TONGBAN_NOTIFY_"
 
     sms_url: Address = Field("http://127.0.0.1:9090/sms", description="Address of the SMS provider's API (Aliyun RPC).")
-    sms_key: str = Field("sandbox", description="AccessKeyId at the SMS provider.")
-    sms_secret: str = Field("sandbox", repr=False, description="AccessKeySecret at the SMS provider.")
+    sms_key: str = Field("", description="AccessKeyId at the SMS provider.")
+    sms_secret: Annotated[str, Opens("text messages by Aliyun", Way.SHOWN, needed=True)] = Field(
+        "", repr=False, description="AccessKeySecret at the SMS provider."
+    )
     sms_sign: str = Field("亳州政务", description="Signature (签名) approved by the provider.")
     providers: Annotated[tuple[Literal["aliyun", "tencent"], ...], BeforeValidator(split)] = Field(
         ("aliyun",), min_length=1, description="SMS providers that share the messages: aliyun, tencent, or both."
     )
     tencent_url: Address = Field("http://127.0.0.1:9090/tencent", description="Address of Tencent Cloud SMS (API v3).")
-    tencent_key: str = Field("sandbox", description="SecretId at Tencent Cloud.")
-    tencent_secret: str = Field("sandbox", repr=False, description="SecretKey at Tencent Cloud.")
+    tencent_key: str = Field("", description="SecretId at Tencent Cloud.")
+    tencent_secret: Annotated[str, Opens("text messages by Tencent", Way.SHOWN, needed=True)] = Field(
+        "", repr=False, description="SecretKey at Tencent Cloud."
+    )
     tencent_app: str = Field("1400000000", description="SmsSdkAppId at Tencent Cloud.")
     tencent_sign: str = Field("亳州政务", description="Signature (签名) approved by Tencent Cloud.")
     cap: int = Field(
@@ -77,7 +84,11 @@ class Settings(Section):
     mature_seconds: int = Field(
         600, ge=1, le=86_400, description="Seconds after which a provider without receipts counts as silent."
     )
-    webhook_secret: str = Field("sandbox-sms", repr=False, description="Secret path segment of the provider's pushes.")
+    webhook_secret: Annotated[Secrets, Opens("receipts and replies pushed by SMS providers and WeChat", Way.OURS)] = (
+        Field(
+            CLOSED, repr=False, description="Secret path segment of providers' pushes; new,old while it is exchanged."
+        )
+    )
     quiet_from: int = Field(22, ge=0, le=23, description="Hour from which notices that can wait are held back.")
     quiet_to: int = Field(8, ge=0, le=23, description="Hour at which they are released.")
     receipt_hours: int = Field(
@@ -87,7 +98,7 @@ class Settings(Section):
         "", description="Address of Aliyun's billing API (BSS, QueryAccountBalance); empty = the balance is not known."
     )
     aliyun_price: Decimal = Field(Decimal("4.5"), gt=0, le=1000, description="Price of one message at Aliyun, in fen.")
-    smtp: str = Field(
+    smtp: Annotated[str, Opens("e-mail", Way.SHOWN)] = Field(
         "", repr=False, description="Mail server: smtp://[user:password@]host:port or smtps://…; empty = no e-mail."
     )
     mail_from: str = Field("notice@tongban.example", description="Sender's address of e-mails.")
@@ -96,11 +107,16 @@ class Settings(Section):
         "https://api.weixin.qq.com", description="Address of WeChat's API for official accounts."
     )
     wechat_app: str = Field("", description="AppID of the city's official account (公众号); empty = no WeChat.")
-    wechat_secret: str = Field("", repr=False, description="AppSecret of the official account.")
-    wechat_token: str = Field(
-        "", repr=False, validate_default=True, description="Token with which WeChat signs what it pushes."
+    wechat_secret: Annotated[str, Opens("messages by WeChat", Way.SHOWN)] = Field(
+        "", repr=False, description="AppSecret of the official account."
     )
-    webhooks: str = Field(
+    wechat_token: Annotated[Secrets, Opens("receipts signed by WeChat", Way.OURS)] = Field(
+        CLOSED,
+        repr=False,
+        validate_default=True,
+        description="Token with which WeChat signs what it pushes; new,old while it is exchanged.",
+    )
+    webhooks: Annotated[str, Opens("webhooks to portals", Way.NAMED)] = Field(
         "",
         repr=False,
         description="Webhooks of portals: name=https://…|whsec_base64[+whsec_base64],… (two live secrets).",
@@ -120,7 +136,7 @@ class Settings(Section):
 
     @field_validator("wechat_token")
     @classmethod
-    def _whole_account(cls, value: str, info: ValidationInfo) -> str:
+    def _whole_account(cls, value: Secrets, info: ValidationInfo) -> Secrets:
         """Without its token every receipt would be refused, and every message expire."""
         if len({bool(part) for part in (info.data.get("wechat_app"), info.data.get("wechat_secret"), value)}) > 1:
             raise ValueError(
@@ -160,13 +176,16 @@ class Settings(Section):
     def outside(self) -> dict[str, str]:
         """As every section; of SMS providers only those that are used, WeChat if it is, and servers named otherwise."""
         unused = {name for name in ("wechat_url",) if not self.wechat_app}
-        unused |= {
-            f"{url}_url" for url, name in (("sms", "aliyun"), ("tencent", "tencent")) if name not in self.providers
-        }
+        unused |= {f"{prefix}_url" for name, prefix in PREFIXES.items() if name not in self.providers}
         found = {name: value for name, value in super().outside().items() if name not in map(self.variable, unused)}
         if relay := self.relay:
             found[self.variable("smtp")] = f"{relay.host}:{relay.port}"
         return found | {f"webhook of portal {name}": endpoint.url for name, endpoint in self.hooked.items()}
+
+    def closed(self) -> dict[str, Opens]:
+        """As every section; of SMS providers only those that are used."""
+        unused = {self.variable(f"{prefix}_secret") for name, prefix in PREFIXES.items() if name not in self.providers}
+        return {name: opens for name, opens in super().closed().items() if name not in unused}
 
     @property
     def rate(self) -> dict[str, float]:

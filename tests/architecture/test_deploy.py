@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from chassis import discovery
 from chassis.settings import ChassisSettings
 from tests.architecture.metrics_table import METRICS, exposed, metrics
 from tests.architecture.sources import ROOT
@@ -210,8 +211,10 @@ def secrets(service: str) -> set[str]:
 def test_evaluation_holds_no_key_of_personal_data() -> None:
     assert "tongban-keys" not in secrets("evaluation")
     assert "tongban-keys" in secrets("notify")
-    compose = documents(DEPLOY / "docker-compose.yaml")[0]["services"]
-    assert compose["evaluation"]["environment"]["TONGBAN_KEYS"] == ""
+    services = documents(DEPLOY / "docker-compose.yaml")[0]["services"]
+    keys = {service: services[service].get("environment", {}).get("TONGBAN_KEYS") for service in FIVE}
+    assert keys["evaluation"].startswith("${EVALUATION_KEYS:?"), "its own, which every replica of it is given"
+    assert all("EVALUATION_KEYS" not in str(keys[service]) for service in FIVE if service != "evaluation")
 
 
 def test_only_services_with_partners_reach_the_outside() -> None:
@@ -235,6 +238,14 @@ def test_the_image_runs_as_nobody_in_particular() -> None:
 def test_no_secret_stands_in_deploy() -> None:
     """Kinds of secrets are named, their values never; compose takes them from whoever starts it."""
     assert of_kind("Secret") == {}
-    environment = documents(DEPLOY / "docker-compose.yaml")[0]["x-service"]["environment"]
-    for name in ("TONGBAN_KEYS", "TONGBAN_TAG_SECRET", "TONGBAN_PORTAL_KEYS"):
-        assert environment[name].startswith("${")
+    services = documents(DEPLOY / "docker-compose.yaml")[0]["services"]
+    readme = (DEPLOY / "README.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `(tongban-[a-z]+)`([^\n]*)$", readme, re.MULTILINE))
+    for owner, section in discovery.sections().items():
+        for secret in map(section.variable, section.secrets()):
+            for service in (owner,) if owner else FIVE:
+                given = services[service]["environment"][secret]
+                assert given is None or re.fullmatch(r"\$\{[A-Z_]+:\?[^}]+\}", given), f"{secret} has a default"
+            holders = [name for name, row in rows.items() if f"`{secret}`" in row]
+            assert holders, f"deploy/README.md does not say which object holds {secret}"
+            assert not owner or holders == [f"tongban-{owner}"], secret

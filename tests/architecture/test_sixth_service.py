@@ -180,7 +180,7 @@ def free_port() -> int:
 async def serving(directory: Path) -> AsyncIterator[tuple[Suite, str]]:
     """All services there are, on SQLite, in this process; with their address."""
     port = free_port()
-    suite = Suite(ChassisSettings(dir=directory, port=port), {}, discover())
+    suite = Suite(ChassisSettings(dir=directory, port=port, sandbox=True), {}, discover())
     stop = asyncio.Event()
     running = asyncio.ensure_future(suite.run(stop))
     try:

@@ -199,7 +199,7 @@ def test_generating_for_an_unknown_algorithm() -> None:
 
 
 def test_keys_are_made_once_and_read_by_the_owner_alone(tmp_path: Path) -> None:
-    settings = ChassisSettings(dir=tmp_path)
+    settings = ChassisSettings(dir=tmp_path, sandbox=True)
     sealed = load_keyring(settings).seal("张三", "case/name")
     assert load_keyring(settings).open(sealed, "case/name") == "张三"
     assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o600
@@ -207,7 +207,7 @@ def test_keys_are_made_once_and_read_by_the_owner_alone(tmp_path: Path) -> None:
 
 
 def test_processes_that_start_together_get_the_same_keys(tmp_path: Path) -> None:
-    settings = ChassisSettings(dir=tmp_path)
+    settings = ChassisSettings(dir=tmp_path, sandbox=True)
     with ThreadPoolExecutor(8) as pool:
         rings = list(pool.map(lambda _: load_keyring(settings), range(32)))
     sealed = rings[0].seal("张三", "case/name")
@@ -219,9 +219,9 @@ def test_settings_win_over_the_folder(tmp_path: Path) -> None:
     ring = load_keyring(ChassisSettings(dir=tmp_path, keys=AES, tag_secret=SECRET))
     assert repr(ring) == "<Keyring a1>"
     assert not (tmp_path / "keys").exists()
-    half = load_keyring(ChassisSettings(dir=tmp_path, keys=SM4))
+    half = load_keyring(ChassisSettings(dir=tmp_path, keys=SM4, sandbox=True))
     assert repr(half) == "<Keyring s1>"
-    assert half.tag("13812345678") == load_keyring(ChassisSettings(dir=tmp_path)).tag("13812345678")
+    assert half.tag("13812345678") == load_keyring(ChassisSettings(dir=tmp_path, sandbox=True)).tag("13812345678")
 
 
 def test_wrong_keys_stop_the_start(tmp_path: Path) -> None:
@@ -229,4 +229,14 @@ def test_wrong_keys_stop_the_start(tmp_path: Path) -> None:
         ChassisSettings.read({"TONGBAN_KEYS": "a1:aes-256-gcm:AAAA", "TONGBAN_TAG_SECRET": SECRET})
     (tmp_path / "keys").write_text("half a file\nand\nmore")
     with pytest.raises(SettingsError, match="one line"):
-        load_keyring(ChassisSettings(dir=tmp_path))
+        load_keyring(ChassisSettings(dir=tmp_path, sandbox=True))
+
+
+@pytest.mark.parametrize("given", [{}, {"keys": AES}, {"tag_secret": SECRET}])
+def test_outside_the_sandbox_no_key_is_made(tmp_path: Path, given: dict[str, str]) -> None:
+    """Another replica would not have it."""
+    with pytest.raises(SettingsError, match="must be set, the same for all replicas") as refused:
+        load_keyring(ChassisSettings(dir=tmp_path, **given))
+    assert len(refused.value.problems) == 1
+    assert not any(value in str(refused.value) for value in given.values())
+    assert list(tmp_path.iterdir()) == []

@@ -17,10 +17,12 @@ from pathlib import Path
 import pytest
 
 from chassis import cli
+from chassis.sealing import Keyring
 from sandbox.world import free_ports
 from tests.real.backends import KafkaBroker
 
 pytestmark = pytest.mark.anyio
+KEYS = dict(zip(("TONGBAN_KEYS", "TONGBAN_TAG_SECRET"), Keyring.generate_settings(), strict=True))
 
 
 @contextlib.asynccontextmanager
@@ -30,7 +32,7 @@ async def serving(folder: Path, *arguments: str, **settings: str) -> AsyncIterat
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "chassis.cli", "serve", *arguments),
         cwd=folder,
-        env={**kept, **settings, "PYTHONPATH": str(Path(cli.__file__).parents[1])},
+        env={**kept, **KEYS, **settings, "PYTHONPATH": str(Path(cli.__file__).parents[1])},
         stdin=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )

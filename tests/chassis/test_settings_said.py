@@ -18,6 +18,7 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 
 from chassis import cli, discovery
+from chassis.sealing import Keyring
 from chassis.settings import Section, SettingsError, environment
 from chassis.suite import discover
 
@@ -106,10 +107,12 @@ GENERATED = [
 
 @pytest.fixture(autouse=True)
 def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No `.env` and no variable of whoever runs the tests."""
+    """No `.env` and no variable of whoever runs the tests, but the keys without which there is no start."""
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("TONGBAN_")]:
         monkeypatch.delenv(name)
+    for name, value in zip(("TONGBAN_KEYS", "TONGBAN_TAG_SECRET"), Keyring.generate_settings(), strict=True):
+        monkeypatch.setenv(name, value)
 
 
 def worked(who: int) -> float:

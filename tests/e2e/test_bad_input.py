@@ -18,6 +18,7 @@ import pytest
 
 from chassis.bus import Record
 from sandbox.citizens import Citizens, as_record
+from sandbox.shared import SHARED
 from sandbox.stories import at
 from sandbox.world import PORTAL, World
 
@@ -163,7 +164,7 @@ async def test_bad_records_bounce_or_become_dead_letters_and_the_line_goes_on(wo
 
 async def test_partners_pushes_are_verified_and_never_break_anything(world: World) -> None:
     traces = f"{world.url}/courier/webhooks/ems/traces"
-    reports = f"{world.url}/notify/webhooks/aliyun/sandbox-sms/reports"
+    reports = f"{world.url}/notify/webhooks/aliyun/{SHARED.pushes}/reports"
     for url, body, status in (
         (traces, b"[]", 401),
         (f"{world.url}/notify/webhooks/aliyun/guess/reports", b"[]", 401),

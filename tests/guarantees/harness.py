@@ -29,6 +29,7 @@ from contracts.event import SHANGHAI, case_topic
 from sandbox.balancer import Balancer
 from sandbox.city import City, Options
 from sandbox.officers import Heard, Office, officer_of
+from sandbox.shared import SHARED
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("intake", "review", "notify", "courier", "evaluation")
@@ -156,10 +157,10 @@ class World:
                 speed=setup.speed,
                 instant=True,
                 sms_daily=0,
-                sms_reports=self.url("notify") + "/notify/webhooks/aliyun/sandbox-sms/reports",
-                sms_replies=self.url("notify") + "/notify/webhooks/aliyun/sandbox-sms/replies",
-                tencent_reports=self.url("notify") + "/notify/webhooks/tencent/sandbox-sms/reports",
-                tencent_replies=self.url("notify") + "/notify/webhooks/tencent/sandbox-sms/replies",
+                sms_reports=self.url("notify") + f"/notify/webhooks/aliyun/{SHARED.pushes}/reports",
+                sms_replies=self.url("notify") + f"/notify/webhooks/aliyun/{SHARED.pushes}/replies",
+                tencent_reports=self.url("notify") + f"/notify/webhooks/tencent/{SHARED.pushes}/reports",
+                tencent_replies=self.url("notify") + f"/notify/webhooks/tencent/{SHARED.pushes}/replies",
                 ems_traces=self.url("courier") + "/courier/webhooks/ems/traces",
                 ems_legacy=self.url("courier") + "/courier/webhooks/ems/traces",
             ),
@@ -352,6 +353,7 @@ class World:
 def partners(city: str) -> dict[str, str]:
     """Where the services find the city."""
     return {
+        **SHARED.settings(),
         "TONGBAN_NOTIFY_SMS_URL": f"{city}/sms",
         "TONGBAN_NOTIFY_TENCENT_URL": f"{city}/tencent",
         "TONGBAN_COURIER_EMS_URL": f"{city}/amp-prod-api/f/amp/api/open",

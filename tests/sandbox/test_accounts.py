@@ -47,7 +47,7 @@ async def tencent(
     canonical = f"POST\n/\n\n{head}\ncontent-type;host;x-tc-action\n{hashlib.sha256(body).hexdigest()}"
     scope = f"{day}/sms/tc3_request"
     text = f"TC3-HMAC-SHA256\n{moment}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
-    key = b"TC3sandbox"
+    key = f"TC3{city.options.shared.tencent}".encode()
     for part in (day, "sms", "tc3_request"):
         key = hmac.digest(key, part.encode(), "sha256")
     headers = {

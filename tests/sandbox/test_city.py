@@ -21,6 +21,7 @@ from sandbox.city import City, options
 from sandbox.given import partners
 from sandbox.officers import BY_ID, DEPARTMENTS, OFFICERS, Office, officer_of
 from sandbox.registers import TODAY, housing, population
+from sandbox.shared import SHARED
 from tests.sandbox.receiver import Receiver, eventually
 
 pytestmark = pytest.mark.anyio
@@ -51,7 +52,7 @@ async def test_an_officers_token_checks_out(http: aiohttp.ClientSession, city: C
 
 
 async def test_client_credentials_in_a_header(http: aiohttp.ClientSession, city: City) -> None:
-    basic = {"Authorization": "Basic " + base64.b64encode(b"mz-window-1:sandbox").decode()}
+    basic = {"Authorization": "Basic " + base64.b64encode(f"mz-window-1:{SHARED.officers}".encode()).decode()}
     async with http.post(f"{city.url}/token", data={"grant_type": "client_credentials"}, headers=basic) as response:
         assert (await response.json())["token_type"] == "Bearer"
 
@@ -59,9 +60,9 @@ async def test_client_credentials_in_a_header(http: aiohttp.ClientSession, city:
 @pytest.mark.parametrize(
     ("form", "status", "error"),
     [
-        ({"client_id": "mz-window-1", "client_secret": "sandbox"}, 400, "unsupported_grant_type"),
+        ({"client_id": "mz-window-1", "client_secret": SHARED.officers}, 400, "unsupported_grant_type"),
         (
-            {"grant_type": "client_credentials", "client_id": "nobody", "client_secret": "sandbox"},
+            {"grant_type": "client_credentials", "client_id": "nobody", "client_secret": SHARED.officers},
             401,
             "invalid_client",
         ),
@@ -232,7 +233,10 @@ async def test_a_silent_call_does_not_hold_up_the_end(http: aiohttp.ClientSessio
 
 
 def test_options_from_the_command_line() -> None:
-    chosen = options(["--port", "0", "--speed", "5", "--instant", "--sms-reports", "http://127.0.0.1:1/r?token=x"])
+    settings, chosen = options(
+        ["--port", "0", "--speed", "5", "--instant", "--sms-reports", "http://127.0.0.1:1/r?token=x"]
+    )
+    assert settings is None
     assert (chosen.port, chosen.speed, chosen.instant) == (0, 5.0, True)
     city = City(chosen)
     assert city.sms.reports.url == "http://127.0.0.1:1/r?token=x"

@@ -18,8 +18,7 @@ import pytest
 
 from sandbox import hooks
 from sandbox.city import City
-from sandbox.kuaidi100 import SALT
-from sandbox.standard import SECRETS
+from sandbox.shared import SHARED
 from tests.sandbox.receiver import CLOCK, START, Call, Receiver, eventually
 
 pytestmark = pytest.mark.anyio
@@ -31,7 +30,7 @@ GOOD = {
 }
 PATHS = {
     "kuaidi100": "/courier/webhooks/kuaidi100/traces",
-    "sf": "/courier/webhooks/sf/sandbox-sf/routes",
+    "sf": f"/courier/webhooks/sf/{SHARED.sf}/routes",
     "standard": "/courier/webhooks/standard/sandbox",
 }
 EVERY = pytest.mark.parametrize("partner", ["kuaidi100", "sf", "standard"])
@@ -62,7 +61,7 @@ def param(call: Call) -> Any:
     """The parameter of a push, whose signature is right."""
     form = parse_qs(call.body.decode("ascii"), strict_parsing=True)
     (raw,), (sign,) = form["param"], form["sign"]
-    assert sign == hashlib.md5((raw + SALT).encode()).hexdigest().upper()
+    assert sign == hashlib.md5((raw + SHARED.kuaidi100).encode()).hexdigest().upper()
     assert call.headers["Content-Type"].startswith("application/x-www-form-urlencoded")
     return json.loads(raw)
 
@@ -175,7 +174,7 @@ def signatures(call: Call) -> list[int]:
     content = f"{head['webhook-id']}.{head['webhook-timestamp']}.".encode() + call.body
     found = []
     for one in head["webhook-signature"].split(" "):
-        for place, secret in enumerate(SECRETS):
+        for place, secret in enumerate(SHARED.standard):
             key = base64.b64decode(secret.removeprefix("whsec_"))
             if one == "v1," + base64.b64encode(hmac.new(key, content, "sha256").digest()).decode():
                 found.append(place)
@@ -194,7 +193,7 @@ def test_a_signature_agrees_with_the_published_example() -> None:
     assert hooks.authentic(given[0], head, body, given[2] + 299)
     assert not hooks.authentic(given[0], head, body, given[2] + 301)
     assert not hooks.authentic(given[0], head, body + b" ", given[2])
-    assert not hooks.authentic(SECRETS[0], head, body, given[2])
+    assert not hooks.authentic(SHARED.standard[0], head, body, given[2])
     assert not hooks.authentic(given[0], {**head, "webhook-signature": "签名 v1,x"}, body, given[2])
 
 

@@ -15,15 +15,15 @@ import aiohttp
 import pytest
 
 from sandbox.city import City
-from sandbox.ems import PUSH_KEY, SECRET
 from sandbox.ems_codec import BadEnvelope, EmsCodec, digest
 from sandbox.ems_scans import SCRIPTS
+from sandbox.shared import SHARED
 from tests.sandbox.receiver import START, Receiver, eventually
 
 pytestmark = pytest.mark.anyio
 
 TRACES = "/courier/webhooks/ems/traces"
-CODEC = EmsCodec(SECRET)
+CODEC = EmsCodec(SHARED.ems)
 
 VECTOR = (
     "|$4|efB6PnjDpgHG4xfrvYlXonyBuMJoGTynkfasopHvbl2u3nmNeP+rznA3DyRwb/2GeZL7I3rL6HKD5+Tv3Uy6x8jIDISbYG8Bg14caH2flYE="
@@ -31,10 +31,10 @@ VECTOR = (
 
 
 def test_the_envelope_agrees_with_the_documented_vector() -> None:
-    text = '{"language":"zh-CN","orderId":"QIAO-20200618-004"}'
-    assert CODEC.seal(text) == VECTOR
-    assert CODEC.open(VECTOR) == text
-    assert CODEC.open(VECTOR.replace("+", " ")) == text
+    text, codec = '{"language":"zh-CN","orderId":"QIAO-20200618-004"}', EmsCodec("TvaBgrhE46sft3nZlfe7xw==")
+    assert codec.seal(text) == VECTOR
+    assert codec.open(VECTOR) == text
+    assert codec.open(VECTOR.replace("+", " ")) == text
 
 
 @pytest.mark.parametrize("sealed", ["", "abc", "|$4|", "|$4|!!!", "|$4|YWJj", VECTOR[:-8] + "AAAAAAA="])
@@ -70,7 +70,7 @@ async def call(http: aiohttp.ClientSession, city: City, code: str, message: Any)
     form = {
         "senderNo": "1100000000001",
         "apiCode": code,
-        "authorization": "sandbox",
+        "authorization": SHARED.ems_authorization,
         "msgType": "0",
         "timeStamp": "2026-04-01 09:00:00",
         "logitcsInterface": CODEC.seal(json.dumps(message, ensure_ascii=False)),
@@ -120,8 +120,8 @@ async def test_the_new_format_and_its_signature(http: aiohttp.ClientSession, cit
     await suite.until(lambda: len(suite.items(TRACES)) == 3)
     push = suite.calls[0]
     assert push.headers["version"] == "ems_track_cn_3.0"
-    expected = base64.b64encode(hashlib.md5(push.body + PUSH_KEY.encode()).digest()).decode()
-    assert push.headers["authenticate"] == expected == digest(push.body, PUSH_KEY)
+    expected = base64.b64encode(hashlib.md5(push.body + SHARED.ems_pushes.encode()).digest()).decode()
+    assert push.headers["authenticate"] == expected == digest(push.body, SHARED.ems_pushes)
     scans = suite.items(TRACES)
     assert [scan["opCode"] for scan in scans] == ["203", "702", "704"]
     assert {scan["traceNo"] for scan in scans} == {waybill}
@@ -173,7 +173,7 @@ async def test_retraction_in_the_legacy_format(http: aiohttp.ClientSession, city
     same = ("mailnum", "procdate", "proctime", "action")
     assert [scans[2][name] for name in same] == [scans[3][name] for name in same]
     assert len({scan["serialnumber"] for scan in scans}) == 6
-    assert suite.calls[0].headers["authenticate"] == digest(suite.calls[0].body, PUSH_KEY)
+    assert suite.calls[0].headers["authenticate"] == digest(suite.calls[0].body, SHARED.ems_pushes)
 
 
 async def test_failed_mail_numbers_are_pushed_again(http: aiohttp.ClientSession, city: City, suite: Receiver) -> None:

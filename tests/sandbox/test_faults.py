@@ -19,11 +19,12 @@ import pytest
 import sandbox
 from sandbox.city import City
 from sandbox.faults import MOST_FAULTS, PARTNERS
+from sandbox.shared import SHARED
 from tests.sandbox.receiver import Receiver, eventually
 
 pytestmark = pytest.mark.anyio
 
-REPORTS = "/notify/webhooks/aliyun/sandbox-sms/reports"
+REPORTS = f"/notify/webhooks/aliyun/{SHARED.pushes}/reports"
 
 
 async def fault(http: aiohttp.ClientSession, city: City, **fault: Any) -> None:

@@ -15,7 +15,8 @@ import pytest
 
 from sandbox.city import City
 from sandbox.messages import SHOWN
-from sandbox.wechat import APP, SECRET
+from sandbox.shared import SHARED
+from sandbox.wechat import APP
 
 pytestmark = pytest.mark.anyio
 
@@ -43,7 +44,7 @@ async def letter(city: City, to: str, subject: str, text: str) -> None:
 
 
 async def chat(http: aiohttp.ClientSession, city: City, openid: str, **values: str) -> None:
-    asked = {"grant_type": "client_credential", "appid": APP, "secret": SECRET}
+    asked = {"grant_type": "client_credential", "appid": APP, "secret": SHARED.wechat}
     async with http.post(f"{city.url}/wechat/cgi-bin/stable_token", json=asked) as response:
         token = (await response.json())["access_token"]
     data = {name: {"value": value} for name, value in values.items()}

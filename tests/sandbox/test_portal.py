@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from sandbox.city import City
-from sandbox.portal import SECRET
+from sandbox.shared import SHARED
 from tests.sandbox.receiver import CLOCK, eventually
 
 pytestmark = pytest.mark.anyio
@@ -25,7 +25,7 @@ OTHER = "/portal/hooks/other"
 
 def signed(id: str, body: bytes = BODY, age: int = 0) -> dict[str, str]:
     moment = str(int(CLOCK.system()) - age)
-    key = base64.b64decode(SECRET.removeprefix("whsec_"))
+    key = base64.b64decode(SHARED.portal.removeprefix("whsec_"))
     digest = hmac.new(key, f"{id}.{moment}.".encode() + body, "sha256").digest()
     signature = "v1,AAAA v1," + base64.b64encode(digest).decode()
     return {"webhook-id": id, "webhook-timestamp": moment, "webhook-signature": signature}

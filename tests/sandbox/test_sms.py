@@ -14,12 +14,13 @@ import aiohttp
 import pytest
 
 from sandbox.city import City, Options
+from sandbox.shared import SHARED
 from tests.sandbox.receiver import Receiver, eventually
 
 pytestmark = pytest.mark.anyio
 
-REPORTS = "/notify/webhooks/aliyun/sandbox-sms/reports"
-REPLIES = "/notify/webhooks/aliyun/sandbox-sms/replies"
+REPORTS = f"/notify/webhooks/aliyun/{SHARED.pushes}/reports"
+REPLIES = f"/notify/webhooks/aliyun/{SHARED.pushes}/replies"
 
 
 def message(out_id: str, phone: str = "14400000001", **more: Any) -> dict[str, Any]:

@@ -13,15 +13,16 @@ import aiohttp
 import pytest
 
 from sandbox.city import City
+from sandbox.shared import SHARED
 from tests.sandbox.receiver import CLOCK, Receiver, eventually
 
 pytestmark = pytest.mark.anyio
 
-EVENTS = "/notify/webhooks/wechat/sandbox-sms/events"
+EVENTS = f"/notify/webhooks/wechat/{SHARED.pushes}/events"
 
 
 async def token(http: aiohttp.ClientSession, city: City, **more: Any) -> dict[str, Any]:
-    asked = {"grant_type": "client_credential", "appid": "wx-sandbox", "secret": "sandbox"} | more
+    asked = {"grant_type": "client_credential", "appid": "wx-sandbox", "secret": SHARED.wechat} | more
     async with http.post(f"{city.url}/wechat/cgi-bin/stable_token", json=asked) as response:
         found: dict[str, Any] = await response.json()
         return found
@@ -77,7 +78,7 @@ async def test_a_message_and_the_event_that_follows(http: aiohttp.ClientSession,
     await suite.until(lambda: suite.calls)
     (call,) = suite.calls
     assert call.path == EVENTS
-    joined = "".join(sorted(["sandbox", call.query["timestamp"], call.query["nonce"]]))
+    joined = "".join(sorted([SHARED.wechat_pushes, call.query["timestamp"], call.query["nonce"]]))
     assert call.query["signature"] == hashlib.sha1(joined.encode()).hexdigest()
     assert abs(int(call.query["timestamp"]) - CLOCK.system()) < 60
     created = ET.fromstring(call.body).findtext("CreateTime")

@@ -84,7 +84,8 @@ async def standing(
     port = int(url.rpartition(":")[2])
     urls = [url] if replicas == 1 else [free_url() for _ in range(replicas)]
     ports = [int(one.rpartition(":")[2]) for one in urls]
-    given = {key: value.format(city=city.url) for key, value in env.items()}
+    known = city.options.shared.settings()
+    given = {**known, **{key: value.format(city=city.url) for key, value in env.items()}}
     builds = dict([service]) if isinstance(service, tuple) else service
     common = {"dir": tmp_path, "sandbox": True, "partitions": 2, "oidc_issuer": city.url, **settings}
     suites = [Suite(ChassisSettings(port=each, **common), given, builds) for each in ports]

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from sandbox.officers import BY_ID, Office
+from sandbox.shared import SHARED
 from services.notify.app import build
 from tests.chassis.running import until
 from tests.services.hostile import SEED, Doors, Heard, Request, rounds
@@ -144,7 +145,7 @@ def test_who_hangs_up_in_the_middle_is_no_failure_of_ours(doors: Doors, caplog: 
         return {kind: sum(int(float(line.split()[-1])) for line in found if kind in line) for kind in ("4xx", "5xx")}
 
     before = doors.run(answered())
-    paths = (path_of("aliyun/reports", "sandbox-sms"), "/notify/templates/accepted/preview")
+    paths = (path_of("aliyun/reports", SHARED.pushes), "/notify/templates/accepted/preview")
     with caplog.at_level(logging.ERROR):
         for path in paths:
             with socket.create_connection(doors.address) as connection:

@@ -33,6 +33,8 @@ MARK = "|$4|"
 UNKNOWN_ORDER = "B0404"
 BUSY = ("B0500",)
 """retCode that says: not taken, try later."""
+LATER = 60.0
+"""Seconds before another look whether somebody has set the secret."""
 LARGEST = 2_000_000
 """Bytes of a label."""
 UNSURE = ("B0001",)
@@ -126,13 +128,16 @@ class EmsOrders:
 
     async def said(self, code: str, message: Any) -> str:
         """retBody as it is. Raises what `call` raises."""
+        authorization, secret = self.settings.ems_authorization, self.settings.ems_secret
+        if not (authorization and secret):
+            raise Retry("no secret of EMS is set", LATER)
         form = {
             "senderNo": self.settings.ems_sender,
             "apiCode": code,
-            "authorization": self.settings.ems_authorization,
+            "authorization": authorization,
             "msgType": "0",
             "timeStamp": self._now(),
-            "logitcsInterface": sealed(msgspec.json.encode(message).decode(), self.settings.ems_secret),
+            "logitcsInterface": sealed(msgspec.json.encode(message).decode(), secret),
         }
         try:
             async with self.session.post(self.settings.ems_url, data=urlencode(form).encode(), headers=FORM) as answer:

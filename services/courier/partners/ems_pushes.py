@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import hmac
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any, Final
 
 import msgspec
 
 from chassis.reading import decoded, mended
+from chassis.secret import Secrets
 from contracts.codes import SCAN_EMS, SCAN_EMS_LEGACY
 from services.courier.partners.port import Push, Read, Row, meaning, scanned_at, unsigned
 
@@ -52,10 +53,9 @@ TRACE, TRACES = msgspec.json.Decoder(Trace), msgspec.json.Decoder(list[msgspec.R
 MAIL, MAILS = msgspec.json.Decoder(Mail), msgspec.json.Decoder(Mails)
 
 
-def authentic(body: bytes, header: str | None, key: str) -> bool:
-    """`authenticate` = Base64(MD5(body + key)), compared in constant time. The algorithm is the partner's."""
-    digest = hashlib.md5(body + key.encode(), usedforsecurity=False).digest()
-    return hmac.compare_digest(base64.b64encode(digest), (header or "").encode("utf-8", "replace"))
+def signature(body: bytes, key: str) -> bytes:
+    """`authenticate` = Base64(MD5(body + key)). The algorithm is the partner's."""
+    return base64.b64encode(hashlib.md5(body + key.encode(), usedforsecurity=False).digest())
 
 
 def parsed(body: bytes) -> Read:
@@ -89,11 +89,12 @@ class EmsPushes:
     name, shape = EMS, list[Trace] | Legacy
     signs: Mapping[str, str] = {"authenticate": "Base64(MD5(body + key))"}
 
-    def __init__(self, key: str) -> None:
-        self.key = key
+    def __init__(self, keys: Secrets) -> None:
+        self.keys = keys
 
     def verify(self, push: Push) -> None:
-        if not authentic(push.body, push.headers.get("authenticate"), self.key):
+        given = push.headers.get("authenticate", "").encode("utf-8", "replace")
+        if not self.keys.proves(given, partial(signature, push.body)):
             raise unsigned("authenticate")
 
     def parse(self, push: Push) -> Read:

@@ -6,8 +6,8 @@ It verifies and reads; this module must never decide what a scan means for a par
 from __future__ import annotations
 
 import hashlib
-import hmac
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any, Final
 from urllib.parse import parse_qsl
 
@@ -16,6 +16,7 @@ import msgspec
 from chassis import described as docs
 from chassis.decision import Reject
 from chassis.reading import decoded, fault, mended
+from chassis.secret import Secrets
 from contracts.codes import SCAN_KUAIDI100
 from services.courier.partners.port import Push, Pushed, Read, meaning, scanned_at, unsigned
 
@@ -88,18 +89,17 @@ LINE, WHOLE = msgspec.json.Decoder(Line), msgspec.json.Decoder(Whole)
 
 
 class Kuaidi100:
-    """`salt` was given with the subscription."""
+    """One of `salts` was given with the subscription."""
 
     name, shape = "kuaidi100", Form
     signs: Mapping[str, str] = {}
 
-    def __init__(self, salt: str) -> None:
-        self.salt = salt
+    def __init__(self, salts: Secrets) -> None:
+        self.salts = salts
 
     def verify(self, push: Push) -> None:
         param, sign = _form(push.body)
-        digest = hashlib.md5(f"{param}{self.salt}".encode(), usedforsecurity=False).hexdigest()
-        if not hmac.compare_digest(digest.encode(), sign.lower().encode()):
+        if not self.salts.proves(sign.lower().encode(), partial(signature, param)):
             raise unsigned("sign")
 
     def parse(self, push: Push) -> Read:
@@ -133,6 +133,10 @@ class Kuaidi100:
         if failed or problem:
             return {"result": False, "returnCode": "500", "message": problem or "处理失败"}
         return {"result": True, "returnCode": "200", "message": "成功"}
+
+
+def signature(param: str, salt: str) -> bytes:
+    return hashlib.md5(f"{param}{salt}".encode(), usedforsecurity=False).hexdigest().encode()
 
 
 def _form(body: bytes) -> tuple[str, str]:

@@ -5,7 +5,6 @@ It verifies and reads; this module must never decide what a scan means for a par
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
@@ -13,6 +12,7 @@ import msgspec
 
 from chassis.decision import Reject
 from chassis.reading import decoded, mended
+from chassis.secret import Secrets
 from contracts.codes import SCAN_SF
 from services.courier.partners.port import Push, Read, Row, meaning, scanned_at, unsigned
 
@@ -53,11 +53,11 @@ class Sf:
     name, shape = "sf", Envelope
     signs: Mapping[str, str] = {}
 
-    def __init__(self, secret: str) -> None:
-        self.secret = secret
+    def __init__(self, secrets: Secrets) -> None:
+        self.secrets = secrets
 
     def verify(self, push: Push) -> None:
-        if not hmac.compare_digest(push.secret.encode(), self.secret.encode()):
+        if not self.secrets.accepts(push.secret):
             raise unsigned("secret")
 
     def parse(self, push: Push) -> Read:

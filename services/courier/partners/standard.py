@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
+from chassis import metrics
 from chassis.decision import Reject
 from chassis.reading import decoded, fault, mended
 from chassis.webhooks import signature
@@ -76,10 +77,13 @@ class StandardWebhooks:
         signed = [part for part in given.split(" ") if part.startswith("v1,")]
         if not signed:
             raise unsigned("webhook-signature", "应以 v1, 开头")
+        said = [part.encode("utf-8", "replace") for part in signed]
         expected = [signature(secret, id, stamp, push.body) for secret in self.secrets]
-        matches = [hmac.compare_digest(one, other.encode("utf-8", "replace")) for one in expected for other in signed]
+        matches = [any([hmac.compare_digest(one, other) for other in said]) for one in expected]  # noqa: C419
         if not any(matches):
             raise unsigned("webhook-signature")
+        if not matches[0]:
+            metrics.OLD_SECRETS.labels("TONGBAN_COURIER_STANDARD_WEBHOOKS", self.name).inc()
 
     def parse(self, push: Push) -> Read:
         return Read().rows(decoded(PARTS, mended(push.body)).data, "data", SCAN, "waybill", scanned)

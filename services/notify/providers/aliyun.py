@@ -19,7 +19,7 @@ from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unknown
 from chassis.sealing import Keyring
 from services.notify.domain.errands import SendSms
-from services.notify.providers.line import Empty, Line, Throttled, refused
+from services.notify.providers.line import Empty, Line, Throttled, refused, secret
 from services.notify.settings import Settings
 
 OVER = "isv.BUSINESS_LIMIT_CONTROL"
@@ -164,7 +164,8 @@ class AliyunSms:
 
     def signed(self, params: Mapping[str, str], nonce: str, version: str = SMS) -> bytes:
         """The form body: the parameters with the common ones, and Signature = HMAC-SHA1 over the canonical query
-        (Aliyun RPC, version 1.0). Each value is percent-encoded once, for the signature and for the body."""
+        (Aliyun RPC, version 1.0). Each value is percent-encoded once, for the signature and for the body. Raises
+        Retry without a secret."""
         moment = datetime.fromtimestamp(self.clock.system(), UTC)
         full = {
             **params,
@@ -180,7 +181,7 @@ class AliyunSms:
         canonical = "&".join([f"{name}={_pct(full[name])}" for name in sorted(full)])
         # What is encoded already holds no other reserved characters than these three.
         again = canonical.replace("%", "%25").replace("&", "%26").replace("=", "%3D")
-        key = f"{self.settings.sms_secret}&".encode()
+        key = f"{secret(self.settings.sms_secret)}&".encode()
         mac = hmac.digest(key, f"POST&%2F&{again}".encode(), "sha1")
         return f"{canonical}&Signature={_pct(base64.b64encode(mac).decode())}".encode()
 

@@ -6,13 +6,16 @@ It knows no provider's format; this module must never log what it carries.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import aiohttp
 import msgspec
 
 from chassis.decision import Reject, Retry, Unknown
 from services.notify.domain.errands import REFUSED, SendSms
+
+UNSET: Final = 60.0
+"""Seconds before another look whether somebody has set the secret."""
 
 
 class Provider(Protocol):
@@ -43,6 +46,13 @@ class Empty(Retry):
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, 60.0)
+
+
+def secret(given: str) -> str:
+    """What to sign with. Raises Retry without it: nothing goes this way until somebody has set it."""
+    if not given:
+        raise Retry("no secret of this provider is set", UNSET)
+    return given
 
 
 def refused() -> Reject:

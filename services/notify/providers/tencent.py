@@ -19,7 +19,7 @@ from chassis.decision import Reject, Retry, Unknown
 from chassis.sealing import Keyring
 from contracts.event import SHANGHAI
 from services.notify.domain.errands import SendSms
-from services.notify.providers.line import Empty, Line, Throttled, refused
+from services.notify.providers.line import Empty, Line, Throttled, refused, secret
 from services.notify.settings import Settings
 
 SERVICE, VERSION, REGION = "sms", "2021-01-11", "ap-guangzhou"
@@ -162,7 +162,8 @@ class TencentSms:
         raise refused()
 
     def signed(self, action: str, body: bytes) -> dict[str, str]:
-        """Headers with the signature of TC3-HMAC-SHA256 (cloud.tencent.com document 382/52071)."""
+        """Headers with the signature of TC3-HMAC-SHA256 (cloud.tencent.com document 382/52071). Raises Retry without a
+        secret."""
         moment = int(self.clock.system())
         day = f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d}"
         canonical = "\n".join(
@@ -177,7 +178,7 @@ class TencentSms:
         )
         scope = f"{day}/{SERVICE}/tc3_request"
         digest = hashlib.sha256(canonical.encode()).hexdigest()
-        key = f"TC3{self.settings.tencent_secret}".encode()
+        key = f"TC3{secret(self.settings.tencent_secret)}".encode()
         for part in (day, SERVICE, "tc3_request"):
             key = hmac.digest(key, part.encode(), "sha256")
         signature = hmac.digest(key, f"TC3-HMAC-SHA256\n{moment}\n{scope}\n{digest}".encode(), "sha256").hex()

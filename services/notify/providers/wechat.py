@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import hmac
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 from xml.etree import ElementTree
@@ -19,6 +19,7 @@ import msgspec
 from chassis.clock import Clock
 from chassis.decision import Lost, Reject, Retry, Unknown
 from chassis.sealing import Keyring
+from chassis.secret import Secrets
 from services.notify.domain.errands import SendWechat
 from services.notify.providers.line import Line
 from services.notify.settings import Settings
@@ -163,28 +164,32 @@ TOLERANCE: Final = 300.0
 """Seconds that a push may be old, or ahead of our clock: its signature does not cover its body."""
 
 
-def verify(token: str, query: Mapping[str, str], now: float) -> None:
-    """`signature` is the SHA-1 of token, `timestamp` and `nonce`, sorted and joined; `now` is in system seconds. Raises
-    Reject `signature_invalid` (401), always where there is no token."""
+def signature(stamp: str, nonce: str, token: str) -> bytes:
+    """SHA-1 of token, time stamp and nonce, sorted and joined."""
+    text = "".join(sorted((token, stamp, nonce)))
+    return hashlib.sha1(text.encode("utf-8", "replace"), usedforsecurity=False).hexdigest().encode()
+
+
+def verify(tokens: Secrets, query: Mapping[str, str], now: float) -> None:
+    """`signature` is made with one of the tokens; `now` is in system seconds. Raises Reject `signature_invalid` (401),
+    always where there is no token."""
     stamp, given = query.get("timestamp", ""), query.get("signature", "")
-    text = "".join(sorted((token, stamp, query.get("nonce", ""))))
-    digest = hashlib.sha1(text.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
-    fits = hmac.compare_digest(digest.encode(), given.encode("utf-8", "replace"))
+    fits = tokens.proves(given.encode("utf-8", "replace"), partial(signature, stamp, query.get("nonce", "")))
     timely = stamp.isascii() and stamp.isdigit() and len(stamp) < 16 and abs(now - int(stamp)) <= TOLERANCE
-    if not (token and fits and timely):
+    if not (fits and timely):
         raise Reject("signature_invalid", "签名无效", "signature", 401)
 
 
-def echo(token: str, query: Mapping[str, str], now: float) -> str:
+def echo(tokens: Secrets, query: Mapping[str, str], now: float) -> str:
     """What the verification of our address (GET) is answered with. Raises as `verify` does."""
-    verify(token, query, now)
+    verify(tokens, query, now)
     return query.get("echostr", "")
 
 
-def finished(token: str, query: Mapping[str, str], body: bytes, now: float) -> tuple[str, bool] | None:
+def finished(tokens: Secrets, query: Mapping[str, str], body: bytes, now: float) -> tuple[str, bool] | None:
     """The serial and whether it was delivered, of a TEMPLATESENDJOBFINISH; None for anything else, such as what people
     write to the account. Raises as `verify` does, and Reject `push_unreadable` (400), which repeats nothing."""
-    verify(token, query, now)
+    verify(tokens, query, now)
     root = _parsed(body)
     if not root.findtext("MsgType"):
         raise _unreadable()

@@ -13,13 +13,14 @@ import pytest
 
 from sandbox.citizens import Citizens
 from sandbox.ems_codec import digest
+from sandbox.shared import SHARED
 from sandbox.story import at
 from sandbox.world import World
 from tests.capabilities.city import moments
 from tests.capabilities.conftest import Begin
 
 pytestmark = pytest.mark.anyio
-KEY = "sandbox-ems-push"
+KEY = SHARED.ems_pushes
 SILENT = "9105"
 """A telephone that ends so makes the pretend EMS push nothing of its own."""
 

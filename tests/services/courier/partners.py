@@ -13,12 +13,15 @@ from typing import Any
 from urllib.parse import urlencode
 
 from sandbox import ems_codec
-from sandbox.ems import PUSH_KEY
+from sandbox.shared import SHARED
 
-SALT, SF_SECRET = "sandbox-kuaidi100", "sandbox-sf"
+PUSH_KEY, SALT, SF_SECRET = SHARED.ems_pushes, SHARED.kuaidi100, SHARED.sf
 SECRETS = (b"k" * 24, b"o" * 32)
 LIVE = "partner=" + "+".join("whsec_" + base64.b64encode(secret).decode() for secret in SECRETS)
 ENV = {"TONGBAN_COURIER_STANDARD_WEBHOOKS": LIVE}
+
+LOGIN = {"ems_authorization": SHARED.ems_authorization, "ems_secret": SHARED.ems}
+"""Settings by which EMS knows us."""
 
 Request = tuple[str, bytes, dict[str, str]]
 """Path below /courier/webhooks, body, headers."""

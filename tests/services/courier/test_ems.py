@@ -21,14 +21,17 @@ from msgspec import structs
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unknown
 from chassis.sealing import Keyring
+from chassis.secret import Secrets
 from contracts.words import ParcelScan
 from sandbox.city import City, Options
 from sandbox.faults import Fault
 from services.courier.domain.parcel import CancelEms, InterceptEms, OrderEms, Slot
 from services.courier.partners.ems import EmsCancels, EmsIntercepts, EmsOrders, sealed
-from services.courier.partners.ems_pushes import acknowledged, authentic, parsed
+from services.courier.partners.ems_pushes import EmsPushes, acknowledged, parsed
+from services.courier.partners.port import Push
 from services.courier.settings import Settings
 from tests.contracts.samples import CASE
+from tests.services.courier.partners import LOGIN
 
 pytestmark = pytest.mark.anyio
 OPEN = "/amp-prod-api/f/amp/api/open"
@@ -102,11 +105,14 @@ def test_what_cannot_be_read_is_refused_without_repeating_it(body: bytes) -> Non
 
 def test_the_signature() -> None:
     body = json.dumps([TRACE]).encode()
-    right = base64.b64encode(hashlib.md5(body + b"key").digest()).decode()
-    assert authentic(body, right, "key")
-    for wrong in (None, "", right.lower(), right + "=", "签名"):
-        assert not authentic(body, wrong, "key")
-    assert not authentic(body + b" ", right, "key")
+    old, right = (base64.b64encode(hashlib.md5(body + key).digest()).decode() for key in (b"old", b"key"))
+    door = EmsPushes(Secrets("key", "old"))
+    for accepted in (right, old):
+        door.verify(Push(body, {"authenticate": accepted}))
+    refused = [({"authenticate": wrong}, body) for wrong in ("", right.lower(), right + "=", "签名")]
+    for headers, pushed in (*refused, ({}, body), ({"authenticate": right}, body + b" ")):
+        with pytest.raises(Reject):
+            door.verify(Push(pushed, headers))
 
 
 def test_the_answer_names_what_failed() -> None:
@@ -127,7 +133,7 @@ async def city() -> AsyncIterator[City]:
 
 @pytest.fixture
 async def ems(city: City) -> AsyncIterator[EmsOrders]:
-    runner = EmsOrders(Settings(ems_url=city.url + OPEN), KEYRING, Clock())
+    runner = EmsOrders(Settings(ems_url=city.url + OPEN, **LOGIN), KEYRING, Clock())
     yield runner
     await runner.close()
 
@@ -206,7 +212,9 @@ async def test_what_an_answer_means(city: City, ems: EmsOrders, kind: Any, met: 
 
 
 async def test_a_wrong_secret_is_refused_with_their_code(city: City) -> None:
-    runner = EmsOrders(Settings(ems_url=city.url + OPEN, ems_secret="MDEyMzQ1Njc4OWFiY2RlZg=="), KEYRING, Clock())
+    runner = EmsOrders(
+        Settings(ems_url=city.url + OPEN, **(LOGIN | {"ems_secret": "MDEyMzQ1Njc4OWFiY2RlZg=="})), KEYRING, Clock()
+    )
     with pytest.raises(Reject) as refused:
         await runner.make(NUMBER, ORDER)
     await runner.close()
@@ -214,7 +222,7 @@ async def test_a_wrong_secret_is_refused_with_their_code(city: City) -> None:
 
 
 async def test_nobody_there_is_tried_again_later() -> None:
-    runner = EmsOrders(Settings(ems_url="http://127.0.0.1:1" + OPEN), KEYRING, Clock())
+    runner = EmsOrders(Settings(ems_url="http://127.0.0.1:1" + OPEN, **LOGIN), KEYRING, Clock())
     with pytest.raises(Retry):
         await runner.make(NUMBER, ORDER)
     await runner.close()
@@ -237,7 +245,7 @@ async def test_answers_that_the_pretend_ems_never_gives(status: int, body: Any, 
     server = web.ServerRunner(web.Server(answer))
     await server.setup()
     await web.TCPSite(server, "127.0.0.1", 0).start()
-    runner = EmsOrders(Settings(ems_url=f"http://127.0.0.1:{server.addresses[0][1]}"), KEYRING, Clock())
+    runner = EmsOrders(Settings(ems_url=f"http://127.0.0.1:{server.addresses[0][1]}", **LOGIN), KEYRING, Clock())
     with pytest.raises(met):
         await runner.make(NUMBER, ORDER)
     await runner.close()
@@ -247,4 +255,4 @@ async def test_answers_that_the_pretend_ems_never_gives(status: int, body: Any, 
 def test_personal_data_is_nowhere_but_in_the_call(tmp_path: Path) -> None:
     for secret in ("张三", "14400000001", "魏武大道"):
         assert secret not in repr(ORDER)
-    assert "TvaBgrhE46sft3nZlfe7xw" not in repr(Settings())
+    assert not any(secret in repr(Settings(**LOGIN)) for secret in LOGIN.values())

@@ -240,7 +240,9 @@ async def test_every_way_in_which_ems_answers_a_label(body: str | None, rule: st
     server = web.ServerRunner(web.Server(answer))
     await server.setup()
     await web.TCPSite(server, "127.0.0.1", 0).start()
-    orders = EmsOrders(Settings(ems_url=f"http://127.0.0.1:{server.addresses[0][1]}"), KEYRING, Clock())
+    orders = EmsOrders(
+        Settings(**partners.LOGIN, ems_url=f"http://127.0.0.1:{server.addresses[0][1]}"), KEYRING, Clock()
+    )
     try:
         if rule is None:
             assert await EmsLabels(orders).pdf("1104938274016") == b"%PDF-1.4\n"

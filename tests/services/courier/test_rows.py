@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from chassis.decision import Reject
+from chassis.secret import Secrets
 from services.courier.partners.ems_pushes import EmsPushes
 from services.courier.partners.kuaidi100 import Kuaidi100
 from services.courier.partners.port import Partner, Push, Read
@@ -26,9 +27,16 @@ ZONED = "2026-10-01T09:10:00+08:00"
 MAIL = {"procdate": "20261001", "proctime": "091000", "action": "00", "effect": "1"}
 
 ROWS: dict[str, tuple[Partner, Callable[[Any], Any], str, str, str, dict[str, Any]]] = {
-    "ems": (EmsPushes("key"), lambda rows: rows, "", "traceNo", "opTime", partners.ems_rows("", (WHEN, "203"))[0]),
+    "ems": (
+        EmsPushes(Secrets("key")),
+        lambda rows: rows,
+        "",
+        "traceNo",
+        "opTime",
+        partners.ems_rows("", (WHEN, "203"))[0],
+    ),
     "legacy": (
-        EmsPushes("key"),
+        EmsPushes(Secrets("key")),
         lambda rows: {"listexpressmail": rows},
         "listexpressmail",
         "mailnum",
@@ -36,7 +44,7 @@ ROWS: dict[str, tuple[Partner, Callable[[Any], Any], str, str, str, dict[str, An
         MAIL,
     ),
     "sf": (
-        Sf("secret"),
+        Sf(Secrets("secret")),
         lambda rows: {"Body": {"WaybillRoute": rows}},
         "Body.WaybillRoute",
         "mailno",
@@ -114,11 +122,11 @@ def test_half_a_character_in_a_remark_costs_no_scan(door: str) -> None:
 def test_a_history_keeps_the_lines_that_can_be_read() -> None:
     """It comes again with every later push: without this its parcel would stand still for ever."""
     lines = [("2026-02-12 18:00:00", "签收"), ("2026-02-12 15:00", "派件"), ("2026-02-12 09:00:00", "揽收")]
-    found = read(Kuaidi100("salt"), form(partners.history(GOOD, *lines)))
+    found = read(Kuaidi100(Secrets("salt")), form(partners.history(GOOD, *lines)))
     assert [scan[1] for scan in found.pushed[GOOD].scans] == ["3", "1"]
     assert found.failed == [GOOD]
     assert [(p.rule, p.field) for p in found.faults] == [("time_invalid", "param.lastResult.data[1].time")]
-    none = read(Kuaidi100("salt"), form(partners.history(GOOD, ("yesterday", "签收"))))
+    none = read(Kuaidi100(Secrets("salt")), form(partners.history(GOOD, ("yesterday", "签收"))))
     assert (none.pushed, none.failed) == ({}, [GOOD])
 
 

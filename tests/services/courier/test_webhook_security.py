@@ -20,12 +20,12 @@ from chassis.sealing import load_keyring
 from contracts.courier import Ordered
 from contracts.event import case_topic
 from contracts.wire import Envelope, encode
-from sandbox.ems import PUSH_KEY
 from sandbox.ems_codec import digest
 from services.courier.app import build
 from tests.contracts.samples import ABOUT, CASE
 from tests.services.courier import partners
 from tests.services.courier.parcels import DECIDED, issued
+from tests.services.courier.partners import PUSH_KEY
 from tests.services.hostile import Doors, Heard, Request, Target, header_value, hostile, rounds
 from tests.services.standing import Standing
 

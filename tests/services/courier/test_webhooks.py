@@ -22,7 +22,6 @@ from contracts.wire import Envelope, encode
 from contracts.words import DeliveryMethod
 from sandbox import ems_codec
 from sandbox.city import City, Options
-from sandbox.ems import PUSH_KEY
 from sandbox.faults import Fault
 from sandbox.officers import BY_ID
 from sandbox.officers import Office as Desk
@@ -30,6 +29,7 @@ from services.courier.app import build
 from tests.chassis.running import until
 from tests.contracts.samples import ABOUT, CASE
 from tests.services.courier.parcels import DECIDED, issued
+from tests.services.courier.partners import PUSH_KEY
 from tests.services.standing import Standing, free_url, standing
 
 pytestmark = pytest.mark.anyio

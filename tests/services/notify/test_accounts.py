@@ -67,14 +67,18 @@ async def provider() -> AsyncIterator[Provider]:
 
 @pytest.fixture
 async def aliyun(provider: Provider) -> AsyncIterator[AliyunSms]:
-    runner = AliyunSms(Settings(sms_url=provider.url, aliyun_account_url=provider.url), KEYRING, Noon())
+    runner = AliyunSms(
+        Settings(sms_key="id", sms_secret="of-aliyun", sms_url=provider.url, aliyun_account_url=provider.url),
+        KEYRING,
+        Noon(),
+    )
     yield runner
     await runner.close()
 
 
 @pytest.fixture
 async def tencent(provider: Provider) -> AsyncIterator[TencentSms]:
-    runner = TencentSms(Settings(tencent_url=provider.url), KEYRING, Noon())
+    runner = TencentSms(Settings(tencent_secret="of-tencent", tencent_url=provider.url), KEYRING, Noon())
     yield runner
     await runner.close()
 
@@ -117,18 +121,20 @@ async def test_what_the_balance_pays_for(provider: Provider, aliyun: AliyunSms, 
     assert await aliyun.left() == left
     ((_, form),) = provider.asked
     assert (form["Action"], form["Version"]) == ("QueryAccountBalance", "2017-12-14")
-    assert form["Signature"] == signature(form, "sandbox", "POST")
+    assert form["Signature"] == signature(form, "of-aliyun", "POST")
 
 
 async def test_the_price_is_a_setting(provider: Provider) -> None:
     provider.answer = balance("100.00")
-    runner = AliyunSms(Settings(aliyun_account_url=provider.url, aliyun_price=Decimal("3.2")), KEYRING, Noon())
+    runner = AliyunSms(
+        Settings(sms_secret="of-aliyun", aliyun_account_url=provider.url, aliyun_price=Decimal("3.2")), KEYRING, Noon()
+    )
     assert await runner.left() == 3125
     await runner.close()
 
 
 async def test_without_an_address_the_balance_is_not_known(provider: Provider) -> None:
-    assert await AliyunSms(Settings(sms_url=provider.url), KEYRING, Noon()).left() is None
+    assert await AliyunSms(Settings(sms_secret="of-aliyun", sms_url=provider.url), KEYRING, Noon()).left() is None
     assert provider.asked == []
 
 

@@ -19,9 +19,11 @@ from aiohttp import web
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unknown
 from chassis.sealing import Keyring
+from chassis.secret import Secrets
 from contracts.event import SHANGHAI
 from sandbox.city import City, Options
 from sandbox.faults import Fault
+from sandbox.shared import SHARED
 from services.notify.domain.errands import SendSms
 from services.notify.providers.aliyun import AliyunSms
 from services.notify.providers.line import Empty
@@ -103,7 +105,7 @@ async def city() -> AsyncIterator[City]:
 
 @pytest.fixture
 async def sms(city: City) -> AsyncIterator[AliyunSms]:
-    runner = AliyunSms(Settings(sms_url=city.url + "/sms"), KEYRING, CLOCK)
+    runner = AliyunSms(Settings(sms_secret="testSecret", sms_url=city.url + "/sms"), KEYRING, CLOCK)
     yield runner
     await runner.close()
 
@@ -142,7 +144,7 @@ async def test_a_bad_number_is_refused_with_their_code(sms: AliyunSms) -> None:
 
 
 async def test_nobody_there_is_tried_again_later() -> None:
-    runner = AliyunSms(Settings(sms_url="http://127.0.0.1:1/sms"), KEYRING, CLOCK)
+    runner = AliyunSms(Settings(sms_secret="testSecret", sms_url="http://127.0.0.1:1/sms"), KEYRING, CLOCK)
     with pytest.raises(Retry):
         await runner.make(ID, errand())
     await runner.close()
@@ -174,7 +176,9 @@ async def book() -> AsyncIterator[tuple[Book, AliyunSms]]:
     server = web.ServerRunner(web.Server(found.call))
     await server.setup()
     await web.TCPSite(server, "127.0.0.1", 0).start()
-    runner = AliyunSms(Settings(sms_url=f"http://127.0.0.1:{server.addresses[0][1]}"), KEYRING, CLOCK)
+    runner = AliyunSms(
+        Settings(sms_secret="testSecret", sms_url=f"http://127.0.0.1:{server.addresses[0][1]}"), KEYRING, CLOCK
+    )
     yield found, runner
     await runner.close()
     await server.cleanup()
@@ -222,5 +226,5 @@ async def test_answers_that_the_pretend_provider_never_gives(
 
 def test_secrets_and_people_are_in_no_repr() -> None:
     assert PHONE not in repr(errand())
-    assert "sandbox-sms" not in repr(Settings())
+    assert SHARED.pushes not in repr(Settings(webhook_secret=Secrets(SHARED.pushes)))
     assert "testSecret" not in repr(Settings(sms_secret="testSecret"))

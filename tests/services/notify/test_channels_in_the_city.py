@@ -15,10 +15,11 @@ import pytest
 from chassis.clock import Clock
 from chassis.decision import Lost, Reject, Retry, Unknown
 from chassis.sealing import Keyring
+from chassis.secret import Secrets
 from sandbox.city import City, Options
 from sandbox.faults import Fault, Kind
-from sandbox.portal import SECRET as HOOK
-from sandbox.wechat import APP, SECRET, TOKEN
+from sandbox.shared import SHARED
+from sandbox.wechat import APP
 from services.notify.domain.errands import PostHook, SendMail, SendSms, SendWechat
 from services.notify.providers import wechat
 from services.notify.providers.aliyun import AliyunSms
@@ -46,6 +47,7 @@ async def city() -> AsyncIterator[City]:
 
 
 def settings(city: City) -> Settings:
+    known = city.options.shared
     return Settings(
         sms_url=city.url + "/sms",
         aliyun_account_url=city.url + "/bss",
@@ -53,9 +55,11 @@ def settings(city: City) -> Settings:
         smtp=f"smtp://{city.mail}",
         wechat_url=city.url + "/wechat",
         wechat_app=APP,
-        wechat_secret=SECRET,
-        wechat_token=TOKEN,
-        webhooks=f"demo={city.url}/portal/hooks|{HOOK},other={city.url}/portal/hooks/other|{HOOK}",
+        wechat_secret=known.wechat,
+        wechat_token=Secrets(known.wechat_pushes),
+        sms_secret=known.sms,
+        tencent_secret=known.tencent,
+        webhooks=f"demo={city.url}/portal/hooks|{known.portal},other={city.url}/portal/hooks/other|{known.portal}",
     )
 
 
@@ -184,7 +188,9 @@ async def test_the_citys_events_are_read() -> None:
     runner = Wechat(settings(city), KEYRING, CLOCK)
     serials = [(await runner.make(id, template(openid)))["serial"] for id, openid in (("1", OPENID), ("2", "o_block"))]
     await receiver.until(lambda: len(receiver.calls) >= 2)
-    found = [wechat.finished(TOKEN, push.query, push.body, CLOCK.system()) for push in receiver.calls]
+    found = [
+        wechat.finished(Secrets(SHARED.wechat_pushes), push.query, push.body, CLOCK.system()) for push in receiver.calls
+    ]
     assert sorted(one for one in found if one) == sorted(zip(serials, (True, False), strict=True))
     await runner.close()
     await city.stop()

@@ -19,6 +19,7 @@ import pytest
 from chassis.clock import Clock
 from chassis.decision import Lost, Reject, Retry, Unknown
 from chassis.sealing import Keyring
+from chassis.secret import Secrets
 from chassis.settings import SettingsError
 from contracts.event import SHANGHAI
 from services.notify.domain.errands import SendMail
@@ -366,7 +367,10 @@ def test_a_wrong_sender_is_refused(value: str) -> None:
 
 def test_secrets_and_people_are_in_no_repr() -> None:
     settings: Any = Settings(
-        smtp="smtp://u:s3cret@mail.example", wechat_app="wx", wechat_secret="s3cret", wechat_token="s3cret"
+        smtp="smtp://u:s3cret@mail.example",
+        wechat_app="wx",
+        wechat_secret="s3cret",
+        wechat_token=Secrets("s3cret-of-sixteen"),
     )
     assert "s3cret" not in f"{settings!r}{settings.relay!r}"
     assert ADDRESS not in repr(errand())

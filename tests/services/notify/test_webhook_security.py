@@ -17,6 +17,7 @@ from chassis.bus import Record
 from chassis.sealing import load_keyring
 from contracts.event import case_topic, source_of
 from contracts.wire import Envelope, encode
+from sandbox.shared import SHARED
 from services.notify.app import build
 from services.notify.domain.rules import notice_key
 from tests.chassis.running import until
@@ -28,7 +29,7 @@ from tests.services.standing import Standing
 
 EACH = rounds(530)
 """Requests of each kind at each door."""
-PHONE, SECRET, START = "14400000001", "sandbox-sms", at(4, 9, 10)
+PHONE, SECRET, START = "14400000001", SHARED.pushes, at(4, 9, 10)
 ENV = {"TONGBAN_NOTIFY_SMS_URL": "{city}/sms"}
 ACCEPTED = {"aliyun": {"code": 0, "msg": "接收成功"}, "tencent": {"result": 0, "errmsg": "OK"}}
 DOORS = ("aliyun/reports", "aliyun/replies", "tencent/reports", "tencent/replies")

@@ -20,6 +20,7 @@ from contracts.event import Event, case_topic, source_of
 from contracts.notify import Notified, Replied
 from contracts.wire import Envelope, encode
 from sandbox.city import City, Options
+from sandbox.shared import SHARED
 from services.notify.app import build
 from tests.contracts.samples import ABOUT, CASE
 from tests.services.folding import at
@@ -34,7 +35,7 @@ START = at(4, 9, 10)
 
 @dataclass
 class Office(Standing):
-    async def push(self, path: str, body: Any, secret: str = "sandbox-sms") -> tuple[int, Any]:
+    async def push(self, path: str, body: Any, secret: str = SHARED.pushes) -> tuple[int, Any]:
         data = {"data": io.BytesIO(body)} if isinstance(body, bytes) else {"json": body}
         async with self.http.post(f"{self.url}{PATH}{secret}/{path}", **data) as answer:
             text = await answer.text()
@@ -54,7 +55,7 @@ class Office(Standing):
 @pytest.fixture
 async def office(tmp_path: Path) -> AsyncIterator[Office]:
     url = free_url()
-    callbacks = {name: f"{url}{PATH}sandbox-sms/{word}" for name, word in
+    callbacks = {name: f"{url}{PATH}{SHARED.pushes}/{word}" for name, word in
                  (("sms_reports", "reports"), ("sms_replies", "replies"))}  # fmt: skip
     city = City(Options(instant=True, **callbacks))
     env = {"TONGBAN_NOTIFY_SMS_URL": "{city}/sms"}
@@ -102,7 +103,7 @@ async def test_what_is_not_for_us_is_taken_and_does_nothing(office: Office) -> N
 
 @pytest.mark.parametrize("path", ["reports", "replies"])
 async def test_what_a_push_must_bring(office: Office, path: str) -> None:
-    for secret in ("wrong", "签名", "sandbox-sm", "sandbox-sms "):
+    for secret in ("wrong", "签名", SHARED.pushes[:-1], f"{SHARED.pushes} "):
         status, problem = await office.push(path, [], secret)
         assert (status, problem["rule"]) == (401, "webhook_unknown")
     for body in (

@@ -17,6 +17,7 @@ from aiohttp import web
 from chassis.clock import Clock
 from chassis.decision import Lost, Reject, Retry, Unknown
 from chassis.sealing import Keyring
+from chassis.secret import Secrets
 from contracts.event import SHANGHAI
 from services.notify.domain.errands import SendWechat
 from services.notify.providers.wechat import EARLY, ONCE, Wechat
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.anyio
 KEYRING = Keyring.generate()
 OPENID = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
 ID = "5f0c2a1e-0000-5000-8000-000000000001"
-APP, SECRET, TOKEN = "wx-app", "app-s3cret", "push-t0ken"
+APP, SECRET, TOKEN = "wx-app", "app-s3cret", "push-t0ken-of-the-city"
 SEND = "/cgi-bin/message/template/send"
 START = datetime(2026, 4, 1, 12, tzinfo=SHANGHAI)
 
@@ -120,7 +121,7 @@ async def account() -> AsyncIterator[Account]:
 
 
 def made(account: Account) -> Wechat:
-    settings = Settings(wechat_url=account.url, wechat_app=APP, wechat_secret=SECRET, wechat_token=TOKEN)
+    settings = Settings(wechat_url=account.url, wechat_app=APP, wechat_secret=SECRET, wechat_token=Secrets(TOKEN))
     return Wechat(settings, KEYRING, account.clock)
 
 
@@ -369,8 +370,8 @@ def test_nothing_needs_to_settle_before_it_is_made_again() -> None:
 
 def test_settings_without_an_account_have_no_wechat() -> None:
     assert Settings().channels == ()
-    assert Settings(wechat_app=APP, wechat_secret=SECRET, wechat_token=TOKEN).channels == ("wechat",)
-    whole = Settings(wechat_app=APP, wechat_secret=SECRET, wechat_token=TOKEN)
+    assert Settings(wechat_app=APP, wechat_secret=SECRET, wechat_token=Secrets(TOKEN)).channels == ("wechat",)
+    whole = Settings(wechat_app=APP, wechat_secret=SECRET, wechat_token=Secrets(TOKEN))
     assert SECRET not in repr(whole)
     assert TOKEN not in repr(whole)
     with pytest.raises(ValueError, match="set together with"):

@@ -10,9 +10,11 @@ import hashlib
 import pytest
 
 from chassis.decision import Reject
+from chassis.secret import CLOSED, Secrets
 from services.notify.providers import wechat
 
 TOKEN = "push-t0ken"
+TOKENS = Secrets("a-new-t0ken", TOKEN)
 NOW = 1_775_016_000.0
 FORM = (
     "<xml><ToUserName><![CDATA[gh_7f083739789a]]></ToUserName><FromUserName><![CDATA[oia2TjuEGTNoeX76QEjQNrcURxG8]]>"
@@ -38,21 +40,21 @@ def form(event: str = "TEMPLATESENDJOBFINISH", id: str = "200163836", status: st
     ("status", "delivered"), [("success", True), ("failed:user block", False), ("failed: system failed", False)]
 )
 def test_a_receipt_is_read(status: str, delivered: bool) -> None:
-    assert wechat.finished(TOKEN, query(), form(status=status), NOW) == ("200163836", delivered)
+    assert wechat.finished(TOKENS, query(), form(status=status), NOW) == ("200163836", delivered)
 
 
 @pytest.mark.parametrize("event", ["subscribe", "unsubscribe", "LOCATION"])
 def test_other_events_say_nothing(event: str) -> None:
-    assert wechat.finished(TOKEN, query(), form(event), NOW) is None
+    assert wechat.finished(TOKENS, query(), form(event), NOW) is None
 
 
 def test_what_people_write_says_nothing() -> None:
     text = b"<xml><MsgType><![CDATA[text]]></MsgType><Content><![CDATA[1]]></Content><MsgId>1</MsgId></xml>"
-    assert wechat.finished(TOKEN, query(), text, NOW) is None
+    assert wechat.finished(TOKENS, query(), text, NOW) is None
 
 
 def test_our_address_is_verified() -> None:
-    assert wechat.echo(TOKEN, query(echostr="5983258"), NOW) == "5983258"
+    assert wechat.echo(TOKENS, query(echostr="5983258"), NOW) == "5983258"
 
 
 @pytest.mark.parametrize(
@@ -73,7 +75,7 @@ def test_our_address_is_verified() -> None:
     ],
 )
 def test_what_is_not_signed_is_not_read(signed: dict[str, str]) -> None:
-    for read in (lambda: wechat.finished(TOKEN, signed, b"<", NOW), lambda: wechat.echo(TOKEN, signed, NOW)):
+    for read in (lambda: wechat.finished(TOKENS, signed, b"<", NOW), lambda: wechat.echo(TOKENS, signed, NOW)):
         with pytest.raises(Reject) as refused:
             read()
         assert (refused.value.rule, refused.value.status) == ("signature_invalid", 401)
@@ -81,7 +83,7 @@ def test_what_is_not_signed_is_not_read(signed: dict[str, str]) -> None:
 
 def test_without_a_token_of_ours_nothing_is_signed() -> None:
     with pytest.raises(Reject) as refused:
-        wechat.finished("", query(""), form(), NOW)
+        wechat.finished(CLOSED, query(""), form(), NOW)
     assert refused.value.rule == "signature_invalid"
 
 
@@ -112,6 +114,6 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]><xml><MsgT
 )
 def test_what_cannot_be_read_is_refused_without_repeating_it(body: bytes) -> None:
     with pytest.raises(Reject) as refused:
-        wechat.finished(TOKEN, query(), body, NOW)
+        wechat.finished(TOKENS, query(), body, NOW)
     assert (refused.value.rule, refused.value.status) == ("push_unreadable", 400)
     assert refused.value.message == "推送内容无法解析"

@@ -170,10 +170,11 @@ class Line:
 
     async def _stamped(self, shards: Collection[int]) -> list[Ref]:
         owners = self.pipeline.owners
-        await owners.look()
+        await owners.watch()
         silent = owners.silent()
         found = await self.store.stamped(shards, silent, PAGE) if silent else []
-        if not found:
+        if silent and not found:
+            await self.store.forget(owners.gone())
             owners.quiet(silent)
         return found
 

@@ -59,9 +59,9 @@ class Pipeline:
         every = (*deciders, PARKED, HALTED)
         self.folders: dict[str, Folder[Any]] = {d.kind: Folder(service, d, errands, partitions, lease) for d in every}
         self.router = Router(service, deciders)
-        self.publisher = Publisher(service, bus, store, clock, owner)
-        self._stored = reach.store(store)
         self.owners = Owners(store, clock, owner)
+        self.publisher = Publisher(service, bus, store, clock, self.owners)
+        self._stored = reach.store(store)
         self.documents = Documents(store, self.folders, self.owners, self.publisher)
         self.run: Callable[[Ref, Open], None] = lambda ref, open: None
         self.batches = 0

@@ -239,10 +239,9 @@ class MongoStore:
 
     async def stamped(self, shards: Collection[int], owners: Collection[str], most: int) -> list[Ref]:
         """What an owner that has nothing unpublished left to be cleared away is cleared away."""
-        acked = await self.owners(owners)
         refs: list[Ref] = []
-        for name in owners:
-            query = {"owner": name, "batch": {"$gt": acked[name].acked if name in acked else 0}}
+        for name, owner in (await self.owners(owners)).items():
+            query = {"owner": name, "batch": {"$gt": owner.acked}}
             found = await self._refs({**query, "shard": {"$in": list(shards)}}, None, most - len(refs))
             refs += found
             if not found and not await self._refs(query, None, 1):

@@ -82,7 +82,7 @@ async def parent(script: str, *arguments: str) -> AsyncIterator[asyncio.subproce
     finally:
         if process.returncode is None:
             process.kill()
-            await process.wait()
+        await process.communicate()  # to the end of its words, which its children hold open until they are buried
 
 
 async def begun(process: asyncio.subprocess.Process, count: int) -> dict[str, int]:
@@ -215,6 +215,7 @@ async def test_a_killed_suite_of_processes_leaves_nobody_and_starts_again_at_onc
         process.kill()
         await process.wait()
         assert not any(lives(pid) for pid in known)
+        await rest(process)
     async with serving(tmp_path, *arguments) as process:
         await until_said(process, "ready at")
         process.send_signal(signal.SIGTERM)

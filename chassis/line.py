@@ -92,6 +92,7 @@ class Line:
             party.answered(self.clock.ticks(), self.name)
         await self.pipeline.publisher.beat_once()
         await self.pipeline.recall()
+        await self.pipeline.follow()
         if self.service.learn is not None:
             await self.service.learn(self.door)
 
@@ -105,8 +106,7 @@ class Line:
             self._fetching = group.create_task(self._fetch())
             group.create_task(self._sweep())
             group.create_task(self._watch())
-            if self.service.learn is not None:
-                group.create_task(self._learn(self.service.learn))
+            group.create_task(self._learn())
 
     async def _fetch(self) -> None:
         while True:
@@ -172,19 +172,22 @@ class Line:
 
     async def _stamped(self, shards: Collection[int]) -> list[Ref]:
         owners = self.pipeline.owners
-        await owners.look()
+        await owners.watch()
         silent = owners.silent()
         found = await self.store.stamped(shards, silent, PAGE) if silent else []
-        if not found:
+        if silent and not found:
+            await self.store.forget(owners.gone())
             owners.quiet(silent)
         return found
 
-    async def _learn(self, learn: Callable[[Door], Awaitable[None]]) -> None:
+    async def _learn(self) -> None:
         source = reach.party("what all processes must know", self.name, streak=1)
         while True:
             await self.clock.sleep(LEARN)
             try:
-                await learn(self.door)
+                await self.pipeline.follow()
+                if self.service.learn is not None:
+                    await self.service.learn(self.door)
                 self._learnt = True
                 source.answered(self.clock.ticks())
             except Exception as error:  # noqa: BLE001  (what was learnt before still holds)

@@ -16,6 +16,7 @@ from chassis.answers import Answer, Route, answer, page
 from chassis.deadletters import PARKED, Letter, Parked
 from chassis.decision import Caller, Reject
 from chassis.door import Told
+from chassis.halts import HALTED, Resume
 from chassis.http import officer
 from chassis.line import Line
 from chassis.parking import unpark
@@ -105,10 +106,10 @@ def router(line: Line) -> APIRouter:
     async def resume(topic: str, by: Caller = officer("operator")) -> Answer[ResumedTopic]:
         """恢复读取 read a topic again
 
-        One at which reading had halted; `halted` are those at which it still has.
+        One at which reading had halted, in every process of the service within seconds; `halted` are those at which it
+        still has.
         """
-        if not line.pipeline.halts.resume(topic):
-            raise Reject("not_halted", "这个主题没有停读", "topic", 404)
+        await door.tell(HALTED, topic, Resume(), by=by)
         left: ResumedTopic = {"topic": topic, "halted": line.pipeline.halts.told()}
         return answer(left)
 

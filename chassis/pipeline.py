@@ -6,6 +6,7 @@ It knows the ports only; this module must never import a driver, HTTP or a servi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +20,7 @@ from chassis.decision import Decider, Errand, Reject
 from chassis.document import Bug, Doc, Open
 from chassis.documents import Documents
 from chassis.fold import TOO_OLD, TOUCH, Begin, Folded, Folder, Message
-from chassis.halts import Halts
+from chassis.halts import HALTED, KNOWN, Halts
 from chassis.inbox import Ask, Batch, Inbox
 from chassis.letters import place_of
 from chassis.owners import Owners
@@ -55,12 +56,12 @@ class Pipeline:
         self.service, self.store, self.bus, self.clock = service, store, bus, clock
         self.owner, self.most = owner, batch
         self.inbox = Inbox(clock, batch)
-        every = (*deciders, PARKED)
+        every = (*deciders, PARKED, HALTED)
         self.folders: dict[str, Folder[Any]] = {d.kind: Folder(service, d, errands, partitions, lease) for d in every}
         self.router = Router(service, deciders)
-        self.publisher = Publisher(service, bus, store, clock, owner)
-        self._stored = reach.store(store)
         self.owners = Owners(store, clock, owner)
+        self.publisher = Publisher(service, bus, store, clock, self.owners)
+        self._stored = reach.store(store)
         self.documents = Documents(store, self.folders, self.owners, self.publisher)
         self.run: Callable[[Ref, Open], None] = lambda ref, open: None
         self.batches = 0
@@ -160,7 +161,8 @@ class Pipeline:
             if not found:
                 self.documents.unsure.clear()
                 break
-        self.halts.count(batch.records, poison.keys(), self.router.hears)
+        for ref, message in self.halts.count(batch.records, poison.keys(), self.router.hears):
+            self.inbox.put(ref, message)
         self.publisher.commit({(r.topic, r.partition): r.offset + 1 for r in batch.records}, self.subscription)
 
     async def recall(self) -> None:
@@ -172,6 +174,15 @@ class Pipeline:
             after = (rows[-1].order, rows[-1].id)
         self.parked, self._recalled = found, True
         metrics.PARKED.labels(self.service).set(len(found))
+
+    async def follow(self) -> None:
+        """Learns what any process has decided about halted topics, and ends those halts whose wait is over. Raises
+        StoreDown."""
+        for row in await self.store.find(HALTED.kind, KNOWN, None, self.most):
+            self.halts.learn(self.folders[HALTED.kind].load(row, 0))
+        for ref, message in self.halts.over():
+            with contextlib.suppress(Reject):  # something else has been decided meanwhile
+                await self.tell(ref, message)
 
     async def _sort(self, batch: Batch, poison: dict[int, Poison]) -> dict[Ref, list[Message]]:
         """Messages by document. Records behind a dead letter of the same case go to the parking document instead."""
@@ -283,6 +294,8 @@ class Pipeline:
                     self.run(ref, open)
                 if ref[0] == PARKED.kind:
                     self._park(ref[1], doc)
+                elif ref[0] == HALTED.kind:
+                    self.halts.learn(doc)
                 else:
                     self.inbox.came(ref)
             self._answer(ref, work[ref], result, counts)

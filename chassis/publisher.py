@@ -15,10 +15,13 @@ from chassis import metrics, reach
 from chassis.bus import Bus, BusDown, Partition, Record, Refused, Subscription
 from chassis.clock import Clock
 from chassis.letters import refused
+from chassis.owners import Owners
 from chassis.store import Store, StoreDown
 
 log = logging.getLogger("tongban")
 
+BEAT = 0.25
+"""Seconds between two beats of a process that is alone."""
 MOST_WAITING = 4000
 """Records waiting for acknowledgement beyond which the pipeline stops folding: no bus client bounds its buffer."""
 
@@ -37,13 +40,14 @@ class Publisher:
     """An ordered queue in front of the bus. `acked` is the newest batch all of whose events are acknowledged; after a
     crash, whoever finds a document with a newer stamp says its events again. `refused` counts what the bus refused."""
 
-    def __init__(self, service: str, bus: Bus, store: Store, clock: Clock, owner: str) -> None:
-        self.service, self.bus, self.store, self.clock, self.owner = service, bus, store, clock, owner
+    def __init__(self, service: str, bus: Bus, store: Store, clock: Clock, owners: Owners) -> None:
+        self.service, self.bus, self.store, self.clock, self.owners = service, bus, store, clock, owners
         self.acked = 0
         self.refused = 0
         self._queue: deque[Due] = deque()
         self._subscription: Subscription | None = None
         self._wake = asyncio.Event()
+        self._moved = asyncio.Event()
         self._free = asyncio.Event()
         self._free.set()
         self._waiting = 0
@@ -107,6 +111,8 @@ class Publisher:
             self._reached.answered(self.clock.ticks(), self.service)
             self._up = self._up or self.clock.steady()
             self.acked = max([self.acked, *(entry.batch for entry in due)])
+            if records and self.owners.company():
+                self._moved.set()
             for _ in due:
                 self._queue.popleft()
             self._waiting -= len(records)
@@ -137,7 +143,8 @@ class Publisher:
             await self._subscription.commit(offsets)
 
     async def beat(self) -> None:
-        """Tells the store four times a second that this owner lives and how far it is acknowledged."""
+        """Tells the store four times a second that this owner lives and how far it is acknowledged; among others at
+        once, since they say again what they cannot know to be acknowledged."""
         store = reach.store(self.store)
         while True:
             try:
@@ -146,11 +153,12 @@ class Publisher:
             except StoreDown as error:
                 store.silent(str(error), self.clock.ticks(), f"{self.service} beats")
             self._age.set(self.age)
-            await self.clock.sleep(0.25)
+            await self.clock.wait(self._moved, BEAT)
 
     async def beat_once(self) -> None:
         """The first one comes before anything is written: others read our moments by it. Raises StoreDown."""
-        await self.store.beat(self.owner, self.acked, self.clock.steady())
+        self._moved.clear()
+        await self.store.beat(self.owners.me, self.acked, self.clock.steady())
 
     async def flush(self) -> None:
         """Waits until nothing is owed."""

@@ -30,11 +30,12 @@ def free_ports(count: int) -> int:
 
 class Processes:
     """As many processes as `ports`, each with all that `arguments` name. They start in `directory`, where nobody's
-    `.env` is read, and write to one log there."""
+    `.env` is read, and write there: one to `suite.log`, several to a numbered log each."""
 
     def __init__(self, directory: Path, ports: Sequence[int], arguments: Sequence[str] = ()) -> None:
-        self.log = directory / "suite.log"
         self.ports = tuple(ports)
+        several = len(self.ports) > 1
+        self.logs = [directory / (f"suite-{n}.log" if several else "suite.log") for n in range(len(self.ports))]
         self.urls = tuple(f"http://127.0.0.1:{port}" for port in ports)
         self._directory, self._arguments = directory, tuple(arguments)
         self._children: list[asyncio.subprocess.Process] = []
@@ -42,8 +43,8 @@ class Processes:
     async def start(self, environment: Mapping[str, str]) -> None:
         self._children = []
         joined = {"TONGBAN_JOIN": "true"} if len(self.ports) > 1 else {}
-        for port in self.ports:
-            with self.log.open("ab") as log:
+        for port, path in zip(self.ports, self.logs, strict=True):
+            with path.open("ab") as log:
                 child = await asyncio.create_subprocess_exec(
                     *(sys.executable, "-m", "chassis.cli", "serve", *self._arguments, "--port", str(port)),
                     cwd=self._directory, env={**environment, **joined, "TONGBAN_PORT": str(port)},
@@ -88,4 +89,8 @@ class Processes:
         return True
 
     def last_words(self) -> str:
-        return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-15:]) if self.log.exists() else ""
+        return "\n".join("\n".join(said.splitlines()[-15:]) for said in self.said())
+
+    def said(self) -> list[str]:
+        """What every process has written to its log."""
+        return [log.read_text("utf-8", "replace") if log.exists() else "" for log in self.logs]

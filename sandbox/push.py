@@ -38,7 +38,8 @@ class Pusher(Generic[T]):
     call; `failed` says which items an answer leaves undelivered, `wanted` whether an item is still to be pushed when
     its time comes, `bends` which push faults apply beside LOSSES. Calls go out one after another, so that what is due
     first arrives first, or on several `lanes` where order means nothing; the queue is bounded, and what does not fit
-    is counted as dropped. `taken` is told what an answer has acknowledged, where somebody wants to judge by it."""
+    is counted as dropped. What is being pushed counts as waiting until it is answered. `taken` is told what an answer
+    has acknowledged, where somebody wants to judge by it."""
 
     def __init__(
         self,
@@ -74,6 +75,7 @@ class Pusher(Generic[T]):
         self.taken: Callable[[Sequence[T]], None] = lambda _: None
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._queue: list[Due[T]] = []
+        self._under_way = 0
         self._serial = 0
         self._waker = asyncio.Event()
         time.wakers.append(self._waker)
@@ -89,7 +91,7 @@ class Pusher(Generic[T]):
         self._serial += 1
         due = Due(at, self._serial, attempt, item, late)
         heapq.heappush(self._queue, due)
-        self.counts["waiting"] = len(self._queue)
+        self._count()
         if self._queue[0] is due:
             self._waker.set()
         return True
@@ -113,6 +115,8 @@ class Pusher(Generic[T]):
             batch = self._take(self.time.now())
             if batch:
                 await self._push(batch)
+                self._under_way -= len(batch)
+                self._count()
 
     def _take(self, now: float) -> list[Due[T]]:
         batch: list[Due[T]] = []
@@ -120,8 +124,12 @@ class Pusher(Generic[T]):
             due = heapq.heappop(self._queue)
             if self._wanted(due.item):
                 batch.append(due)
-        self.counts["waiting"] = len(self._queue)
+        self._under_way += len(batch)
+        self._count()
         return batch
+
+    def _count(self) -> None:
+        self.counts["waiting"] = len(self._queue) + self._under_way
 
     async def _push(self, batch: list[Due[T]]) -> None:
         fault = self._faults.draw(self.partner, self.channel, self._bends)

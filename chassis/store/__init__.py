@@ -76,6 +76,10 @@ class Store(Protocol):
     async def owners(self, names: Collection[str] | None = None) -> dict[str, Owner]:
         """The last beat of each of these owners, or of all; unknown ones are left out."""
 
+    async def forget(self, names: Collection[str]) -> None:
+        """Drops the beats of those of these owners that have left nothing in any shard, neither an event to say nor an
+        open errand. What they wrote stays, by an owner that is unknown."""
+
     async def stamped(self, shards: Collection[int], owners: Collection[str], most: int) -> list[Ref]:
         """Documents that one of these owners wrote last and whose events it may have left unpublished."""
 

@@ -25,6 +25,8 @@ CALM = 60.0
 """Seconds after which a published outbox is cleared away. What is written again sooner needs no write for that."""
 CLEARED = 200
 """Batches whose outboxes one beat clears away at most, so that none takes long."""
+PACE = 0.2
+"""Seconds between two beats that clear away: beside others a process beats as often as the bus acknowledges."""
 
 
 def access(settings: ChassisSettings) -> dict[str, Any]:
@@ -218,6 +220,8 @@ class MongoStore:
     async def _clear_calm(self, owner: str, acked: int, now: float) -> None:
         """Clears away, some at a time, the outboxes of documents that nobody has written since a minute ago."""
         marks = self._marks[owner]
+        if marks and now - marks[-1][0] < PACE:
+            return
         marks.append((now, acked))
         while marks[0][0] < now - CALM and marks[1][0] <= now - CALM:
             marks.popleft()
@@ -238,12 +242,23 @@ class MongoStore:
             raise StoreDown(type(error).__name__) from None
         return {doc["_id"]: Owner(doc["acked"], doc["beat"]) for doc in found}
 
+    async def forget(self, names: Collection[str]) -> None:
+        known = await self.owners(names) if names else {}
+        for name, owner in known.items():
+            unsaid = {"owner": name, "batch": {"$gt": owner.acked}}
+            left = [await self._refs(query, None, 1) for query in (unsaid, {"lease": {"$gt": 0}, "owner": name})]
+            if not any(left):
+                try:
+                    await self._clear({"owner": name})
+                    await self._owner.delete_one({"_id": name})
+                except PyMongoError as error:
+                    raise StoreDown(type(error).__name__) from None
+
     async def stamped(self, shards: Collection[int], owners: Collection[str], most: int) -> list[Ref]:
         """What an owner that has nothing unpublished left to be cleared away is cleared away."""
-        acked = await self.owners(owners)
         refs: list[Ref] = []
-        for name in owners:
-            query = {"owner": name, "batch": {"$gt": acked[name].acked if name in acked else 0}}
+        for name, owner in (await self.owners(owners)).items():
+            query = {"owner": name, "batch": {"$gt": owner.acked}}
             found = await self._refs({**query, "shard": {"$in": list(shards)}}, None, most - len(refs))
             refs += found
             if not found and not await self._refs(query, None, 1):

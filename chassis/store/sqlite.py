@@ -47,6 +47,16 @@ LOAD = (
 SAY = "INSERT OR REPLACE INTO said SELECT key, owner, batch, ? FROM doc WHERE id=? AND kind=?"
 UNSAY = "DELETE FROM said WHERE doc = (SELECT key FROM doc WHERE id=? AND kind=?)"
 ENTER = "INSERT OR REPLACE INTO entry (doc, n, text) SELECT key, ?, ? FROM doc WHERE id=? AND kind=?"
+SAID = (
+    "DELETE FROM said WHERE (owner, batch) IN (SELECT owner, batch FROM owner JOIN said ON said.owner = owner.key"
+    " WHERE owner.id=? AND batch <= acked)"
+)
+FORGET = (
+    "DELETE FROM owner WHERE id=? AND key < (SELECT max(key) FROM owner)"
+    " AND NOT EXISTS (SELECT 1 FROM said WHERE said.owner = owner.key)"
+    " AND NOT EXISTS (SELECT 1 FROM doc WHERE lease IS NOT NULL AND doc.owner = owner.key)"
+)
+"""The newest owner stays, so that its key is never given to another."""
 CHUNK = 200
 KNOWN = 20_000
 """Documents of whose look-ups a hash is remembered, so that unchanged ones cost nothing when written again."""
@@ -128,7 +138,7 @@ class SqliteStore:
     def _name(self, owner: int) -> str:
         if owner not in self._names:
             self._names.update(self._read("SELECT key, id FROM owner"))
-        return self._names[owner]
+        return self._names.setdefault(owner, "")
 
     async def write(self, rows: Sequence[Row], compare: Mapping[Ref, int] = {}) -> set[Ref]:
         losers: set[Ref] = await self._put_rows(rows) if rows else set()
@@ -241,6 +251,16 @@ class SqliteStore:
             marks = ",".join("?" * len(names))
             rows = self._read(f"SELECT id, acked, beat FROM owner WHERE id IN ({marks})", list(names))  # noqa: S608
         return {id: Owner(acked, beat) for id, acked, beat in rows}
+
+    async def forget(self, names: Collection[str]) -> None:
+        if not names:
+            return
+        try:
+            async with self.file.write() as db:
+                for sql in (SAID, FORGET):
+                    db.executemany(sql, [(name,) for name in names])
+        except sqlite3.Error as error:
+            raise StoreDown(str(error)) from None
 
     async def stamped(self, shards: Collection[int], owners: Collection[str], most: int) -> list[Ref]:
         """One index search per owner. CROSS JOIN keeps that order of the tables."""

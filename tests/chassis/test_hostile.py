@@ -23,7 +23,6 @@ from chassis.decision import Caller, Decider, Decision, Malformed, Reject
 from chassis.document import brief
 from chassis.door import Asked
 from chassis.fold import Folder, Message
-from chassis.halts import FIRST, LONGEST, Halts
 from chassis.letters import WHOLE, dead_letter, place_of, refused
 from chassis.parking import unpark
 from chassis.routing import Poison, Router
@@ -322,78 +321,4 @@ async def test_a_stranger_under_the_key_of_a_case_parks_nothing_of_it(tmp_path: 
         for told in found.items:
             assert await unpark(line.pipeline, told.state.id, drop=True) == 0
         assert not line.pipeline.parked
-    await world.bus.close()
-
-
-# -- halts -----------------------------------------------------------------------------------------------------------
-
-
-class Ticking(Clock):
-    """A clock whose steady hand the test moves."""
-
-    now = 0.0
-
-    def steady(self) -> float:
-        return self.now
-
-
-def batch(topic: str, count: int) -> list[Record]:
-    return [Record(topic, f"k{n}", {}, b"") for n in range(count)]
-
-
-def test_a_portals_topic_rests_alone_and_goes_on_by_itself() -> None:
-    clock = Ticking()
-    halts, mixed = Halts("toy", 5, clock), [*batch("portal.demo", 5), *batch("portal.other", 4)]
-    halts.count(mixed, range(9), lambda record: True)
-    assert (halts.aside(), halts.all) == ({"portal.demo"}, False)
-    assert halts.told() == {"portal.demo": FIRST}
-    waits = []
-    for _ in range(8):
-        before = clock.now
-        while halts.aside():
-            clock.now += FIRST / 2
-        waits.append(clock.now - before)
-        halts.count(batch("portal.demo", 5), range(5), lambda record: True)
-    assert waits[:3] == [FIRST, 2 * FIRST, 4 * FIRST]
-    assert waits[-1] == LONGEST, "never longer"
-    assert halts.resume("portal.demo")
-    assert not halts.aside()
-    assert not halts.resume("portal.demo")
-
-
-def test_a_good_record_ends_the_row_of_its_own_topic_only() -> None:
-    halts = Halts("toy", 5, Ticking())
-    for _ in range(10):
-        halts.count([*batch("portal.demo", 1), *batch("portal.other", 1)], [0], lambda record: True)
-        halts.count(batch("portal.third", 5), range(4), lambda record: True)
-    assert halts.aside() == {"portal.demo"}
-
-
-def test_our_own_topic_stops_all_until_an_operator_lets_it_go_on() -> None:
-    clock = Ticking()
-    halts = Halts("toy", 5, clock)
-    halts.count(batch(SAYING, 5), range(5), lambda record: True)
-    clock.now += 1e9
-    assert (halts.all, halts.aside(), halts.told()) == (True, set(), {SAYING: None})
-    assert halts.resume(SAYING)
-    assert not halts.all
-
-
-@asynchronous
-async def test_after_a_stop_an_operator_lets_the_line_go_on(tmp_path: Path) -> None:
-    world = World(tmp_path)
-    async with world.line(dead_in_a_row=3) as line:  # type: ignore[attr-defined]
-        for i in range(3):
-            await world.say(f"s{i}", -1, f"s{i}")
-        await until(lambda: line.pipeline.halts.all)
-        state = await line.ready()
-        assert (state["ok"], state["stopped"], state["halted"]) == (False, True, {PLACING: None})
-        await world.say("good", 1, "g1")
-        assert line.pipeline.halts.resume(PLACING)
-
-        async def counted() -> bool:
-            return (await line.door.read(world.toys, "good", asked=Asked(wait=5))).state.total == 1
-
-        await until(counted)
-        assert (await line.ready())["ok"]
     await world.bus.close()

@@ -5,21 +5,23 @@ Every owner here is a real beat in a real store; it must never move the hand of 
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from chassis.bus import Record, partition_of
+from chassis.bus import Bus, Record, partition_of
 from chassis.bus.log import LogBus
 from chassis.clock import Clock
-from chassis.owners import APART, SILENT, Owners
+from chassis.owners import APART, GONE, LOOK, SILENT, Owners
+from chassis.publisher import BEAT, Publisher
 from chassis.store import Store
 from chassis.store.sqlite import SqliteStore
 from contracts.event import SHANGHAI
 from tests.chassis.conftest import MakeStore
 from tests.chassis.running import running, settings, until
-from tests.chassis.toy import PLACING, SLOW, Partner, placed, service
+from tests.chassis.toy import PLACING, SLOW, FastClock, Partner, placed, service
 
 pytestmark = pytest.mark.anyio
 AT = datetime(2026, 3, 2, 10, tzinfo=SHANGHAI)
@@ -65,7 +67,7 @@ async def test_moments_of_a_hand_that_stands_apart_are_read_by_its_beats(store: 
         await store.beat("other", 7, clock.now + off)
         clock.now += 0.25
         await owners.look(["other", "nobody"])
-    assert (owners.acked("other"), owners.acked("nobody")) == (7, 0)
+    assert owners.acked("other") == 7
     assert owners.shift("other") == -off
     assert owners.shifts() == {"other": -off}
     assert owners.silent() == set()
@@ -109,6 +111,87 @@ async def test_the_quiet_dead_are_left_alone_until_something_changes(store: Stor
     assert owners.silent() == set(), "it was only slow"
     clock.now += SILENT + 0.1
     assert owners.silent() == {"other"}
+
+
+async def test_those_that_are_gone_for_long_are_forgotten_and_nothing_of_theirs_is_said_again(store: Store) -> None:
+    clock = Still()
+    clock.now += 10 * GONE
+    owners = Owners(store, clock, "me")
+    for name, beat in (("me", clock.now), ("old", clock.now - 2 * GONE), ("dead", clock.now - GONE / 2)):
+        await store.beat(name, 3, beat)
+    await owners.watch()
+    assert (owners.acked("old"), owners.gone()) == (3, set()), "it might beat again in a moment"
+    clock.now += SILENT + 0.1
+    await store.beat("me", 4, clock.now)
+    await owners.watch()
+    assert owners.gone() == {"old"}
+    await store.forget(owners.gone())
+    await owners.look()
+    assert (owners.gone(), owners.silent()) == (set(), {"dead"})
+    assert owners.acked("old") > 1_000_000, "whatever it wrote has been said, or it would be known"
+
+
+async def test_a_line_forgets_who_is_gone_for_long(tmp_path: Path) -> None:
+    clock = FastClock()
+    store, bus = SqliteStore(tmp_path / "toy.db"), LogBus(tmp_path / "bus.db", partitions=4, clock=clock)
+    await store.open()
+    for days in range(2, 5):
+        await store.beat(f"old-{days}", 1, clock.steady() - days * GONE)
+    async with running(service(Partner()), store, bus, clock, settings(tmp_path)) as line:
+
+        async def alone() -> bool:
+            return list(await store.owners()) == [line.owner]
+
+        await until(alone)
+    await bus.close()
+
+
+async def test_all_are_looked_at_once_a_second(store: Store) -> None:
+    clock = Still()
+    owners = Owners(store, clock, "me")
+    await owners.watch()
+    await store.beat("other", 7, clock.now)
+    clock.now += LOOK / 2
+    await owners.watch()
+    assert not owners.company()
+    clock.now += LOOK / 2
+    await owners.watch()
+    assert owners.company()
+
+
+class Beatless(Clock):
+    """A clock on which the time for the next beat never comes."""
+
+    async def wait(self, event: asyncio.Event, seconds: float) -> bool:
+        if seconds == BEAT:
+            return await event.wait()
+        return await super().wait(event, seconds)
+
+
+async def test_among_others_a_mark_is_stored_as_soon_as_it_is_reached(store: Store, bus: Bus, topic: str) -> None:
+    """They would say again what they cannot know to be said; who is alone saves the write."""
+    clock = Beatless()
+    owners = Owners(store, clock, "me")
+    publisher = Publisher("toy", bus, store, clock, owners)
+
+    async def mark() -> int:
+        return (await store.owners(["me"]))["me"].acked
+
+    async with asyncio.TaskGroup() as group:
+        loops = [group.create_task(publisher.work()), group.create_task(publisher.beat())]
+        publisher.publish([Record(topic, "a", {}, b"")], 1)
+        await until(lambda: publisher.acked == 1)
+        assert await mark() == 0
+        await store.beat("other", 0, clock.steady())
+        await owners.look()
+        publisher.publish([Record(topic, "a", {}, b"")], 2)
+
+        async def stored() -> bool:
+            return await mark() == 2
+
+        await until(stored)
+        for loop in loops:
+            loop.cancel()
 
 
 @pytest.mark.parametrize("off", [(0.0, 90.0), (90.0, 0.0)])

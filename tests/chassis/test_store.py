@@ -154,6 +154,43 @@ async def test_what_is_not_written_is_compared(make_store: MakeStore, store: Sto
     assert await store.write([], {**many, b: 1, ("other", "a"): 0}) == set()
 
 
+async def test_owners_that_left_nothing_are_forgotten_and_what_they_wrote_stays(store: Store) -> None:
+    names = ["said", "unsaid", "leased", "alive"]
+    for name in names:
+        await store.beat(name, 5, 1000.0)
+    await store.write([row("a", owner="said", batch=5, outbox=b"a"), row("b", owner="unsaid", batch=6, outbox=b"b")])
+    await store.write([row("c", owner="leased", lease=1000.0), row("d", owner="said")])
+    await store.beat("said", 5, 1001.0)
+    await store.forget([])
+    assert sorted(await store.owners()) == sorted(["me", *names])
+    await store.forget(names[:3])
+    assert sorted(await store.owners()) == ["alive", "leased", "me", "unsaid"]
+    assert await store.stamped(ALL, names, 9) == [("case", "b")]
+    assert await store.leased(ALL, 2000.0, 9, {"said": -9.0, "leased": 0.0}) == [("case", "c")]
+    found = await store.load([("case", id) for id in "abcd"])
+    assert {id: r.outbox for (_, id), r in found.items()} == {"a": b"", "b": b"b", "c": b"", "d": b""}
+    assert not {r.owner for r in found.values()} & {"me", "alive"}, "nobody else's"
+    await store.beat("new", 0, 1002.0)
+    await store.write([row("e", owner="new"), row("a", 2, owner="new"), row("c", 2, owner="new")])
+    assert {r.owner for r in (await store.load([("case", id) for id in "ace"])).values()} == {"new"}
+    assert (await store.load([("case", "d")]))["case", "d"].owner != "new"
+    await store.forget(["leased"])
+    assert sorted(await store.owners()) == ["alive", "me", "new", "unsaid"]
+    await store.beat("said", 7, 1003.0)
+    assert (await store.owners(["said"]))["said"].acked == 7, "it was only asleep"
+
+
+async def test_the_newest_owner_is_never_taken_for_another(store: Store, make_store: MakeStore) -> None:
+    """Its documents would seem to be those of whoever starts next."""
+    await store.beat("newest", 3, 1000.0)
+    await store.write([row("a", owner="newest", batch=0)])
+    await store.forget(["newest"])
+    other = make_store()
+    await other.open()
+    await other.beat("next", 0, 1001.0)
+    assert (await other.load([("case", "a")]))["case", "a"].owner != "next"
+
+
 async def test_an_outbox_is_kept_until_it_is_acknowledged_and_dropped_soon_after(store: Store) -> None:
     async def outboxes() -> dict[str, bytes]:
         return {id: r.outbox for (_, id), r in (await store.load([("case", id) for id in "abc"])).items()}

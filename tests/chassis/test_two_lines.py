@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -35,7 +35,8 @@ PARTITIONS = 4
 class Two:
     """Two lines, each with a store of its own on one file; together they hold all partitions."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, **changes: object) -> None:
+        self.changes = changes
         self.clock = FastClock(offset_file=directory / "clock")
         self.clock.move(AT)
         self.bus = LogBus(directory / "bus.db", partitions=PARTITIONS, clock=self.clock)
@@ -46,7 +47,7 @@ class Two:
     @contextlib.asynccontextmanager
     async def line(self) -> AsyncIterator[Line]:
         store = SqliteStore(self.directory / "toy.db")
-        async with running(self.service, store, self.bus, self.clock, settings(self.directory)) as line:
+        async with running(self.service, store, self.bus, self.clock, settings(self.directory, **self.changes)) as line:
             yield line
 
     @contextlib.asynccontextmanager
@@ -64,7 +65,11 @@ class Two:
 
     def of(self, line: Line) -> str:
         """A case whose events this line reads."""
-        return next(k for i in itertools.count() if partition_of(k := f"k{i}", PARTITIONS) in line.pipeline.shards)
+        return next(self.cases(line))
+
+    def cases(self, line: Line) -> Iterator[str]:
+        """Cases whose events this line reads."""
+        return (k for i in itertools.count() if partition_of(k := f"k{i}", PARTITIONS) in line.pipeline.shards)
 
     async def say(self, case: str, n: int, id: str) -> None:
         headers, body = placed(case, n, id, self.clock.legal())

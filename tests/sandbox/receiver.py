@@ -6,8 +6,9 @@ It is a real HTTP server; it must never import a service.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -43,6 +44,8 @@ class Receiver:
         self.offset = START.timestamp() - CLOCK.system()
         self.url = ""
         self._changed = asyncio.Condition()
+        self._free = asyncio.Event()
+        self._free.set()
         self._runner: web.ServerRunner | None = None
 
     def legal(self) -> datetime:
@@ -67,10 +70,20 @@ class Receiver:
         async with self._changed:
             self.calls.append(Call(request.path, dict(request.headers), await request.read(), dict(request.query)))
             self._changed.notify_all()
+        await self._free.wait()
         status, body = self.answers.pop(0) if self.answers else self.answer
         if isinstance(body, bytes):
             return web.Response(body=body, status=status)
         return web.json_response(body, status=status)
+
+    @contextlib.contextmanager
+    def holding(self) -> Iterator[None]:
+        """What comes meanwhile is answered afterwards."""
+        self._free.clear()
+        try:
+            yield
+        finally:
+            self._free.set()
 
     async def until(self, condition: Callable[[], object], seconds: float = 20) -> None:
         """Waits for a condition on what was received."""

@@ -118,7 +118,7 @@ async def test_kuaidi100_gives_a_silent_parcel_up_after_sixty_days(
     suite.move(timedelta(days=59))
     await city.time.refresh()
     await suite.until(lambda: len(suite.calls) == 2)
-    assert counts(city, "kuaidi100")["waiting"] == 1
+    await eventually(lambda: counts(city, "kuaidi100")["waiting"] == 1)
     suite.move(timedelta(days=1))
     await city.time.refresh()
     await suite.until(lambda: len(suite.calls) == 3)

@@ -50,7 +50,17 @@ async def test_a_dropped_push_is_never_made(http: aiohttp.ClientSession, city: C
     await suite.until(lambda: told(suite))
     assert told(suite) == ["kept"]
     assert city.counts()["sms"]["faults"] == {"drop": 1}
-    assert city.counts()["sms"]["pushes"]["reports"]["waiting"] == 0
+    await eventually(lambda: city.counts()["sms"]["pushes"]["reports"]["waiting"] == 0)
+
+
+async def test_a_push_waits_until_it_is_answered(http: aiohttp.ClientSession, city: City, suite: Receiver) -> None:
+    """Whoever waits for rest must not think that nothing is under way while the suite still works at it."""
+    with suite.holding():
+        await send(http, city, "held")
+        await suite.until(lambda: told(suite))
+        assert city.counts()["sms"]["pushes"]["reports"]["waiting"] == 1
+    await eventually(lambda: city.sms.reports.counts["waiting"] == 0)
+    assert city.sms.reports.counts["delivered"] == 1
 
 
 async def test_others_pass_a_delayed_push_and_a_delay_strikes_once(

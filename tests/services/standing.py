@@ -26,16 +26,19 @@ from sandbox.city import City
 from tests.chassis.running import read_all, until
 from tests.services.conforming import Conforming
 
+PARTITIONS = 2
+
 
 @dataclass
 class Standing:
-    """The suite (the first, where there are several behind `url`), the city, and a session; a test adds its own ways of
-    speaking."""
+    """The suite (the first, where there are several behind `url`), the city, a session, and the address of every
+    replica; a test adds its own ways of speaking."""
 
     suite: Suite
     city: City
     http: aiohttp.ClientSession
     url: str
+    replicas: tuple[str, ...]
 
     async def heard(self, cls: type[Event], count: int = 1) -> list[Any]:
         """All that services say of cases, once there is so much of a kind; what was said again counts once."""
@@ -87,7 +90,7 @@ async def standing(
     known = city.options.shared.settings()
     given = {**known, **{key: value.format(city=city.url) for key, value in env.items()}}
     builds = dict([service]) if isinstance(service, tuple) else service
-    common = {"dir": tmp_path, "sandbox": True, "partitions": 2, "oidc_issuer": city.url, **settings}
+    common = {"dir": tmp_path, "sandbox": True, "partitions": PARTITIONS, "oidc_issuer": city.url, **settings}
     suites = [Suite(ChassisSettings(port=each, **common), given, builds) for each in ports]
     balancer, stop = Balancer(ports, port), asyncio.Event()
     if replicas > 1:
@@ -110,7 +113,7 @@ async def standing(
             return True
 
         await until(up)
-        yield kind(suites[0], city, http, url)
+        yield kind(suites[0], city, http, url, tuple(urls))
         stop.set()
         await asyncio.gather(*running)
     await balancer.stop()

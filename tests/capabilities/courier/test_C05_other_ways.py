@@ -158,7 +158,8 @@ async def test_another_slot_and_another_address_while_nothing_is_collected(begin
     assert (await world.progress(parcel.number, parcel.phone))["status"] == "delivered"
     refused = await world.ask("POST", f"{path}/address", ELSEWHERE)
     assert (refused[0], refused[1]["rule"]) == (409, "under_way")
-    log = (world.directory / "suite.log").read_text("utf-8")
+    log = "".join(world.suite.said())
+    assert "ready at" in log
     assert not any(secret in log for secret in ("利辛县", ELSEWHERE["phone"]))
 
 

@@ -4,6 +4,7 @@ others notice nothing. It speaks by records as they travel, and must never look 
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from chassis.bus import Record
+from chassis.bus import Record, partition_of
 from chassis.bus.log import LogBus
 from contracts.event import PortalName
 from contracts.intake import Bounced, Progressed, Received
@@ -20,6 +21,7 @@ from contracts.wire import Envelope, encode
 from tests.capabilities.intake.town import Town, town
 from tests.chassis.running import until
 from tests.services.intake.counter import at, body
+from tests.services.standing import PARTITIONS
 
 pytestmark = pytest.mark.anyio
 NOW = at(4, 3, 9)
@@ -108,14 +110,25 @@ async def strange_records(place: Town) -> None:
     assert rules == ["header_missing", "foreign_source", "attribute_invalid", "content_mode_unknown"]
 
 
+async def halted(place: Town) -> list[list[str]]:
+    """The topics that each replica leaves unread, though it serves."""
+    found = []
+    for url in place.replicas:
+        async with place.http.get(f"{url}/ready") as answer:
+            state = (await answer.json())["services"]["intake"]
+            assert (answer.status, state["stopped"]) == (200, False)
+            found.append(list(state["halted"]))
+    return found
+
+
 async def test_unreadable_records_of_one_portal_stop_that_portal_alone(place: Town) -> None:
-    junk = [Record("portal.demo", f"j{n}", {}, b"\xff") for n in range(24)] + [Record("portal.demo", "", {}, b"")]
-    await place.suite.bus.publish(junk)
+    """All in one partition, hence read by one replica; every replica leaves the topic unread, and reads it again."""
+    keys = (key for n in itertools.count() if partition_of(key := f"j{n}", PARTITIONS) == partition_of("", PARTITIONS))
+    junk = [Record("portal.demo", key, {}, b"\xff") for key in itertools.islice(keys, 24)]
+    await place.suite.bus.publish([*junk, Record("portal.demo", "", {}, b"")])
 
     async def rests() -> bool:
-        status, state = await place.call("GET", "/ready")
-        assert (status, state["services"]["intake"]["stopped"]) == (200, False)
-        return list(state["services"]["intake"]["halted"]) == ["portal.demo"]
+        return await halted(place) == [["portal.demo"] for _ in place.replicas]
 
     await until(rests)
     await place.suite.bus.publish([said(submitted("waits-00001"))])
@@ -129,6 +142,11 @@ async def test_unreadable_records_of_one_portal_stop_that_portal_alone(place: To
     status, _ = await place.office("yw-operator-1", "POST", "/intake/operators/topics/portal.demo/resume")
     assert status == 200
     assert isinstance((await answered(place, "waits-00001"))[0], Received)
+
+    async def goes_on() -> bool:
+        return await halted(place) == [[] for _ in place.replicas]
+
+    await until(goes_on, limit=5)
     status, listed = await place.office("yw-operator-1", "GET", "/intake/operators/dead-letters")
     assert (status, len(listed["items"])) == (200, 25)
     for row in listed["items"][:2]:

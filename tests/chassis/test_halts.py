@@ -1,0 +1,207 @@
+"""Topics that are left unread: what one process halts is halted for all of them, and what lets it go on lets all.
+
+Each `Halts` here is a process, as far as the others can tell; it must never reach into another's memory.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from chassis.bus import Record
+from chassis.clock import Clock
+from chassis.decision import NOBODY, Reject
+from chassis.document import Doc
+from chassis.door import Asked
+from chassis.fold import Folder, Message
+from chassis.halts import FIRST, HALTED, LONGEST, Halted, Halts, Resume
+from chassis.store import Ref
+from chassis.store.sqlite import SqliteStore
+from contracts.event import SHANGHAI
+from tests.chassis.running import until
+from tests.chassis.test_line import World
+from tests.chassis.test_two_lines import OFFICER, Two
+
+AT = datetime(2026, 3, 2, 10, tzinfo=SHANGHAI)
+
+
+class Ticking(Clock):
+    """A clock whose steady hand the test moves."""
+
+    now = 0.0
+
+    def steady(self) -> float:
+        return self.now
+
+
+class Shared:
+    """Processes that share the documents of their halts: what one decides the others learn."""
+
+    def __init__(self, clock: Clock, count: int = 1) -> None:
+        self.clock = clock
+        self.folder = Folder("toy", HALTED, (), 4, 5.0)
+        self.docs: dict[str, Doc[Halted]] = {}
+        self.processes = [Halts("toy", 5, clock) for _ in range(count)]
+
+    def tell(self, found: Iterable[tuple[Ref, Message]]) -> list[Exception | None]:
+        """Folds these messages, and has everybody learn of it."""
+        results = []
+        for (_, topic), message in found:
+            doc = self.docs.get(topic) or self.folder.blank(topic)
+            folded = self.folder.fold(doc, [message], AT, self.clock.steady())
+            self.docs[topic] = folded.view
+            results += folded.results
+            for halts in self.processes:
+                halts.learn(folded.view)
+        return results
+
+    def resume(self, topic: str) -> list[Exception | None]:
+        return self.tell([((HALTED.kind, topic), Message("resume", Resume()))])
+
+
+def batch(topic: str, count: int) -> list[Record]:
+    return [Record(topic, f"k{n}", {}, b"") for n in range(count)]
+
+
+def every(record: Record) -> bool:
+    return True
+
+
+def test_a_portals_topic_rests_alone_and_goes_on_by_itself() -> None:
+    clock = Ticking()
+    shared = Shared(clock)
+    [halts], mixed = shared.processes, [*batch("portal.demo", 5), *batch("portal.other", 4)]
+    found = halts.count(mixed, range(9), every)
+    assert (halts.aside(), halts.all) == ({"portal.demo"}, False), "at once, before it is durable"
+    shared.tell(found)
+    assert halts.told() == {"portal.demo": FIRST}
+    waits = []
+    for _ in range(8):
+        before = clock.now
+        while halts.aside():
+            clock.now += FIRST / 2
+            shared.tell(halts.over())
+        waits.append(clock.now - before)
+        shared.tell(halts.count(batch("portal.demo", 5), range(5), every))
+    assert waits[:3] == [FIRST, 2 * FIRST, 4 * FIRST]
+    assert waits[-1] == LONGEST, "never longer"
+    assert shared.resume("portal.demo") == [None]
+    assert not halts.aside()
+    [error] = shared.resume("portal.demo")
+    assert isinstance(error, Reject)
+    assert (error.rule, error.status) == ("not_halted", 404)
+    shared.tell(halts.count(batch("portal.demo", 5), range(5), every))
+    assert halts.told() == {"portal.demo": FIRST}, "an operator's word makes it the first again"
+
+
+def test_a_good_record_ends_the_row_of_its_own_topic_only() -> None:
+    shared = Shared(Ticking())
+    [halts] = shared.processes
+    for _ in range(10):
+        shared.tell(halts.count([*batch("portal.demo", 1), *batch("portal.other", 1)], [0], every))
+        shared.tell(halts.count(batch("portal.third", 5), range(4), every))
+    assert halts.aside() == {"portal.demo"}
+
+
+def test_a_good_record_makes_the_next_wait_a_first_one() -> None:
+    clock = Ticking()
+    shared = Shared(clock)
+    [halts] = shared.processes
+    for wait in (FIRST, FIRST):
+        shared.tell(halts.count(batch("portal.demo", 5), range(5), every))
+        assert halts.told() == {"portal.demo": wait}
+        clock.now += wait
+        shared.tell(halts.over())
+        assert halts.count(batch("portal.demo", 1), (), every) == []
+
+
+def test_our_own_topic_stops_all_until_an_operator_lets_it_go_on() -> None:
+    clock = Ticking()
+    shared = Shared(clock)
+    [halts] = shared.processes
+    shared.tell(halts.count(batch("case", 5), range(5), every))
+    clock.now += 1e9
+    assert (halts.all, halts.aside(), halts.told(), halts.over()) == (True, set(), {"case": None}, [])
+    assert shared.resume("case") == [None]
+    assert not halts.all
+
+
+def test_of_two_processes_one_halts_and_resumes_for_both() -> None:
+    clock = Ticking()
+    shared = Shared(clock, 2)
+    one, other = shared.processes
+    late = other.count(batch("portal.demo", 5), range(5), every)
+    shared.tell(one.count(batch("portal.demo", 5), range(5), every))
+    shared.tell(late)
+    assert one.told() == other.told() == {"portal.demo": FIRST}, "one halt, though both had enough"
+    clock.now += FIRST
+    over = [*one.over(), *other.over()]
+    assert [error and str(error) for error in shared.tell(over[:1])] == [None]
+    assert one.told() == other.told() == {}
+    shared.tell(one.count(batch("portal.demo", 5), range(5), every))
+    [error] = shared.tell(over[1:])
+    assert isinstance(error, Reject), "what ends an older halt does not end the next one"
+    assert one.told() == other.told() == {"portal.demo": 2 * FIRST}
+    old = shared.docs["portal.demo"]
+    shared.resume("portal.demo")
+    other.learn(old)
+    assert one.told() == other.told() == {}, "what was read before says nothing"
+
+
+@pytest.mark.anyio
+async def test_after_a_stop_an_operator_lets_the_line_go_on_and_nobody_else_does(tmp_path: Path) -> None:
+    """Neither does another start."""
+    world = World(tmp_path)
+    async with world.line(dead_in_a_row=3) as line:  # type: ignore[attr-defined]
+        for i in range(3):
+            await world.say(f"s{i}", -1, f"s{i}")
+        await until(lambda: line.pipeline.halts.all)
+        await line.pipeline.settle()
+        state = await line.ready()
+        assert (state["ok"], state["stopped"], state["halted"]) == (False, True, {"case": None})
+    world.store = SqliteStore(tmp_path / "toy.db")
+    async with world.line(dead_in_a_row=3) as line:  # type: ignore[attr-defined]
+        state = await line.ready()
+        assert (state["ok"], state["stopped"], state["halted"]) == (False, True, {"case": None})
+        await world.say("good", 1, "g1")
+        await line.door.tell(HALTED, "case", Resume(), by=NOBODY)
+
+        async def counted() -> bool:
+            return (await line.door.read(world.toys, "good", asked=Asked(wait=5))).state.total == 1
+
+        await until(counted)
+        assert (await line.ready())["ok"]
+    await world.bus.close()
+
+
+@pytest.mark.anyio
+async def test_an_operator_who_resumes_at_one_process_resumes_at_all(tmp_path: Path) -> None:
+    """The dead letters come to one of them alone, the operator to the other."""
+    two = Two(tmp_path, dead_in_a_row=3)
+    async with two.both() as (one, other):
+        halts = (one.pipeline.halts, other.pipeline.halts)
+        for n, case in enumerate(itertools.islice(two.cases(one), 3)):
+            await two.say(case, -1, f"bad-{n}")
+        await until(lambda: all(known.told() == {"case": None} for known in halts))
+        assert [(await line.ready())["stopped"] for line in (one, other)] == [True, True]
+        cases = [next(itertools.islice(two.cases(line), 3, 4)) for line in (one, other)]
+        for case in cases:
+            await two.say(case, 1, f"good-{case}")
+        looked = two.clock.ticks()
+        await until(lambda: two.clock.ticks() - looked > 0.2)  # many fetches
+        assert [await two.total(one, case) for case in cases] == [-1, -1], "neither reads"
+        await other.door.tell(HALTED, "case", Resume(), by=OFFICER)
+
+        async def read() -> bool:
+            return [await two.total(one, case) for case in cases] == [1, 1]
+
+        await until(read)
+        assert [(await line.ready())["halted"] for line in (one, other)] == [{}, {}]
+        for line in (one, other):
+            with pytest.raises(Reject, match="not_halted"):
+                await line.door.tell(HALTED, "case", Resume(), by=OFFICER)
+    await two.bus.close()

@@ -23,6 +23,9 @@ from chassis.answers import Answer, answer
 from chassis.auth import Officers, Portals
 from chassis.backends import open_bus, open_store
 from chassis.bus import BusDown
+from chassis.city import City
+from chassis.cityfile import CityError
+from chassis.cityfile import load as load_city
 from chassis.clock import Clock
 from chassis.decision import Reject
 from chassis.described import refusals
@@ -53,7 +56,7 @@ def discover() -> dict[str, Build]:
 
 def describe_services(settings: ChassisSettings, env: Mapping[str, str]) -> list[Service]:
     """Every service's description, for tools that look without running; keys are throw-away ones."""
-    parts = Parts(Clock(), calendar(settings), Keyring.generate(), env, settings.dir)
+    parts = Parts(Clock(), calendar(settings), Keyring.generate(), city(settings), env, settings.dir)
     return described(discover(), parts)
 
 
@@ -68,6 +71,14 @@ def calendar(settings: ChassisSettings) -> Calendar:
         return Calendar.load(settings.calendar)
     except CalendarError as error:
         raise settings.wrong("calendar", f"a sound override file ({error})") from None
+
+
+def city(settings: ChassisSettings) -> City:
+    """The city of the settings. Raises SettingsError."""
+    try:
+        return load_city(settings.city)
+    except CityError as error:
+        raise settings.wrong("city", f"a sound city ({error})") from None
 
 
 class Unopened(Exception):
@@ -115,7 +126,8 @@ class Suite:
         self.clock = Clock(settings.dir / "clock" if settings.sandbox else None)
         self.bus = open_bus(settings, self.clock)
         keyring = load_keyring(settings)
-        parts = Parts(self.clock, calendar(settings), keyring, env, settings.dir)
+        self.city = city(settings)
+        parts = Parts(self.clock, calendar(settings), keyring, self.city, env, settings.dir)
         services = described(builds, parts)
         self.lines = [
             Line(s, open_store(settings, s.name, self.clock), self.bus, self.clock, settings, keyring.tag)
@@ -138,6 +150,7 @@ class Suite:
             refuses=self.pressure.refuses,
         )
         app.state.officers = self.officers
+        app.state.city = self.city
         app.state.portals = Portals(self.settings.portal_keys)
         for line in self.lines:
             if line.service.routes is not None:

@@ -9,11 +9,12 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import islice
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse
+from fastapi.routing import iter_route_contexts
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import ValidationError
@@ -32,7 +33,7 @@ from chassis.language import English
 from chassis.pressure import AGAIN
 from chassis.problems import PROBLEM, Say, details, spoken, titled
 from chassis.reading import halves
-from chassis.rights import Right
+from chassis.rights import ANYBODY, Right
 from contracts.event import Problem, brief
 from contracts.wire import MESSAGES, MOST_ERRORS, problems_of
 
@@ -106,6 +107,9 @@ async def _asked(
 ASKED: Any = Depends(_asked)
 
 
+PROBES: Final = Right("Health and numbers, never a case or a person; who reaches them, the network says.", ANYBODY)
+
+
 def may(right: Right) -> Any:
     """Dependency: a caller who has this right over something; over what, is asked again with each document. A portal
     shows its API key (`X-Api-Key`), an officer a bearer token; where both may call, the token counts if no key is
@@ -152,8 +156,8 @@ def entitled(right: Right) -> Callable[[F], F]:
 
 
 def right_of(route: Any) -> Right | None:
-    """The right that stands beside a route."""
-    calls = (route.endpoint, *(dependency.call for dependency in route.dependant.dependencies))
+    """The right that stands beside a route, one of `iter_route_contexts`."""
+    calls = (route.endpoint, *(dependency.call for dependency in route.original_route.dependant.dependencies))
     return next((call.right for call in calls if hasattr(call, "right")), None)
 
 
@@ -188,7 +192,7 @@ class Ready(Live):
 
 def begun_at(app: FastAPI) -> frozenset[str]:
     """The paths of the routes at which new work begins."""
-    return frozenset(str(getattr(r, "path", "")) for r in app.routes if hasattr(getattr(r, "endpoint", None), "begins"))
+    return frozenset(str(one.path) for one in iter_route_contexts(app.routes) if hasattr(one.endpoint, "begins"))
 
 
 class Measured:
@@ -304,6 +308,7 @@ def application(
         return problem(request, 500, (Problem(rule="internal_error", message="系统内部错误, 已记录"),))
 
     @app.get("/live", name="live", tags=["suite"], responses=described.unhealthy(Live))
+    @entitled(PROBES)
     async def is_live() -> Answer[Live]:
         """存活 is it alive
 
@@ -313,6 +318,7 @@ def application(
         return answer(state, 200 if state["ok"] else 503)
 
     @app.get("/ready", name="ready", tags=["suite"], responses=described.unhealthy(Ready))
+    @entitled(PROBES)
     async def is_ready() -> Answer[Ready]:
         """就绪 is it ready
 
@@ -322,6 +328,7 @@ def application(
         return answer(state, 200 if state["ok"] else 503)
 
     @app.get("/metrics", name="metrics", tags=["suite"], response_class=PlainTextResponse)
+    @entitled(PROBES)
     async def metric() -> Response:
         """指标 metrics
 

@@ -11,7 +11,7 @@ import gc
 from collections.abc import Callable, Generator, Iterable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Final
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
@@ -32,10 +32,11 @@ from chassis.described import refusals
 from chassis.discovery import modules
 from chassis.english import ENGLISH
 from chassis.holding import listening
-from chassis.http import Live, Ready, application, begun_at
+from chassis.http import Live, Ready, application, begun_at, entitled
 from chassis.language import English
 from chassis.line import Line
 from chassis.pressure import Pressure
+from chassis.rights import ANYBODY, Right
 from chassis.sealing import Keyring, load_keyring
 from chassis.service import Parts, Service
 from chassis.settings import ChassisSettings, plain, together
@@ -83,6 +84,9 @@ def city(settings: ChassisSettings) -> City:
 
 class Unopened(Exception):
     """A bus or store that does not answer at the start; the text is a sentence for the operator."""
+
+
+CLOCK: Final = Right("The time is no secret; only in the sandbox it can be moved.", ANYBODY)
 
 
 class Move(BaseModel):
@@ -169,6 +173,7 @@ class Suite:
 
     def _clock_routes(self, app: FastAPI) -> None:
         @app.get("/clock", name="read_clock", tags=["suite"])
+        @entitled(CLOCK)
         async def read() -> Answer[Reading]:
             """时钟 the clocks
 
@@ -184,6 +189,7 @@ class Suite:
             return answer(reading)
 
         @app.put("/clock", name="move_clock", tags=["suite"], responses=refusals("400", "403", "409", "413"))
+        @entitled(CLOCK)
         async def move(body: Move) -> Answer[Moved]:
             """拨动时钟 move the legal clock
 

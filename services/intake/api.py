@@ -49,7 +49,7 @@ Most = Annotated[int, Query(ge=1, le=200)]
 
 APPLIES = Right("A portal applies for who has logged in there.", portals("submit"))
 TAKES = Right(
-    "Windows take applications of their department, those of the centre of all; agents those of who has sent them.",
+    "Windows take applications of their department, of one that serves all for any; agents for who has sent them.",
     officers("window", over=Over.DEPARTMENT),
     officers("agent", over=Over.OWN),
 )
@@ -73,7 +73,7 @@ READS = Right(
     officers("supervisor", over=Over.AREA),
 )
 CHECKS = Right(
-    "The window of the department, or of the centre, decides whether a case is accepted.",
+    "The window of the department, or of one that serves all, decides whether a case is accepted.",
     officers("window", over=Over.DEPARTMENT),
 )
 

@@ -32,9 +32,9 @@ pytestmark = pytest.mark.anyio
 def build(parts: Parts) -> Service:
     """Intake with a catalogue in which the food licence asks for two originals."""
     founding = Founding(FOUNDING.catalog, parts.calendar, parts.keyring)
-    decider, progress = cases(founding, "政务服务中心"), pages()
+    decider, progress = cases(founding), pages()
     shelves = libraries()
-    routes = partial(api.routes, decider, progress, shelves, founding, "政务服务中心")
+    routes = partial(api.routes, decider, progress, shelves, founding)
     return Service("intake", deciders=(decider, progress, shelves), routes=routes)
 
 

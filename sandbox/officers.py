@@ -74,7 +74,8 @@ OFFICERS: tuple[Officer, ...] = (
     Officer("xz-602101201-agent-1", "减店村代办员", ("agent",), "乡镇政府", "341602101201"),
 )
 """Every department has one officer of each post and two handlers (AB岗); agents 代办员 stand beside them; supervisor,
-administrators and those who edit and publish items belong to none; some have a county, a town or a village only. `sx-editor-2` may do both, never both with one item."""
+administrators and those who edit and publish items belong to none; some have a county, a town or a village only. `sx-
+editor-2` may do both, never both with one item."""
 
 BY_ID = {officer.id: officer for officer in OFFICERS}
 

@@ -19,6 +19,7 @@ from chassis.inbox import Ask
 from chassis.line import Line
 from chassis.pressure import LATE, SOON, Pressure
 from chassis.store.sqlite import SqliteStore
+from chassis.suite import Suite, discover
 from tests.chassis.running import KEYRING, settings
 from tests.chassis.toy import Bump, Partner, service
 
@@ -116,3 +117,8 @@ async def test_new_work_waits_while_later_stages_are_behind(
     assert still.refused() == (pressed, False, False)
     pipeline.press(full[1:])
     assert still.refused() == (False, False, False)
+
+
+def test_the_routes_at_which_new_work_begins_are_found(tmp_path: Path) -> None:
+    suite = Suite(settings(tmp_path), {}, discover())
+    assert suite.pressure.begins == {"/intake/submissions", "/intake/counter"}

@@ -73,8 +73,8 @@ class PhoneBook:
         return cls(found)
 
     def on_duty(self, holder: str, department: str, place: str, officer: str, level: Level) -> Iterator[Officer]:
-        """Whoever has the case, and the supervisors, as far as their areas go. `officer` is the staff id of who has claimed it; where nobody has,
-        all of the unit's handlers (of a desk, its officers) are told."""
+        """Whoever has the case, and the supervisors, as far as their areas go. `officer` is the staff id of who has
+        claimed it; where nobody has, all of the unit's handlers (of a desk, its officers) are told."""
         claimed = self.officers.get(officer)
         unit, roles = (department, DESKS[holder]) if holder in DESKS else (holder, HANDLERS)
         for one in self.officers.values():

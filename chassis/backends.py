@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from chassis.bus import Bus
 from chassis.clock import Clock
-from chassis.rights import database
+from chassis.principals import database
 from chassis.settings import ChassisSettings, SettingsError
 from chassis.store import Store
 

@@ -200,7 +200,7 @@ def run_rights(args: argparse.Namespace, setup: Setup) -> int:
     settings = setup.settings
     from chassis.auth import Portals
     from chassis.bus import BusDown
-    from chassis.rights import rules
+    from chassis.principals import rules
     from chassis.suite import describe_services
 
     applying = Portals(settings.portal_keys).applying
@@ -220,7 +220,7 @@ def run_rights(args: argparse.Namespace, setup: Setup) -> int:
 
 
 def run_stores(args: argparse.Namespace, setup: Setup) -> int:
-    from chassis.rights import users
+    from chassis.principals import users
     from chassis.suite import describe_services
 
     show(users(describe_services(setup.settings, setup.env)), args.json, lambda r: r["command"])

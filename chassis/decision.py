@@ -14,6 +14,9 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from chassis.bus import Record
+from chassis.rights import NOBODY as NOBODY
+from chassis.rights import NOBODYS, REFUSED, Whose, refused
+from chassis.rights import Caller as Caller
 from contracts.event import Event, Problem, brief
 
 
@@ -35,20 +38,10 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         """The sort key of this document in a list of look-ups, such as the promised date."""
         return ""
 
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks over HTTP. `kind` is portal, officer, partner, citizen or system; `name` a staff id, portal or partner
-    name, never a person's name."""
-
-    kind: str
-    name: str
-    roles: frozenset[str] = frozenset()
-    department: str = ""
-    area: str = ""
-
-
-NOBODY = Caller("system", "system")
+    def whose(self) -> Whose | None:
+        """To whom it belongs, so that only who has a right over it may read or change it; None for what belongs to
+        nobody in particular, which every route that may be called may use."""
+        return None
 
 
 class Command(BaseModel):
@@ -68,6 +61,15 @@ class Command(BaseModel):
     def spoken_by(self, caller: Caller) -> Self:
         self._by = caller
         return self
+
+    def admitted(self, state: State, there: bool) -> None:
+        """Before anything else is asked of the document. Raises Reject not_found, alike where it is not `there` and
+        where the caller has no right over it, so that nobody learns which."""
+        whose = state.whose()
+        if self.CREATES and (not there or whose == NOBODYS):
+            return
+        if not there or (whose is not None and refused(self._by, whose)):
+            raise hidden()
 
 
 class Lane(NamedTuple):
@@ -160,6 +162,18 @@ class Reject(Exception):
         reject = cls(rule or problems[0].rule, problems[0].message, problems[0].field, status)
         reject.problems = problems
         return reject
+
+
+def ensure(by: Caller, whose: Whose | None) -> None:
+    """Where it is no secret whether there is anything. Raises Reject (403) with the rule of `rights.refused`."""
+    rule = refused(by, whose)
+    if rule:
+        raise Reject(rule, REFUSED[rule], status=403)
+
+
+def hidden() -> Reject:
+    """What is not there, and what the caller has no right over."""
+    return Reject("not_found", "没有这个办件", status=404)
 
 
 class Unreached(Reject):

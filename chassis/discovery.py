@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import pkgutil
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 
 from chassis.settings import ChassisSettings, Section
@@ -24,6 +25,13 @@ def modules(part: str) -> dict[str, ModuleType]:
         if module.ispkg and importlib.util.find_spec(name) is not None:
             found[module.name] = importlib.import_module(name)
     return found
+
+
+def demonstration() -> Path:
+    """The file of the demonstration city, which stands beside the services."""
+    import services
+
+    return Path(services.__path__[0]) / "city.yaml"
 
 
 def sections() -> dict[str, type[Section]]:

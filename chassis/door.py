@@ -14,9 +14,10 @@ from typing import Generic, TypeVar
 import msgspec
 
 from chassis.clock import Clock
-from chassis.decision import Caller, Command, Decider, Reject, State
+from chassis.decision import NOBODY, Caller, Command, Decider, Reject, State, hidden
 from chassis.fold import Message
 from chassis.pipeline import Pipeline
+from chassis.rights import refused
 
 S = TypeVar("S", bound=State)
 T = TypeVar("T")
@@ -80,32 +81,44 @@ class Door:
         doc, fresh = await self._pipeline.tell((decider.kind, id), message, min(asked.wait, MOST_WAIT))
         return Told(doc.state, doc.edition, fresh)
 
-    async def read(self, decider: Decider[S], id: str, *, asked: Asked = PLAIN) -> Told[S]:
-        """The document; raises Reject not_found (404) if there is none within the preferred wait."""
+    async def read(self, decider: Decider[S], id: str, *, by: Caller = NOBODY, asked: Asked = PLAIN) -> Told[S]:
+        """The document; raises Reject not_found (404) if there is none over which the caller has a right within the
+        preferred wait."""
 
         async def look() -> Told[S] | None:
             ref = (decider.kind, id)
             doc = (await self._pipeline.documents.read([ref]))[ref]
-            return Told(doc.state, doc.edition) if doc.version else None
+            return Told(doc.state, doc.edition) if doc.version and seen(by, doc.state) else None
 
         told = await self._until(look, asked.wait)
         if told is None:
-            raise Reject("not_found", "没有这个办件", status=404)
+            raise hidden()
         return told
 
     async def find(
-        self, decider: Decider[S], lookup: str, after: str | None = None, most: int = 50, *, asked: Asked = PLAIN
+        self,
+        decider: Decider[S],
+        lookup: str,
+        after: str | None = None,
+        most: int = 50,
+        *,
+        by: Caller = NOBODY,
+        asked: Asked = PLAIN,
     ) -> Page[S]:
-        """Documents with exactly this look-up, in their order; `after` is the cursor of the page before. With a wait,
-        an empty answer is given only after it."""
+        """Documents with exactly this look-up over which the caller has a right, in their order; `after` is the cursor
+        of the page before. A page may be shorter than asked for. With a wait, an empty answer is given only after
+        it."""
         start = _uncursor(after) if after else None
 
         async def look() -> Page[S] | None:
-            rows = await self._pipeline.store.find(decider.kind, lookup, start, most + 1)
-            docs = [self._pipeline.folders[decider.kind].load(row, 0) for row in rows[:most]]
-            last = rows[most - 1] if len(rows) > most else None
-            following = cursor(last.order, last.id) if last is not None else None
-            return Page([Told(doc.state, doc.edition) for doc in docs], following) if docs else None
+            place, found, more = start, list[Told[S]](), True
+            while more and not found:
+                rows = await self._pipeline.store.find(decider.kind, lookup, place, most + 1)
+                docs = [self._pipeline.folders[decider.kind].load(row, 0) for row in rows[:most]]
+                found = [Told(doc.state, doc.edition) for doc in docs if seen(by, doc.state)]
+                more = len(rows) > most
+                place = (rows[most - 1].order, rows[most - 1].id) if more else None
+            return Page(found, cursor(*place) if place else None) if found else None
 
         return await self._until(look, asked.wait) or Page([], None)
 
@@ -122,6 +135,12 @@ class Door:
             if found is not None or left <= 0:
                 return found
             await self.clock.wait(changed, min(left, 0.25))
+
+
+def seen(by: Caller, state: State) -> bool:
+    """Whether the caller may see it."""
+    whose = state.whose()
+    return whose is None or not refused(by, whose)
 
 
 def cursor(order: str, id: str) -> str:

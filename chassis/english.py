@@ -30,6 +30,30 @@ ENGLISH: Final[Mapping[str, str]] = {
     "登录凭证无效或已过期": "The token is not valid, or has expired",
     "身份认证服务暂时不可用": "The identity provider is unavailable for the moment",
     "您的岗位没有此项权限": "Your post does not have this right",
+    "您的登录凭证没有注明本市的区域, 不能办理任何办件": (
+        "Your token names no area of the city, so that no case is yours to handle"
+    ),
+    "该办件不是由您代办或经手的": "This case was not brought or handled by you",
+    "该办件不属于您所在的部门": "This case is not your department's",
+    "该办件不属于您所在的区域": "This case is not in your area",
+    # The city
+    "文件无法读取": "The file cannot be read",
+    "不是合法的 YAML": "Not valid YAML",
+    "嵌套过深": "Nested too deeply",
+    "展开后过大": "Too large when expanded",
+    "第 {line} 行: 编码应加引号": "Line {line}: a code must stand in quotation marks",
+    "第 {line} 行与第 {first} 行重复": "Line {line} repeats line {first}",
+    "代码长度与层级不符": "The length of the code is not that of its level",
+    "没有上一级单位": "There is no unit above",
+    "没有这个区域": "There is no such area",
+    "没有这个部门": "There is no such department",
+    "没有这个岗位角色": "There is no such role",
+    "系统、安全、审计管理员不得兼任": "An administrator of system, security or audit is nothing else",
+    "没有这个工号": "There is no such staff id",
+    "结束日期早于开始日期": "It ends before it begins",
+    "AB岗应为同一部门、同类岗位的两名工作人员": (
+        "Two officers of one department with a role in common stand in for each other"
+    ),
     # Requests
     "请求内容不得超过 {limit} 字节": "The body of a request has at most {limit} bytes",
     "分页标记无效": "The cursor is not valid",

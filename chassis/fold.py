@@ -279,6 +279,8 @@ class _Work(Generic[S]):
             self.errands = [open for open in self.errands if open.id != body.id]
             self.changed = True
             return True
+        if isinstance(body, Command):
+            body.admitted(self.state, self.doc.version > 0 or self.changed)
         seen = self.doc.seen if self.seen is None else self.seen
         mark = message.mark
         # A bare id of a portal's event is a mark of before sources were told apart: it is that event, whoever said it.
@@ -287,8 +289,6 @@ class _Work(Generic[S]):
         if message.digest and any(known.startswith(f"{brief(message.id)}#") for known in seen):
             raise Reject("idempotency_key_reused", "同一个 Idempotency-Key 不能用于不同的内容", "Idempotency-Key", 422)
         if isinstance(body, Command):
-            if self.doc.version == 0 and not body.CREATES and not self.changed:
-                raise Reject("not_found", "没有这个办件", status=404)
             if message.version is not None and (self.moved or message.version != self.doc.edition):
                 raise Reject("version_changed", "办件已有变化, 请刷新后再试", "If-Match", 412)
         else:

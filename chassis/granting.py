@@ -1,4 +1,4 @@
-"""Sets what `chassis.rights` words at a Kafka cluster, with the login of whoever administers it.
+"""Sets what `chassis.principals` words at a Kafka cluster, with the login of whoever administers it.
 
 It makes topics and rules that are missing; this module must never take a rule away.
 """
@@ -12,7 +12,7 @@ from chassis.bus.kafka import KafkaBus
 from chassis.bus.kafka_access import access
 from chassis.bus.kafka_rules import apply
 from chassis.clock import Clock
-from chassis.rights import Rule
+from chassis.principals import Rule
 from chassis.settings import ChassisSettings
 
 

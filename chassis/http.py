@@ -9,7 +9,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import islice
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -25,15 +25,15 @@ from typing_extensions import TypedDict
 
 from chassis import described, metrics
 from chassis.answers import Answer, Route, answer
-from chassis.auth import Forbidden
 from chassis.clock import Clock
-from chassis.decision import Caller, Reject
+from chassis.decision import Caller, Reject, ensure
 from chassis.document import Bug
 from chassis.door import Asked
 from chassis.language import English
 from chassis.pressure import AGAIN, Pressure
 from chassis.problems import PROBLEM, Say, details, spoken, titled
 from chassis.reading import halves
+from chassis.rights import ANYBODY, Right
 from contracts.event import Problem, brief
 from contracts.wire import MESSAGES, MOST_ERRORS, problems_of
 
@@ -107,46 +107,58 @@ async def _asked(
 ASKED: Any = Depends(_asked)
 
 
-def officer(*roles: str) -> Any:
-    """Dependency: an officer's bearer token with at least one of these roles (any officer without roles)."""
-
-    async def caller(request: Request, authorization: Annotated[str | None, Header()] = None) -> Caller:
-        found: Caller = await request.app.state.officers.caller(authorization)
-        if roles and found.roles.isdisjoint(roles):
-            raise Forbidden("role_missing", "您的岗位没有此项权限")
-        return found
-
-    return Depends(caller)
+PROBES: Final = Right("Health and numbers, never a case or a person; who reaches them, the network says.", ANYBODY)
 
 
-def portal(scope: str) -> Any:
-    """Dependency: a portal's API key (`X-Api-Key`) with this scope."""
+def may(right: Right) -> Any:
+    """Dependency: a caller who has this right over something; over what, is asked again with each document. A portal
+    shows its API key (`X-Api-Key`), an officer a bearer token; where both may call, the token counts if no key is
+    given."""
 
-    async def caller(request: Request, x_api_key: Annotated[str | None, Header()] = None) -> Caller:
+    async def officer(request: Request, authorization: Annotated[str | None, Header()] = None) -> Caller:
+        state = request.app.state
+        known = state.city.filling(await state.officers.caller(authorization), state.clock.legal().date())
+        return admitted(known, right)
+
+    async def portal(request: Request, x_api_key: Annotated[str | None, Header()] = None) -> Caller:
+        scope = next(scope for grant in right.grants if grant.kind == "portal" for scope in grant.names)
         found: Caller = request.app.state.portals.caller(x_api_key, scope)
-        return found
+        return admitted(found, right)
 
-    return Depends(caller)
-
-
-def speaker(scope: str, *roles: str) -> Any:
-    """Dependency: a portal's API key with this scope, or, where none is given, an officer's token with at least one of
-    these roles (any officer without roles). Whether a case is the portal's own, its rules say."""
-
-    async def caller(
+    async def either(
         request: Request,
         x_api_key: Annotated[str | None, Header()] = None,
         authorization: Annotated[str | None, Header()] = None,
     ) -> Caller:
-        if x_api_key is not None:
-            found: Caller = request.app.state.portals.caller(x_api_key, scope)
-            return found
-        known: Caller = await request.app.state.officers.caller(authorization)
-        if roles and known.roles.isdisjoint(roles):
-            raise Forbidden("role_missing", "您的岗位没有此项权限")
-        return known
+        return await (officer(request, authorization) if x_api_key is None else portal(request, x_api_key))
 
-    return Depends(caller)
+    kinds = right.kinds()
+    caller = either if {"portal", "officer"} <= kinds else portal if "portal" in kinds else officer
+    return Depends(entitled(right)(caller))
+
+
+def admitted(caller: Caller, right: Right) -> Caller:
+    """The caller at a route of this right. Raises Reject where there is nothing at all that they may do there."""
+    found = caller.under(right)
+    ensure(found, None)
+    return found
+
+
+def entitled(right: Right) -> Callable[[F], F]:
+    """Decorates a route without a caller to be known, so that the table of rights says who may use it: anybody, or a
+    partner whose signature the route itself verifies."""
+
+    def marked(endpoint: F) -> F:
+        endpoint.right = right  # type: ignore[attr-defined]
+        return endpoint
+
+    return marked
+
+
+def right_of(route: Any) -> Right | None:
+    """The right that stands beside a route, one of `iter_route_contexts`."""
+    calls = (route.endpoint, *(dependency.call for dependency in route.original_route.dependant.dependencies))
+    return next((call.right for call in calls if hasattr(call, "right")), None)
 
 
 def refuses(words: Callable[[str], Mapping[str, Any]]) -> Callable[[F], F]:
@@ -270,7 +282,7 @@ def application(
         dependencies=[Depends(_whole)],
     )
     app.router.route_class = Route
-    app.state.english = english
+    app.state.english, app.state.clock = english, clock
 
     @app.exception_handler(Reject)
     async def on_reject(request: Request, error: Reject) -> Response:
@@ -308,6 +320,7 @@ def application(
         return problem(request, 500, (Problem(rule="internal_error", message="系统内部错误, 已记录"),))
 
     @app.get("/live", name="live", tags=["suite"], responses=described.unhealthy(Live))
+    @entitled(PROBES)
     async def is_live() -> Answer[Live]:
         """存活 is it alive
 
@@ -317,6 +330,7 @@ def application(
         return answer(state, 200 if state["ok"] else 503)
 
     @app.get("/ready", name="ready", tags=["suite"], responses=described.unhealthy(Ready))
+    @entitled(PROBES)
     async def is_ready() -> Answer[Ready]:
         """就绪 is it ready
 
@@ -326,6 +340,7 @@ def application(
         return answer(state, 200 if state["ok"] else 503)
 
     @app.get("/metrics", name="metrics", tags=["suite"], response_class=PlainTextResponse)
+    @entitled(PROBES)
     async def metric() -> Response:
         """指标 metrics
 

@@ -1,13 +1,12 @@
-"""Operators' routes of every service: dead letters, and a document as it is stored; role `operator` only.
+"""Operators' routes of every service: dead letters, and how a stored document stands; role `operator` only.
 
-Personal data is sealed in what is shown; this module must never change a document except through the pipeline.
+Nothing of what is in a case is shown; this module must never change a document except through the pipeline.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 from fastapi import APIRouter
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -17,10 +16,13 @@ from chassis.deadletters import PARKED, Letter, Parked
 from chassis.decision import Caller, Reject
 from chassis.door import Told
 from chassis.halts import HALTED, Resume
-from chassis.http import officer
+from chassis.http import may
 from chassis.line import Line
 from chassis.parking import unpark
+from chassis.rights import Right, officers
 from chassis.shapes import Case, Moment, Next
+
+RUNS = Right("The operator keeps the suite running and sees no case, no person and no token.", officers("operator"))
 
 
 class DeadLetter(TypedDict):
@@ -75,12 +77,23 @@ class ResumedTopic(TypedDict):
     ]
 
 
+class PlannedErrand(TypedDict):
+    """A call to a partner that is planned or under way, without what it says."""
+
+    id: Annotated[str, Field(examples=["5f2b1c9e8d7a46039c1e2f3a4b5c6d7e"])]
+    type: Annotated[str, Field(examples=["SendSms"])]
+    tries: int
+
+
 class StoredDocument(TypedDict):
-    """A document as it is stored: personal data is sealed."""
+    """How a document stands, and nothing of what is in it: its timers, the events that the bus has not acknowledged,
+    how many lines it has appended, the calls that it waits for."""
 
     version: int
-    state: Annotated[dict[str, Any], Field(examples=[{"id": "7c2f6d1e-93a4-5b0d-8f21-6a0c4be2d915"}])]
-    errands: Annotated[list[Any], Field(description="planned calls to partners", examples=[[]])]
+    alarms: Annotated[dict[str, Moment], Field(examples=[{"deemed": "2026-02-27T00:00:00+08:00"}])]
+    unpublished: int
+    lines: int
+    errands: Annotated[list[PlannedErrand], Field(description="planned calls to partners", examples=[[]])]
 
 
 def router(line: Line) -> APIRouter:
@@ -95,7 +108,7 @@ def router(line: Line) -> APIRouter:
         return await unpark(line.pipeline, case, drop=drop)
 
     @routes.get("/dead-letters")
-    async def dead_letters(after: str | None = None, by: Caller = officer("operator")) -> Answer[ParkedCases]:
+    async def dead_letters(after: str | None = None, by: Caller = may(RUNS)) -> Answer[ParkedCases]:
         """死信列表 cases that wait
 
         Behind a message that could not be processed; the longest first.
@@ -103,7 +116,7 @@ def router(line: Line) -> APIRouter:
         return page(await door.find(PARKED, "parked", after), parked)
 
     @routes.post("/topics/{topic}/resume")
-    async def resume(topic: str, by: Caller = officer("operator")) -> Answer[ResumedTopic]:
+    async def resume(topic: str, by: Caller = may(RUNS)) -> Answer[ResumedTopic]:
         """恢复读取 read a topic again
 
         One at which reading had halted, in every process of the service within seconds; `halted` are those at which it
@@ -114,7 +127,7 @@ def router(line: Line) -> APIRouter:
         return answer(left)
 
     @routes.get("/dead-letters/{case}")
-    async def dead_letter(case: str, by: Caller = officer("operator")) -> Answer[DeadLetters]:
+    async def dead_letter(case: str, by: Caller = may(RUNS)) -> Answer[DeadLetters]:
         """死信 what waits of one case
 
         Provenance and reason of every letter; never its content, which may be personal.
@@ -124,7 +137,7 @@ def router(line: Line) -> APIRouter:
         return answer(found)
 
     @routes.post("/dead-letters/{case}/replay")
-    async def replay(case: str, by: Caller = officer("operator")) -> Answer[Unparked]:
+    async def replay(case: str, by: Caller = may(RUNS)) -> Answer[Unparked]:
         """重放死信 replay what waits
 
         From the first letter on, until one cannot be processed again.
@@ -133,7 +146,7 @@ def router(line: Line) -> APIRouter:
         return answer(left)
 
     @routes.post("/dead-letters/{case}/drop")
-    async def drop(case: str, by: Caller = officer("operator")) -> Answer[Unparked]:
+    async def drop(case: str, by: Caller = may(RUNS)) -> Answer[Unparked]:
         """丢弃死信 drop the first letter
 
         And process what waits behind it.
@@ -142,18 +155,24 @@ def router(line: Line) -> APIRouter:
         return answer(left)
 
     @routes.get("/documents/{kind}/{id}")
-    async def document(kind: str, id: str, by: Caller = officer("operator")) -> Answer[StoredDocument]:
-        """存储文档 a document as it is stored
+    async def document(kind: str, id: str, by: Caller = may(RUNS)) -> Answer[StoredDocument]:
+        """文档状况 how a stored document stands
 
-        By its kind and its id, such as `case` and a case's id.
+        By its kind and its id, such as `case` and a case's id; what is in it, no operator sees.
         """
         if kind not in line.pipeline.folders:
             raise Reject("not_found", "没有这种文档", "kind", 404)
         doc = (await line.pipeline.documents.read([(kind, id)]))[(kind, id)]
         if not doc.version:
             raise Reject("not_found", "没有这个文档", "id", 404)
-        state, errands = msgspec.to_builtins((doc.state, doc.errands))
-        stored: StoredDocument = {"version": doc.version, "state": state, "errands": errands}
+        errands = line.pipeline.folders[kind].errand
+        stored: StoredDocument = {
+            "version": doc.version,
+            "alarms": dict(doc.state.alarms()),
+            "unpublished": len(doc.outbox),
+            "lines": doc.lines,
+            "errands": [{"id": one.id, "type": type(errands(one)).__name__, "tries": one.tries} for one in doc.errands],
+        }
         return answer(stored)
 
     return routes

@@ -313,7 +313,7 @@ class Pipeline:
                 counts["rejected" if isinstance(error, Reject) else "bug"] += 1
             ask = message.context
             if isinstance(ask, Ask) and not ask.future.done():
-                missing = isinstance(error, Reject) and error.rule == "not_found" and result.view.version == 0
+                missing = isinstance(error, Reject) and error.rule == "not_found"
                 if missing and ask.deadline > self.clock.steady():
                     self.inbox.wait(ask)
                 elif error is None:

@@ -15,6 +15,7 @@ from chassis.decision import Decider, Errand, Runner
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
+    from chassis.city import City
     from chassis.clock import Clock
     from chassis.door import Door
     from chassis.sealing import Keyring
@@ -61,5 +62,6 @@ class Parts:
     clock: Clock
     calendar: Calendar
     keyring: Keyring
+    city: City
     env: Mapping[str, str] = field(default_factory=dict)
     folder: Path = Path("var")

@@ -279,6 +279,11 @@ class ChassisSettings(Section):
         8080, description="Port of the suite; with --processes the services follow on the next ones."
     )
     sandbox: bool = Field(False, description="Sandbox mode: the legal clock can be moved over HTTP. Never in a city.")
+    city: kinds.YamlFile | None = Field(
+        None,
+        description="File of the city that all services read (YAML): units, departments, officers, deputies; empty = "
+        "the demonstration's.",
+    )
     calendar: kinds.YamlFile | None = Field(None, description="Override file of the working-day calendar (YAML).")
     batch: int = Field(400, ge=1, le=10_000, description="Most messages folded in one batch.")
     lease: float = Field(10.0, gt=0, le=600, description="Seconds an errand belongs to the process that planned it.")

@@ -11,7 +11,7 @@ import gc
 from collections.abc import Callable, Generator, Iterable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Final
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
@@ -23,17 +23,21 @@ from chassis.answers import Answer, answer
 from chassis.auth import Portals
 from chassis.backends import open_bus, open_store
 from chassis.bus import BusDown, NoRight
+from chassis.city import City
+from chassis.cityfile import CityError
+from chassis.cityfile import load as load_city
 from chassis.clock import Clock
 from chassis.decision import Reject
 from chassis.described import refusals
 from chassis.discovery import modules
 from chassis.english import ENGLISH
 from chassis.holding import BACKLOG, doors, listening
-from chassis.http import Live, Ready, application, begun_at
+from chassis.http import Live, Ready, application, begun_at, entitled
 from chassis.language import English
 from chassis.line import Line, spoken
 from chassis.oidc import Officers
 from chassis.pressure import Pressure
+from chassis.rights import ANYBODY, Right
 from chassis.sealing import Keyring, load_keyring
 from chassis.service import Parts, Service
 from chassis.settings import ChassisSettings, plain, together
@@ -54,7 +58,7 @@ def discover() -> dict[str, Build]:
 
 def describe_services(settings: ChassisSettings, env: Mapping[str, str]) -> list[Service]:
     """Every service's description, for tools that look without running; keys are throw-away ones."""
-    parts = Parts(Clock(), calendar(settings), Keyring.generate(), env, settings.dir)
+    parts = Parts(Clock(), calendar(settings), Keyring.generate(), city(settings), env, settings.dir)
     return described(discover(), parts)
 
 
@@ -71,8 +75,19 @@ def calendar(settings: ChassisSettings) -> Calendar:
         raise settings.wrong("calendar", f"a sound override file ({error})") from None
 
 
+def city(settings: ChassisSettings) -> City:
+    """The city of the settings. Raises SettingsError."""
+    try:
+        return load_city(settings.city)
+    except CityError as error:
+        raise settings.wrong("city", f"a sound city ({error})") from None
+
+
 class Unopened(Exception):
     """A bus or store that does not answer at the start; the text is a sentence for the operator."""
+
+
+CLOCK: Final = Right("The time is no secret; only in the sandbox it can be moved.", ANYBODY)
 
 
 class Move(BaseModel):
@@ -116,7 +131,8 @@ class Suite:
         self.clock = Clock(settings.dir / "clock" if settings.sandbox else None)
         self.bus = open_bus(settings, self.clock)
         keyring = load_keyring(settings)
-        parts = Parts(self.clock, calendar(settings), keyring, env, settings.dir)
+        self.city = city(settings)
+        parts = Parts(self.clock, calendar(settings), keyring, self.city, env, settings.dir)
         services = described(builds, parts)
         self.lines = [
             Line(s, open_store(settings, s.name, self.clock), self.bus, self.clock, settings, keyring.tag)
@@ -139,6 +155,7 @@ class Suite:
             pressure=self.pressure,
         )
         app.state.officers = self.officers
+        app.state.city = self.city
         app.state.portals = Portals(self.settings.portal_keys)
         for line in self.lines:
             if line.service.routes is not None:
@@ -157,6 +174,7 @@ class Suite:
 
     def _clock_routes(self, app: FastAPI) -> None:
         @app.get("/clock", name="read_clock", tags=["suite"])
+        @entitled(CLOCK)
         async def read() -> Answer[Reading]:
             """时钟 the clocks
 
@@ -172,6 +190,7 @@ class Suite:
             return answer(reading)
 
         @app.put("/clock", name="move_clock", tags=["suite"], responses=refusals("400", "403", "409", "413"))
+        @entitled(CLOCK)
         async def move(body: Move) -> Answer[Moved]:
             """拨动时钟 move the legal clock
 

@@ -6,6 +6,7 @@ Encoding to the wire is `contracts.wire`; this module must never import a publis
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import date, timedelta, timezone
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -25,6 +26,9 @@ Sealed = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+\.[A-Za-z0-9_-
 PortalName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,30}$")]
 SubmissionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{8,80}$")]
 CaseId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$")]
+
+Area = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}([0-9]{3}){0,2}$")]
+"""An administrative code 行政区划代码: 6 digits for a city or county, 9 for a town, 12 for a village."""
 
 Json = str | int | float | bool | None | list[Any] | dict[str, Any]
 
@@ -103,7 +107,8 @@ class Contact(Shape):
 
 class About(Shape):
     """What every case event says of its case, so that no subscriber ever has to ask another service. `trial` (模拟申办)
-    is said only of trial runs: the whole path, but nothing that a message, parcel, register or statistic may follow."""
+    is said only of trial runs: the whole path, but nothing that a message, parcel, register or statistic may follow.
+    `place` is said where the case belongs to a town (9 digits) or a village (12) of the county `area`."""
 
     number: str
     item: str
@@ -117,6 +122,13 @@ class About(Shape):
     applicant: Literal["person", "enterprise"]
     contact: Contact
     trial: Literal[True] | None = None
+    place: Annotated[str, StringConstraints(pattern=r"^[0-9]{9}([0-9]{3})?$")] | None = None
+
+
+def place_of(about: Mapping[str, Any]) -> str:
+    """The place of a case of which this is the plain form of its `About`: a town or village, else its county."""
+    place: str = about.get("place") or about["area"]
+    return place
 
 
 class Step(Shape):

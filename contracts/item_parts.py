@@ -9,12 +9,12 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
+from contracts.event import Area as Area
 from contracts.event import Shape, Step
 from contracts.words import AcceptanceRule, Unit
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2,4}-[A-Z0-9]{1,12}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-Area = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Paragraph = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
 

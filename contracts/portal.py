@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from contracts.event import Event, Json, PortalName, Shape, SubmissionId
+from contracts.event import Area, Event, Json, PortalName, Shape, SubmissionId
 from contracts.words import Channel, DeliveryMethod
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -93,11 +93,11 @@ class PortalEvent(Event):
 
 
 class Submitted(PortalEvent):
-    """申请提交: somebody applies for an item, or tries it out (`trial`, 模拟申办)."""
+    """申请提交: somebody applies for an item, or tries it out (`trial`, 模拟申办), in a county, a town or a village."""
 
     TYPE: ClassVar[str] = "submitted"
     item: Annotated[str, StringConstraints(max_length=40)]
-    area: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")] | None = None
+    area: Area | None = None
     channel: Channel
     applicant: Applicant
     delivery: Delivery

@@ -66,9 +66,17 @@ OFFICERS: tuple[Officer, ...] = (
     Officer("sx-editor-1", "事项编辑员", ("item_editor",), "数据资源管理局"),
     Officer("sx-editor-2", "事项编辑员兼发布员", ("item_editor", "item_publisher"), "数据资源管理局"),
     Officer("sx-publisher-1", "事项发布员", ("item_publisher",), "数据资源管理局"),
+    Officer("sj-head-1", "市场监督管理局许可科负责人", ("head",), "市场监督管理局"),
+    Officer("aq-security-1", "安全管理员", ("security",), "数据资源管理局"),
+    Officer("aq-auditor-1", "审计管理员", ("auditor",), "数据资源管理局"),
+    Officer("sj-622-window-1", "蒙城县市场监督管理局窗口收件员", ("window",), "市场监督管理局", "341622"),
+    Officer("sj-622-handler-1", "蒙城县市场监督管理局承办人", ("handler",), "市场监督管理局", "341622"),
+    Officer("xz-602101-window-1", "古井镇便民服务中心收件员", ("window",), "乡镇政府", "341602101"),
+    Officer("xz-602101201-agent-1", "减店村代办员", ("agent",), "乡镇政府", "341602101201"),
 )
 """Every department has one officer of each post and two handlers (AB岗); agents 代办员 stand beside them; supervisor,
-operator and those who edit and publish items belong to none. `sx-editor-2` may do both, never both with one item."""
+administrators and those who edit and publish items belong to none; some have a county, a town or a village only. `sx-
+editor-2` may do both, never both with one item."""
 
 BY_ID = {officer.id: officer for officer in OFFICERS}
 
@@ -89,6 +97,7 @@ def phone_book() -> str:
             "staff": officer.id,
             "unit": "*" if "supervisor" in officer.roles else officer.department,
             "roles": officer.roles,
+            "area": officer.area,
             "phone": telephone(officer.id),
         }
         for officer in OFFICERS

@@ -14,7 +14,7 @@ from aiokafka.protocol.admin import CreateAclsRequest, DescribeAclsRequest
 
 from chassis.bus import BusDown
 from chassis.bus.kafka_member import down, quietly
-from chassis.rights import Rule
+from chassis.principals import Rule
 
 ANY: Final = 1
 ALLOW: Final = 3

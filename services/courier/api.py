@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
 from chassis.answers import Kept, Route, answer, reply
 from chassis.decision import Caller, Command, Decider
 from chassis.door import Asked, Door
-from chassis.http import ASKED, officer, refuses, saying, speaker
+from chassis.http import ASKED, entitled, may, refuses, saying
+from chassis.rights import Over, Right, officers, portals
 from chassis.sealing import Keyring
 from contracts.event import CaseId
 from contracts.words import Direction
@@ -38,13 +38,21 @@ from services.courier.partners.kuaidi100 import Kuaidi100
 from services.courier.partners.port import Partner, Push, described
 from services.courier.partners.sf import Sf
 from services.courier.partners.standard import StandardWebhooks
-from services.courier.pushes import Pushes
+from services.courier.pushes import PUSHES, Pushes
 from services.courier.settings import Settings
 from services.courier.shapes import CourierParcel, ParcelScanned
 
-ROLES = ("window", "issuer")
-SPEAKER: Any = speaker("submit", *ROLES)
-"""Who may speak for an addressee: the portal of the case, an officer who sends."""
+SENDS = Right(
+    "Who sends for a department decides about its parcels.", officers("window", "issuer", over=Over.DEPARTMENT)
+)
+LOOKS = Right(
+    "Who sends sees the department's parcels, supervision those of its area.",
+    *SENDS.grants,
+    officers("supervisor", over=Over.AREA),
+)
+SPEAKS = Right(
+    "For the addressee speak the portal that handed the case in, and whoever sends.", portals("submit"), *SENDS.grants
+)
 OUT = Direction.OUT
 
 
@@ -72,6 +80,7 @@ def routes(
 
     @router.post("/webhooks/ems/traces", **described(ems))
     @refuses(partial(ems.words, []))
+    @entitled(PUSHES)
     async def traces(request: Request) -> Response:
         """EMS 轨迹推送 scans pushed by EMS
 
@@ -81,6 +90,7 @@ def routes(
 
     @router.post("/webhooks/kuaidi100/traces", **described(kuaidi100))
     @refuses(partial(kuaidi100.words, []))
+    @entitled(PUSHES)
     async def histories(request: Request) -> Response:
         """快递100 推送 scans pushed by 快递100
 
@@ -90,6 +100,7 @@ def routes(
 
     @router.post("/webhooks/sf/{secret}/routes", **described(sf))
     @refuses(partial(sf.words, []))
+    @entitled(PUSHES)
     async def sf_routes(secret: str, request: Request) -> Response:
         """顺丰路由推送 scans pushed by SF
 
@@ -99,6 +110,7 @@ def routes(
 
     @router.post("/webhooks/standard/{partner}", **described(nobody))
     @refuses(partial(nobody.words, []))
+    @entitled(PUSHES)
     async def scanned(partner: str, request: Request) -> Response:
         """标准推送 scans by Standard Webhooks
 
@@ -115,21 +127,21 @@ def routes(
     async def read(
         case: CaseId,
         direction: Direction = OUT,
-        by: Caller = officer("window", "issuer", "supervisor"),
+        by: Caller = may(LOOKS),
         asked: Asked = ASKED,
     ) -> Kept[CourierParcel]:
         """包裹 the parcel of one direction
 
         The result's, or that of originals on their way in or back (`return`).
         """
-        return reply(await door.read(parcels, document(case, direction), asked=asked), view)
+        return reply(await door.read(parcels, document(case, direction), by=by, asked=asked), view)
 
     @router.post("/cases/{case}/hand-over")
     async def hand_over(
         case: CaseId,
         command: HandOver,
         direction: Direction = OUT,
-        by: Caller = officer(*ROLES),
+        by: Caller = may(SENDS),
         asked: Asked = ASKED,
     ) -> Kept[CourierParcel]:
         """交付 hand over in person
@@ -140,7 +152,7 @@ def routes(
 
     @router.post("/cases/{case}/cancel", status_code=202)
     async def cancel(
-        case: CaseId, direction: Direction = OUT, by: Caller = officer(*ROLES), asked: Asked = ASKED
+        case: CaseId, direction: Direction = OUT, by: Caller = may(SENDS), asked: Asked = ASKED
     ) -> Kept[CourierParcel]:
         """取消寄件 cancel an order
 
@@ -153,7 +165,7 @@ def routes(
         case: CaseId,
         command: Post,
         direction: Direction = OUT,
-        by: Caller = officer(*ROLES),
+        by: Caller = may(SENDS),
         asked: Asked = ASKED,
     ) -> Kept[CourierParcel]:
         """交寄 post by hand
@@ -167,7 +179,7 @@ def routes(
         case: CaseId,
         command: ChooseSlot,
         direction: Direction = OUT,
-        by: Caller = SPEAKER,
+        by: Caller = may(SPEAKS),
         asked: Asked = ASKED,
     ) -> Kept[CourierParcel]:
         """改约 choose a pick-up slot
@@ -181,7 +193,7 @@ def routes(
         case: CaseId,
         given: NewAddress,
         direction: Direction = OUT,
-        by: Caller = SPEAKER,
+        by: Caller = may(SPEAKS),
         asked: Asked = ASKED,
     ) -> Kept[CourierParcel]:
         """改址 send to another address
@@ -192,7 +204,7 @@ def routes(
 
     @router.post("/cases/{case}/intercept", status_code=202)
     async def intercept(
-        case: CaseId, direction: Direction = OUT, by: Caller = officer(*ROLES), asked: Asked = ASKED
+        case: CaseId, direction: Direction = OUT, by: Caller = may(SENDS), asked: Asked = ASKED
     ) -> Kept[CourierParcel]:
         """拦截退回 call a parcel back
 
@@ -202,7 +214,7 @@ def routes(
 
     @router.post("/cases/{case}/reissue", status_code=202)
     async def reissue(
-        case: CaseId, direction: Direction = OUT, by: Caller = officer(*ROLES), asked: Asked = ASKED
+        case: CaseId, direction: Direction = OUT, by: Caller = may(SENDS), asked: Asked = ASKED
     ) -> Kept[CourierParcel]:
         """补发 send anew
 

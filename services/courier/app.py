@@ -36,12 +36,12 @@ def build(parts: Parts) -> Service:
         pull=settings.pull_hour,
     )
     unknown = strays()
-    listed = batches(parts.calendar, settings.cutoff_hour)
-    settled = settlements(
-        Prices(settings.price_same_city, settings.price_elsewhere, settings.price_return), settings.same_city_hours
-    )
+    seat = partial(parts.city.seat, role="issuer")
+    listed = batches(parts.calendar, settings.cutoff_hour, seat)
+    prices = Prices(settings.price_same_city, settings.price_elsewhere, settings.price_return)
+    settled = settlements(prices, settings.same_city_hours, seat)
     ems = EmsOrders(settings, parts.keyring, parts.clock)
-    papers = partial(Papers, sent, unknown, listed, settled, EmsLabels(ems), parts.keyring)
+    papers = partial(Papers, sent, unknown, listed, settled, EmsLabels(ems), seat, parts.keyring)
     return Service(
         "courier",
         title="寄递",

@@ -11,9 +11,6 @@ from typing import Final
 ENGLISH: Final[Mapping[str, str]] = {
     "已于 {at} 交接 {count} 件": "Handed over already: {count} parcels at {at}",
     "清单上有 {listed} 件, 实际交接 {count} 件": "{listed} parcels are on the list, {count} were handed over",
-    "该清单不属于您所在的部门": "This list is not your department's",
-    "该办件不属于您所在的部门": "This case is not your department's",
-    "不属于您所在的部门": "This is not your department's",
     "已经申请拦截退回": "It has been asked for already to come back",
     "没有丢失、退回或者未寄出的邮件": "No parcel is lost, came back or was never sent",
     "没有可以取消的寄件, 或者已经揽收": "No order can be cancelled, or the parcel was collected already",

@@ -17,14 +17,18 @@ from chassis.decision import Caller, Decider, Reject
 from chassis.document import describe
 from chassis.door import Door
 from chassis.problems import Say, in_words, listed
+from chassis.rights import PARTNERS, Right
 from chassis.sealing import Keyring
 from contracts.event import Problem
-from services.courier.domain.parcel import KeepScans, Parcel, Scanned, Stray
+from services.courier.domain.parcel import KeepScans, Parcel, Scanned, Stray, stray_id
 from services.courier.packing import packed
 from services.courier.partners.port import Partner, Push, Pushed
 
 log = logging.getLogger("tongban")
 
+PUSHES = Right(
+    "A courier partner, by its signature, speaks for the parcels that it carries and for no other.", PARTNERS
+)
 UNREADABLE: Final = "push_unreadable"
 UNAUTHENTIC: Final = 401
 MOST_FAULTS: Final = 20
@@ -52,7 +56,7 @@ class Pushes:
             return refused(partner, [], reject.problems, say, reject.status, rule)
         if read.faults and not read.pushed:
             return refused(partner, read.failed, read.faults, say, 400, UNREADABLE)
-        by = Caller("partner", partner.name)
+        by = Caller("partner", partner.name).under(PUSHES)
         pushed = read.pushed
         results = await asyncio.gather(*(self._one(by, w, p) for w, p in pushed.items()), return_exceptions=True)
         errors = {w: result for w, result in zip(pushed, results, strict=True) if isinstance(result, BaseException)}
@@ -67,24 +71,28 @@ class Pushes:
         return refused(partner, failed, faults, say, partner.status(bool(broken)), rule)
 
     async def _one(self, by: Caller, waybill: str, pushed: Pushed) -> None:
-        """To the parcel of this waybill; while nobody knows it, to a document of its own. Looking twice leaves no gap:
-        if the order's answer is still missing then, `ordered` will find what was kept."""
+        """To the parcel of this waybill; while nobody knows it, and where it is not this partner's, to a document of
+        its own. Looking twice leaves no gap: if the order's answer is still missing then, `ordered` will find what was
+        kept."""
         said: dict[str, Any] = {"waybill": waybill, "scans": tuple(pushed.scans), "retracts": tuple(pushed.retracts)}
         try:
             scanned = Scanned(**said, sealed=sealing(self.keyring, waybill, pushed))
         except ValidationError:
             raise Reject("waybill_invalid", "运单号无效", pushed.at, 422) from None
         async with asyncio.timeout(self.patience):
-            case = await self._case(waybill)
+            case = await self._case(waybill, by)
             if case is None:
-                await self.door.tell(self.strays, waybill, KeepScans(**said, sealed=scanned.sealed), by=by)
-                case = await self._case(waybill)
+                kept = KeepScans(**said, sealed=scanned.sealed)
+                await self.door.tell(self.strays, stray_id(waybill, by.name), kept, by=by)
+                case = await self._case(waybill, by)
             if case is not None:
                 await self.door.tell(self.parcels, case, scanned, by=by)
 
-    async def _case(self, waybill: str) -> str | None:
-        page = await self.door.find(self.parcels, f"waybill:{waybill}", most=1)
-        return page.items[0].state.id if page.items else None
+    async def _case(self, waybill: str, by: Caller) -> str | None:
+        """The document of the parcel, if it is the caller's."""
+        page = await self.door.find(self.parcels, f"waybill:{waybill}", by=by)
+        found = (told.state.id for told in page.items if told.state.carrier(waybill) == by.name)
+        return next(found, None)
 
 
 def refused(

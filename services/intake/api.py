@@ -5,15 +5,16 @@ One tell or one read each; this module must never decide anything about a case.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query
 
-from chassis import described
+from chassis import areas, described
 from chassis.answers import Answer, Kept, Route, answer, page, reply
-from chassis.decision import Caller, Decider
+from chassis.decision import NOBODY, Caller, Decider
 from chassis.door import Asked, Door
-from chassis.http import ASKED, begins, officer, portal, speaker
+from chassis.http import ASKED, begins, entitled, may
+from chassis.rights import ANYBODY, Over, Right, officers, portals
 from contracts.event import CaseId, SubmissionId, case_id
 from contracts.intake import HALL
 from contracts.item import Item
@@ -38,15 +39,43 @@ from services.intake.domain.commands import (
 from services.intake.domain.founding import Founding
 from services.intake.domain.library import Account, Library, SharedLicence
 from services.intake.domain.progress import Progress
+from services.intake.publishing import READS as CATALOGUE
 from services.intake.shapes import CaseForOfficer, HeldLicences, ProgressPage, ProgressPages, Receipt, WaitingCases
-from services.intake.uploading import SPEAKER
+from services.intake.uploading import SPEAKS
 
 Key = Annotated[SubmissionId, Header(alias="Idempotency-Key", description="The portal's submission id.")]
 Cursor = Annotated[str | None, Query(max_length=400)]
 Most = Annotated[int, Query(ge=1, le=200)]
 
-READER: Any = speaker("read")
-"""A portal by its key, or any officer."""
+APPLIES = Right("A portal applies for who has logged in there.", portals("submit"))
+TAKES = Right(
+    "Windows take applications of their department, of one that serves all for any; agents for who has sent them.",
+    officers("window", over=Over.DEPARTMENT),
+    officers("agent", over=Over.OWN),
+)
+TRACKS = Right(
+    "Who knows number and telephone of a case sees how far it is; who it is of, the page does not say.", ANYBODY
+)
+COUNTS = Right(
+    "Who stands at the window is told of the department's cases by telephone number; the hotline of all in its area.",
+    officers("window", over=Over.DEPARTMENT),
+    officers("hotline", over=Over.AREA),
+)
+HOLDS = Right(
+    "A portal that has compared an identity (实名) sees what is under way for it.", portals("account", Over.ALL)
+)
+SHARES = Right("Departmental systems say who holds which certificate.", portals("licences", Over.ALL))
+READS = Right(
+    "A portal reads its own cases, an agent those brought, the department what it handles, supervision its area.",
+    portals("read"),
+    officers("window", "handler", "checker", "approver", "head", over=Over.DEPARTMENT),
+    officers("agent", over=Over.OWN),
+    officers("supervisor", over=Over.AREA),
+)
+CHECKS = Right(
+    "The window of the department, or of one that serves all, decides whether a case is accepted.",
+    officers("window", over=Over.DEPARTMENT),
+)
 
 
 def routes(
@@ -54,7 +83,6 @@ def routes(
     pages: Decider[Progress],
     libraries: Decider[Library],
     founding: Founding,
-    centre: str,
     door: Door,
 ) -> APIRouter:
     """Everything under `/intake`."""
@@ -63,7 +91,7 @@ def routes(
     @router.post("/submissions", status_code=201)
     @begins
     async def submit(
-        application: Application, key: Key, by: Caller = portal("submit"), asked: Asked = ASKED
+        application: Application, key: Key, by: Caller = may(APPLIES), asked: Asked = ASKED
     ) -> Kept[Receipt]:
         """申请提交 submit an application
 
@@ -76,9 +104,7 @@ def routes(
 
     @router.post("/counter", status_code=201)
     @begins
-    async def take(
-        application: Application, key: Key, by: Caller = officer("window", "agent"), asked: Asked = ASKED
-    ) -> Kept[Receipt]:
+    async def take(application: Application, key: Key, by: Caller = may(TAKES), asked: Asked = ASKED) -> Kept[Receipt]:
         """代为申请 apply for a citizen
 
         An officer at a window, or a 代办员 under a mandate.
@@ -88,6 +114,7 @@ def routes(
         return reply(told, views.receipt, 201, Location=f"/intake/cases/{case}")
 
     @router.get("/progress")
+    @entitled(TRACKS)
     async def progress(
         number: Annotated[str, Query(max_length=60)],
         phone: Annotated[str, Query(max_length=20)],
@@ -97,7 +124,8 @@ def routes(
 
         By number and telephone; 404 alike for an unknown number and for another telephone.
         """
-        found = await door.find(pages, f"number:{tidy_case_number(number)}", asked=asked)
+        by, word = NOBODY.under(TRACKS), f"number:{tidy_case_number(number)}"
+        found = await door.find(pages, word, by=by, asked=asked)
         return reply(views.of_phone(found, founding.keyring.tag(phone.strip())), views.progress)
 
     @router.get("/phones")
@@ -105,28 +133,28 @@ def routes(
         phone: Annotated[str, Query(max_length=20)],
         after: Cursor = None,
         most: Most = 50,
-        by: Caller = officer("window", "hotline"),
+        by: Caller = may(COUNTS),
     ) -> Answer[ProgressPages]:
         """电话查办件 all cases of one telephone
 
         For the window and the hotline.
         """
         tag = founding.keyring.tag(phone.strip())
-        return page(await door.find(pages, f"phone:{tag}", after, most), views.listed)
+        return page(await door.find(pages, f"phone:{tag}", after, most, by=by), views.listed)
 
     @router.post("/account")
     async def of_account(
-        account: Account, after: Cursor = None, most: Most = 50, by: Caller = portal("account")
+        account: Account, after: Cursor = None, most: Most = 50, by: Caller = may(HOLDS)
     ) -> Answer[ProgressPages]:
         """实名查办件 all cases of one identity
 
         For a portal that has compared it (实名); by POST, so that no log keeps it.
         """
         lookup = f"holder:{founding.holder(account.identity)}"
-        return page(await door.find(pages, lookup, after, most), views.listed)
+        return page(await door.find(pages, lookup, after, most, by=by), views.listed)
 
     @router.put("/licences")
-    async def share(shared: SharedLicence, by: Caller = portal("licences"), asked: Asked = ASKED) -> Kept[HeldLicences]:
+    async def share(shared: SharedLicence, by: Caller = may(SHARES), asked: Asked = ASKED) -> Kept[HeldLicences]:
         """共享证照 share a certificate
 
         A departmental system says what certificate somebody holds, or no longer holds.
@@ -135,16 +163,16 @@ def routes(
         return reply(told, views.library)
 
     @router.get("/cases/{case}")
-    async def read(case: CaseId, by: Caller = READER, asked: Asked = ASKED) -> Kept[CaseForOfficer | Receipt]:
+    async def read(case: CaseId, by: Caller = may(READS), asked: Asked = ASKED) -> Kept[CaseForOfficer | Receipt]:
         """办件 one case
 
         Its receipt for the portal that submitted it; for an officer the form as well.
         """
-        return reply(await door.read(cases, case, asked=asked), views.case_for(by, founding, centre))
+        return reply(await door.read(cases, case, by=by, asked=asked), views.case_for(by, founding))
 
     @router.post("/cases/{case}/supplement")
     async def supplement(
-        case: CaseId, command: Supplement, by: Caller = SPEAKER, asked: Asked = ASKED
+        case: CaseId, command: Supplement, by: Caller = may(SPEAKS), asked: Asked = ASKED
     ) -> Kept[Receipt]:
         """补正提交 supplement an application
 
@@ -153,7 +181,9 @@ def routes(
         return reply(await door.tell(cases, case, command, by=by, asked=asked), views.receipt)
 
     @router.post("/cases/{case}/withdraw")
-    async def withdraw(case: CaseId, command: Withdraw, by: Caller = SPEAKER, asked: Asked = ASKED) -> Kept[Receipt]:
+    async def withdraw(
+        case: CaseId, command: Withdraw, by: Caller = may(SPEAKS), asked: Asked = ASKED
+    ) -> Kept[Receipt]:
         """申请撤回 withdraw an application
 
         After acceptance it is passed on to review.
@@ -165,19 +195,19 @@ def routes(
         department: Annotated[str | None, Query(max_length=60)] = None,
         after: Cursor = None,
         most: Most = 50,
-        by: Caller = officer("window"),
+        by: Caller = may(CHECKS),
         asked: Asked = ASKED,
     ) -> Answer[WaitingCases]:
         """窗口待办 what waits at the window
 
         The earliest check limit first.
         """
-        lookup = desk(views.counter(by, department, centre))
-        return page(await door.find(cases, lookup, after, most, asked=asked), views.waiting)
+        lookup = areas.word(desk(views.counter(by, department)), by.area)
+        return page(await door.find(cases, lookup, after, most, by=by, asked=asked), views.waiting)
 
     @router.post("/cases/{case}/accept")
     async def accept(
-        case: CaseId, command: Accept | None = None, by: Caller = officer("window"), asked: Asked = ASKED
+        case: CaseId, command: Accept | None = None, by: Caller = may(CHECKS), asked: Asked = ASKED
     ) -> Kept[Receipt]:
         """受理 accept
 
@@ -186,9 +216,7 @@ def routes(
         return reply(await door.tell(cases, case, command or Accept(), by=by, asked=asked), views.receipt)
 
     @router.post("/cases/{case}/correct")
-    async def correct(
-        case: CaseId, command: Correct, by: Caller = officer("window"), asked: Asked = ASKED
-    ) -> Kept[Receipt]:
+    async def correct(case: CaseId, command: Correct, by: Caller = may(CHECKS), asked: Asked = ASKED) -> Kept[Receipt]:
         """补正告知 ask for a correction
 
         Everything that is missing or wrong, at once (行政许可法32).
@@ -196,9 +224,7 @@ def routes(
         return reply(await door.tell(cases, case, command, by=by, asked=asked), views.receipt)
 
     @router.post("/cases/{case}/refuse")
-    async def refuse(
-        case: CaseId, command: Refuse, by: Caller = officer("window"), asked: Asked = ASKED
-    ) -> Kept[Receipt]:
+    async def refuse(case: CaseId, command: Refuse, by: Caller = may(CHECKS), asked: Asked = ASKED) -> Kept[Receipt]:
         """不予受理 refuse
 
         With reason and basis, and whom to turn to instead, where there is somebody.
@@ -206,7 +232,7 @@ def routes(
         return reply(await door.tell(cases, case, command, by=by, asked=asked), views.receipt)
 
     @router.post("/cases/{case}/originals/request")
-    async def request_originals(case: CaseId, by: Caller = officer("window"), asked: Asked = ASKED) -> Kept[Receipt]:
+    async def request_originals(case: CaseId, by: Caller = may(CHECKS), asked: Asked = ASKED) -> Kept[Receipt]:
         """请交原件 ask for the originals
 
         The form is complete; the papers themselves are wanted.
@@ -214,9 +240,7 @@ def routes(
         return reply(await door.tell(cases, case, RequestOriginals(), by=by, asked=asked), views.receipt)
 
     @router.post("/cases/{case}/originals")
-    async def hand_in(
-        case: CaseId, command: HandIn, by: Caller = officer("window"), asked: Asked = ASKED
-    ) -> Kept[Receipt]:
+    async def hand_in(case: CaseId, command: HandIn, by: Caller = may(CHECKS), asked: Asked = ASKED) -> Kept[Receipt]:
         """原件交到窗口 take originals in
 
         Some or all of them, by code.
@@ -224,7 +248,7 @@ def routes(
         return reply(await door.tell(cases, case, command, by=by, asked=asked), views.receipt)
 
     @router.post("/cases/{case}/originals/return")
-    async def hand_back(case: CaseId, by: Caller = officer("window"), asked: Asked = ASKED) -> Kept[Receipt]:
+    async def hand_back(case: CaseId, by: Caller = may(CHECKS), asked: Asked = ASKED) -> Kept[Receipt]:
         """原件当面退还 give originals back
 
         All that lie at the window.
@@ -233,7 +257,7 @@ def routes(
 
     @router.post("/cases/{case}/transfer")
     async def transfer(
-        case: CaseId, command: Transfer, by: Caller = officer("window"), asked: Asked = ASKED
+        case: CaseId, command: Transfer, by: Caller = may(CHECKS), asked: Asked = ASKED
     ) -> Kept[Receipt]:
         """移交 transfer to another unit
 
@@ -242,7 +266,7 @@ def routes(
         return reply(await door.tell(cases, case, command, by=by, asked=asked), views.receipt)
 
     @router.post("/cases/{case}/admit")
-    async def admit(case: CaseId, by: Caller = officer("window"), asked: Asked = ASKED) -> Kept[Receipt]:
+    async def admit(case: CaseId, by: Caller = may(CHECKS), asked: Asked = ASKED) -> Kept[Receipt]:
         """接收移交 admit what was transferred
 
         By the unit named.
@@ -250,6 +274,7 @@ def routes(
         return reply(await door.tell(cases, case, Admit(), by=by, asked=asked), views.receipt)
 
     @router.get("/items")
+    @entitled(CATALOGUE)
     async def items(word: Annotated[str, Query(max_length=40)] = "") -> Answer[Catalogue]:
         """事项目录 search the catalogue
 
@@ -260,6 +285,7 @@ def routes(
         return answer(listed)
 
     @router.get("/items/{code}", responses=described.sample(founding.catalog.first()))
+    @entitled(CATALOGUE)
     async def item(code: Annotated[str, Path(max_length=40)]) -> Answer[Item]:
         """办事指南 the guide to one item
 

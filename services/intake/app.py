@@ -63,28 +63,40 @@ def objects(settings: Settings, parts: Parts) -> Objects:
     )
 
 
+def own_city(settings: Settings, parts: Parts) -> bool:
+    """Whether the items are all that the city has: both are a city's own, or both the demonstration's. Raises
+    SettingsError for a city's file that nobody reads, since every service reads the one that is named."""
+    city = ChassisSettings.variable("city")
+    stray = settings.catalog / catalog.CITY if settings.catalog else None
+    if stray is not None and stray.exists() and city not in parts.env:
+        raise SettingsError(f"{city} is not set; it must be {stray}, since every service reads the city from there.")
+    return (settings.catalog is not None) == (city in parts.env)
+
+
 def build(parts: Parts) -> Service:
     """Raises SettingsError, naming everything that is wrong."""
     settings = Settings.read(parts.env)
     try:
-        found, city = catalog.load(settings.catalog)
+        found, _ = catalog.load(settings.catalog, parts.city, whole=own_city(settings, parts))
     except catalog.CatalogError as error:
         raise settings.wrong("catalog", f"a sound catalogue; `tongban items check` says more:\n{error}") from None
     items = Living(found)
-    founding = Founding(items, parts.calendar, parts.keyring, files_required=settings.files_required)
-    applications = cases(founding, settings.centre)
-    progress = pages(city.licences)
-    published = publications(items, Judge(city).item)
+    founding = Founding(
+        items, parts.calendar, parts.keyring, places=parts.city.places, files_required=settings.files_required
+    )
+    applications = cases(founding)
+    progress = pages(parts.city.licences)
+    published = publications(items, Judge(parts.city).item)
     shelves = libraries()
     uploaded = uploads(timedelta(days=settings.files_days))
     files = SealedFiles(objects(settings, parts), parts.keyring)
     inspector = Inspector(files, Clamd(*settings.clamd) if settings.clamd else None)
 
     def routes(door: Door) -> APIRouter:
-        router = api.routes(applications, progress, shelves, founding, settings.centre, door)
+        router = api.routes(applications, progress, shelves, founding, door)
         router.include_router(publishing.routes(published, items, door))
         store = uploading.Store(uploaded, applications, files, parts.keyring, settings.files_limit, door)
-        router.include_router(uploading.routes(store, settings.centre))
+        router.include_router(uploading.routes(store))
         return router
 
     return Service(

@@ -16,7 +16,8 @@ from chassis import described
 from chassis.answers import ETAG, Answer, Kept, Route, answer, page, reply
 from chassis.decision import Caller, Decider, Reject
 from chassis.door import Asked, Door, Told
-from chassis.http import ASKED, officer
+from chassis.http import ASKED, entitled, may
+from chassis.rights import ANYBODY, Right, officers
 from contracts.item import Item
 from services.intake.catalogue_shapes import (
     ItemHistory,
@@ -35,6 +36,17 @@ from services.intake.domain.publication import PENDING, Abolish, Draft, Proposal
 
 T = TypeVar("T")
 EDITOR, PUBLISHER = "item_editor", "item_publisher"
+EDITS = Right("Items are drafted by editors.", officers(EDITOR))
+PUBLISHES = Right(
+    "A second person publishes what an editor has drafted; that it is a second one, the rule sees to.",
+    officers(PUBLISHER),
+)
+TURNS = Right("Either of the two may turn back what waits.", officers(EDITOR, PUBLISHER))
+AUDITS = Right(
+    "Who changed the catalogue is for both of them, for supervision and for audit; no case is in it.",
+    officers(EDITOR, PUBLISHER, "supervisor", "auditor"),
+)
+READS = Right("The catalogue and its lists are public (政府信息公开条例20).", ANYBODY)
 Code = Annotated[str, Path(max_length=40)]
 Day = Annotated[date | None, Query(description="The day on which the list counts; today without it.")]
 TAGGED: Mapping[int | str, dict[str, Any]] = {
@@ -60,7 +72,7 @@ def routes(publications: Decider[Publication], catalog: Living, door: Door) -> A
 
     @router.put("/items/{code}/draft", openapi_extra={"requestBody": drafted(catalog.first())})
     async def draft(
-        code: Code, item: Annotated[dict[str, Any], Body()], by: Caller = officer(EDITOR), asked: Asked = ASKED
+        code: Code, item: Annotated[dict[str, Any], Body()], by: Caller = may(EDITS), asked: Asked = ASKED
     ) -> Kept[ItemPublication]:
         """起草 draft the next version of an item
 
@@ -71,7 +83,7 @@ def routes(publications: Decider[Publication], catalog: Living, door: Door) -> A
 
     @router.put("/items/{code}/abolition")
     async def abolition(
-        code: Code, command: Abolish, by: Caller = officer(EDITOR), asked: Asked = ASKED
+        code: Code, command: Abolish, by: Caller = may(EDITS), asked: Asked = ASKED
     ) -> Kept[ItemPublication]:
         """拟取消 propose the end of an item
 
@@ -80,7 +92,7 @@ def routes(publications: Decider[Publication], catalog: Living, door: Door) -> A
         return reply(await door.tell(publications, code, command, by=by, asked=asked), publication)
 
     @router.post("/items/{code}/publish")
-    async def publish(code: Code, by: Caller = officer(PUBLISHER), asked: Asked = SEEN) -> Kept[ItemPublication]:
+    async def publish(code: Code, by: Caller = may(PUBLISHES), asked: Asked = SEEN) -> Kept[ItemPublication]:
         """发布 publish what waits
 
         By another person than those who drafted it, as seen (`If-Match`, else 428).
@@ -88,9 +100,7 @@ def routes(publications: Decider[Publication], catalog: Living, door: Door) -> A
         return reply(await door.tell(publications, code, Publish(), by=by, asked=asked), publication)
 
     @router.post("/items/{code}/reject")
-    async def reject(
-        code: Code, command: Turn, by: Caller = officer(EDITOR, PUBLISHER), asked: Asked = SEEN
-    ) -> Kept[ItemPublication]:
+    async def reject(code: Code, command: Turn, by: Caller = may(TURNS), asked: Asked = SEEN) -> Kept[ItemPublication]:
         """退回 reject or take back what waits
 
         With a reason; an editor may take back what waits.
@@ -101,7 +111,7 @@ def routes(publications: Decider[Publication], catalog: Living, door: Door) -> A
     async def drafts(
         after: Annotated[str | None, Query(max_length=400)] = None,
         most: Annotated[int, Query(ge=1, le=200)] = 50,
-        by: Caller = officer(EDITOR, PUBLISHER),
+        by: Caller = may(TURNS),
         asked: Asked = ASKED,
     ) -> Answer[WaitingPublications]:
         """待发布 what waits for a second person
@@ -111,9 +121,7 @@ def routes(publications: Decider[Publication], catalog: Living, door: Door) -> A
         return page(await door.find(publications, PENDING, after, most, asked=asked), waiting)
 
     @router.get("/items/{code}/publication")
-    async def read_publication(
-        code: Code, by: Caller = officer(EDITOR, PUBLISHER, "supervisor"), asked: Asked = ASKED
-    ) -> Kept[ItemPublication]:
+    async def read_publication(code: Code, by: Caller = may(AUDITS), asked: Asked = ASKED) -> Kept[ItemPublication]:
         """发布情况 what waits and what was published of an item
 
         With who and when; its ETag is what `publish` asks for.
@@ -125,7 +133,7 @@ def routes(publications: Decider[Publication], catalog: Living, door: Door) -> A
         code: Code,
         first: Annotated[int, Query(ge=0)] = 0,
         most: Annotated[int, Query(ge=1, le=500)] = 500,
-        by: Caller = officer(EDITOR, PUBLISHER, "supervisor"),
+        by: Caller = may(AUDITS),
     ) -> Answer[Trail]:
         """留痕 every change of an item
 
@@ -136,6 +144,7 @@ def routes(publications: Decider[Publication], catalog: Living, door: Door) -> A
         return answer(found)
 
     @router.get("/items/{code}/versions")
+    @entitled(READS)
     async def versions(code: Code) -> Answer[ItemHistory]:
         """历次版本 every version of an item
 
@@ -144,6 +153,7 @@ def routes(publications: Decider[Publication], catalog: Living, door: Door) -> A
         return answer(history(catalog, code))
 
     @router.get("/items/{code}/versions/{number}", responses=described.sample(catalog.first()))
+    @entitled(READS)
     async def version(code: Code, number: Annotated[int, Path(ge=1)]) -> Answer[Item]:
         """某一版本 one version of an item
 
@@ -152,6 +162,7 @@ def routes(publications: Decider[Publication], catalog: Living, door: Door) -> A
         return answer(edition(catalog, code, number))
 
     @router.get("/lists", responses=dict(TAGGED))
+    @entitled(READS)
     async def lists(day: Day = None, known: Known = None) -> Answer[PublicLists]:
         """清单目录 the public lists
 
@@ -160,6 +171,7 @@ def routes(publications: Decider[Publication], catalog: Living, door: Door) -> A
         return tagged(catalog, "", day or today(door), known, lambda name, day: overview(catalog, day))
 
     @router.get("/lists/{name}", responses=dict(TAGGED))
+    @entitled(READS)
     async def read_list(
         name: Annotated[str, Path(pattern=r"^[a-z-]{1,40}$")], day: Day = None, known: Known = None
     ) -> Answer[PublicList]:

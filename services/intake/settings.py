@@ -1,4 +1,4 @@
-"""Settings of intake: where the catalogue stands, who may work at every window, what the material store takes.
+"""Settings of intake: where the catalogue stands, what the material store takes.
 
 It is a pydantic model only; this module must never read the environment by itself.
 """
@@ -22,9 +22,6 @@ class Settings(Section):
 
     catalog: Folder | None = Field(
         None, description="Folder of the item catalogue (YAML); empty = the demonstration's."
-    )
-    centre: str = Field(
-        "政务服务中心", description="Department whose window officers take applications for all others (一窗受理)."
     )
     files: str = Field(
         "",

@@ -6,7 +6,7 @@ One tell or one read each beside the chunk itself; this module must never judge 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.responses import StreamingResponse
@@ -15,12 +15,12 @@ from chassis import described
 from chassis.answers import Answer, Route, answer
 from chassis.decision import Caller, Decider, Reject
 from chassis.door import Asked, Door, Told
-from chassis.http import ASKED, officer, speaker
+from chassis.http import ASKED, may
+from chassis.rights import Over, Right, officers, portals
 from chassis.sealing import Keyring, SealError
 from contracts.event import CaseId
 from contracts.intake import HALL
 from services.intake.domain.case import Case
-from services.intake.domain.standing import at_counter
 from services.intake.domain.uploads import FAULTS, OPEN, Announced, Begin, Complete, Upload, upload_name
 from services.intake.files.content import TYPES
 from services.intake.files.sealed import SealedFiles
@@ -47,8 +47,18 @@ BYTES: Final = {
     "required": True,
     "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
 }
-SPEAKER: Any = speaker("submit", "window", "agent")
-"""Who may speak for an applicant: a portal by its key, an officer at a window, an agent."""
+SPEAKS = Right(
+    "For the applicant speaks the portal or the agent that brought the case, and the window that has it.",
+    portals("submit"),
+    officers("window", over=Over.DEPARTMENT),
+    officers("agent", over=Over.OWN),
+)
+FILES = Right(
+    "Files are a portal's own, or the hall's, whose windows and agents take them in; of a case none is shown here.",
+    portals("submit"),
+    officers("window", "agent"),
+)
+CHECKS = Right("The window that checks a case opens its materials.", officers("window", over=Over.DEPARTMENT))
 
 
 class Store:
@@ -123,11 +133,10 @@ class Store:
         command = Complete(length=await reached(self.files.length(upload)))
         return await self.shown(await self.door.tell(self.uploads, upload, command, by=by, asked=asked), 202)
 
-    async def paper(self, case: str, code: str, by: Caller, centre: str) -> Response:
+    async def paper(self, case: str, code: str, by: Caller) -> Response:
         """Raises Reject not_found where the case has no such material in the store, `files_unavailable` (503) where not
         all of its bytes can be reached: that is said before anything is promised."""
-        state = (await self.door.read(self.cases, case)).state
-        at_counter(state, by, centre)
+        state = (await self.door.read(self.cases, case, by=by)).state
         paper = next((p for p in state.materials if p.code == code and p.stored == "yes"), None)
         if paper is None:
             raise Reject("not_found", "材料库中没有这份材料", status=404)
@@ -173,12 +182,12 @@ def marks(size: int, offset: int) -> dict[str, str]:
     return {"Upload-Offset": str(offset), "Upload-Length": str(size), "Cache-Control": "no-store"}
 
 
-def routes(store: Store, centre: str) -> APIRouter:
+def routes(store: Store) -> APIRouter:
     """`/intake/uploads`, and the materials of a case for the window."""
     router = APIRouter(route_class=Route)
 
     @router.post("/uploads", status_code=201, responses={201: {"headers": MARKS}})
-    async def begin_upload(given: Announced, by: Caller = SPEAKER, asked: Asked = ASKED) -> Answer[UploadStatus]:
+    async def begin_upload(given: Announced, by: Caller = may(FILES), asked: Asked = ASKED) -> Answer[UploadStatus]:
         """开始上传 begin an upload
 
         SHA-256, size and type of the file. The same file again goes on where it is.
@@ -186,7 +195,7 @@ def routes(store: Store, centre: str) -> APIRouter:
         return await store.begin(given, by, asked)
 
     @router.get("/uploads/{upload}", responses={200: {"headers": MARKS}})
-    async def read_upload(upload: UploadId, by: Caller = SPEAKER) -> Answer[UploadStatus]:
+    async def read_upload(upload: UploadId, by: Caller = may(FILES)) -> Answer[UploadStatus]:
         """上传情况 how far an upload is
 
         `Upload-Offset` of `Upload-Length` bytes, and what inspection has found.
@@ -194,7 +203,7 @@ def routes(store: Store, centre: str) -> APIRouter:
         return await store.shown(await store.own(upload, by))
 
     @router.head("/uploads/{upload}", responses={200: {"headers": MARKS}}, response_class=Response)
-    async def measure_upload(upload: UploadId, by: Caller = SPEAKER) -> Response:
+    async def measure_upload(upload: UploadId, by: Caller = may(FILES)) -> Response:
         """上传进度 how far an upload is, by its headers
 
         As the draft of resumable uploads asks it.
@@ -204,7 +213,7 @@ def routes(store: Store, centre: str) -> APIRouter:
     @router.patch(
         "/uploads/{upload}", status_code=204, responses={204: {"headers": MARKS}}, openapi_extra={"requestBody": BYTES}
     )
-    async def append(upload: UploadId, offset: Offset, request: Request, by: Caller = SPEAKER) -> Response:
+    async def append(upload: UploadId, offset: Offset, request: Request, by: Caller = may(FILES)) -> Response:
         """续传 the next bytes of an upload
 
         The bytes from `Upload-Offset` on. 409 `offset_conflict` says where to go on.
@@ -212,7 +221,7 @@ def routes(store: Store, centre: str) -> APIRouter:
         return await store.append(upload, offset, await request.body(), by)
 
     @router.post("/uploads/{upload}/complete", status_code=202, responses={202: {"headers": MARKS}})
-    async def complete_upload(upload: UploadId, by: Caller = SPEAKER, asked: Asked = ASKED) -> Answer[UploadStatus]:
+    async def complete_upload(upload: UploadId, by: Caller = may(FILES), asked: Asked = ASKED) -> Answer[UploadStatus]:
         """上传完成 end an upload
 
         The file is inspected; `GET` shows the verdict.
@@ -222,11 +231,11 @@ def routes(store: Store, centre: str) -> APIRouter:
     @router.get(
         "/cases/{case}/materials/{code}", response_class=Response, responses=described.text("文件", media="*/*")
     )
-    async def read_material(case: CaseId, code: Code, by: Caller = officer("window")) -> Response:
+    async def read_material(case: CaseId, code: Code, by: Caller = may(CHECKS)) -> Response:
         """材料文件 the file of one material
 
         For the window that checks it.
         """
-        return await store.paper(case, code, by, centre)
+        return await store.paper(case, code, by)
 
     return router

@@ -20,9 +20,10 @@ from chassis.answers import Answer, Route, answer
 from chassis.decision import Caller, Decider, Reject
 from chassis.described import push, xml_push
 from chassis.door import Asked, Door
-from chassis.http import officer
+from chassis.http import entitled, may
 from chassis.reading import decoded as read
 from chassis.reading import mended
+from chassis.rights import PARTNERS, ROLES, Right, officers
 from chassis.sealing import Keyring
 from contracts.event import Problem
 from contracts.words import Grade
@@ -36,6 +37,10 @@ from services.notify.shapes import Notice, Notices
 log = logging.getLogger("tongban")
 T = TypeVar("T")
 ALIYUN, TENCENT, WECHAT = (Caller("partner", name) for name in ("aliyun", "tencent", "wechat"))
+READS = Right("Templates are of no case: every officer may read what citizens are told.", officers(*ROLES))
+PUSHES = Right(
+    "A provider of messages, by the secret in the address; it speaks of messages by numbers of ours.", PARTNERS
+)
 EARLY = 2.0
 """Seconds that a WeChat receipt waits for the answer to its message."""
 MOST = 5_000
@@ -58,7 +63,7 @@ def routes(
     router = APIRouter(route_class=Route)
 
     @router.get("/templates")
-    async def templates(by: Caller = officer()) -> Answer[Notices]:
+    async def templates(by: Caller = may(READS)) -> Answer[Notices]:
         """通知模板 all templates
 
         What citizens and officers read, with sample values, length and segments.
@@ -72,7 +77,7 @@ def routes(
         values: Annotated[dict[str, str], Body(examples=[{"title": "食品经营许可(餐饮)", "promised": "3月12日"}])],
         channel: Literal["sms", "email", "wechat"] = "sms",
         language: Literal["zh", "en"] = "zh",
-        by: Caller = officer(),
+        by: Caller = may(READS),
     ) -> Answer[Notice]:
         """试读通知 one notice with these values
 
@@ -87,6 +92,7 @@ def routes(
             raise Reject("webhook_unknown", "地址无效", status=401)
 
     @router.post("/webhooks/aliyun/{secret}/reports", **push(list[aliyun.Report], accepted=aliyun.ACCEPTED))
+    @entitled(PUSHES)
     async def aliyun_reports(secret: str, request: Request) -> Response:
         """阿里云状态报告 receipts from Aliyun
 
@@ -100,6 +106,7 @@ def routes(
         return answer(aliyun.ACCEPTED)
 
     @router.post("/webhooks/aliyun/{secret}/replies", **push(list[aliyun.Up], accepted=aliyun.ACCEPTED))
+    @entitled(PUSHES)
     async def aliyun_replies(secret: str, request: Request) -> Response:
         """阿里云上行短信 replies by way of Aliyun
 
@@ -115,6 +122,7 @@ def routes(
         return answer(aliyun.ACCEPTED)
 
     @router.post("/webhooks/tencent/{secret}/reports", **push(list[tencent.Report], accepted=tencent.ACCEPTED))
+    @entitled(PUSHES)
     async def tencent_reports(secret: str, request: Request) -> Response:
         """腾讯云状态报告 receipts from Tencent
 
@@ -133,6 +141,7 @@ def routes(
         return answer(tencent.ACCEPTED)
 
     @router.post("/webhooks/tencent/{secret}/replies", **push(list[tencent.Up], accepted=tencent.ACCEPTED))
+    @entitled(PUSHES)
     async def tencent_replies(secret: str, request: Request) -> Response:
         """腾讯云短信回复 replies by way of Tencent
 
@@ -151,6 +160,7 @@ def routes(
         "/webhooks/wechat/{secret}/events",
         **xml_push(accepted="5983258", queries={**wechat.SIGNS, "echostr": "what it is answered with"}),
     )
+    @entitled(PUSHES)
     async def wechat_address(secret: str, request: Request) -> Response:
         """微信服务器地址验证 WeChat asks for the address
 
@@ -165,6 +175,7 @@ def routes(
             accepted=wechat.ACCEPTED, queries=wechat.SIGNS, sample=wechat.SAMPLE, refusals="400 401 404 413 503"
         ),
     )
+    @entitled(PUSHES)
     async def wechat_events(secret: str, request: Request) -> Response:
         """微信事件推送 receipts from WeChat
 

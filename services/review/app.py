@@ -18,7 +18,7 @@ from services.review.settings import Settings
 
 def build(parts: Parts) -> Service:
     settings = Settings.read(parts.env)
-    decider = cases(parts.calendar)
+    decider = cases(parts.calendar, parts.city)
     registers = Registers(settings, parts.keyring)
     return Service(
         "review",

@@ -33,7 +33,16 @@ PURE_STDLIB = frozenset(
 )
 """Standard modules that neither read, write, wait nor draw at random (uuid: see `IMPURE_NAMES`)."""
 
-PURE_OURS = ("contracts", "chassis.decision", "chassis.shapes", "chassis.workdays", "chassis.sealing")
+PURE_OURS = (
+    "contracts",
+    "chassis.areas",
+    "chassis.city",
+    "chassis.decision",
+    "chassis.rights",
+    "chassis.shapes",
+    "chassis.workdays",
+    "chassis.sealing",
+)
 IMPURE_NAMES = ("uuid.uuid1", "uuid.uuid4", "urllib.request", "urllib.robotparser", "contracts.export")
 
 DRIVERS = {

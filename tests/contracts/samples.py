@@ -253,7 +253,9 @@ SAMPLES: tuple[Event, ...] = (
 
 
 WHOLE: tuple[Event, ...] = tuple(
-    event.model_copy(update={"about": ABOUT.model_copy(update={"trial": True, "contact": REACHED})})
+    event.model_copy(
+        update={"about": ABOUT.model_copy(update={"trial": True, "place": "341602101201", "contact": REACHED})}
+    )
     if isinstance(event, CaseEvent)
     else event
     for event in SAMPLES

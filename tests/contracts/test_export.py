@@ -25,7 +25,11 @@ from contracts.words import Channel
 ROOT = Path(__file__).resolve().parents[2]
 Json = dict[str, Any]
 
-AGREED: dict[tuple[str, str], str] = {}
+TOWNS = "only intake hears what portals say, and one of before bounces the code of a town in words"
+AGREED: dict[tuple[str, str], str] = {
+    ("submitted.v1", f"$.area(0): pattern {six} became ^[0-9]{{6}}([0-9]{{3}}){{0,2}}$"): TOWNS
+    for six in ("^[0-9]{6}$", r"^\d{6}$")
+}
 """Breaks that were agreed with every reader: (event version, line of `breaking_changes`) -> why nobody is harmed."""
 
 

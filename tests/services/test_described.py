@@ -23,10 +23,13 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from chassis.http import right_of
+from chassis.rights import Right
 from chassis.suite import discover
 from sandbox.officers import BY_ID, Office
 from services.courier.app import build as courier
 from services.notify.app import build as notify
+from tests.architecture.rights_table import routes
 from tests.contracts.samples import CASE
 from tests.services.courier import partners
 from tests.services.courier import test_webhook_security as courier_doors
@@ -86,29 +89,42 @@ def described(doors: Doors) -> Any:
 
 
 @pytest.fixture(scope="module")
-def tokens(doors: Doors) -> list[str]:
-    """One that is valid of each officer, and one of nobody."""
+def tokens(doors: Doors) -> dict[str, frozenset[str]]:
+    """One that is valid of each officer, with the roles; one of nobody, and none at all."""
     place = doors.place
     offices = [Office(place.http, place.url, place.city.url, BY_ID[name]) for name in OFFICERS]
-    return [*(f"Bearer {doors.run(office.token())}" for office in offices), "Bearer nobody"]
+    valid = {f"Bearer {doors.run(office.token())}": frozenset(office.officer.roles) for office in offices}
+    return {**valid, "Bearer nobody": frozenset(), "": frozenset()}
+
+
+def has(roles: frozenset[str], right: Right) -> bool:
+    """Whether the table lets anybody with these roles in at all; partners and portals show other credentials."""
+    open_to_all = right.kinds() & {"anybody", "partner"}
+    return bool(open_to_all) or any(grant.kind == "officer" and grant.names & roles for grant in right.grants)
 
 
 @pytest.mark.parametrize("each", rounds(26))
-def test_every_route_answers_as_described(doors: Doors, described: Any, tokens: list[str], each: int) -> None:
+def test_every_route_answers_as_described(
+    doors: Doors, described: Any, tokens: dict[str, frozenset[str]], each: int
+) -> None:
     statuses: collections.Counter[int] = collections.Counter()
     secret = partners.SF_SECRET if doors.name == "courier" else notify_doors.SECRET
     each = each if doors.name in ("notify", "courier") else max(4, each // 4)
-    session = requests.Session()
+    session, let_in = requests.Session(), set[str]()
+    every = ((method, route) for route in routes() for method in route.methods or ())
+    rights = {(method, str(route.path)): right_of(route) for method, route in every}
     for found in described.get_all_operations():
         operation = found.ok()
         if not operation.path.startswith(f"/{doors.name}/"):
             continue  # health and clock, which stand in every process and are asked by every test
         names = [parameter.name for parameter in operation.path_parameters]
         known = {name: {**KNOWN, "secret": secret}[name] for name in names}
+        right = rights[operation.method.upper(), operation.path]
         for token in tokens if operation.method == "get" and not names else ():
             plain = session.get(f"{doors.place.url}{operation.path}", headers={"Authorization": token})
             statuses[plain.status_code] += 1
             operation.validate_response(plain)
+            assert plain.status_code >= 300 or has(tokens[token], right), (operation.path, tokens[token])
 
         @seed(SEED)
         @settings(max_examples=each, deadline=None, suppress_health_check=list(HealthCheck), database=None)
@@ -118,15 +134,20 @@ def test_every_route_answers_as_described(doors: Doors, described: Any, tokens: 
                 operation.as_strategy(GenerationMode.NEGATIVE, path_parameters=known),
                 operation.as_strategy(GenerationMode.NEGATIVE),
             ),
-            token=st.sampled_from(tokens),
+            token=st.sampled_from(list(tokens)),
         )
         def asked(case: Any, token: str) -> None:
             # Whoever prefers to wait for what is not there is kept for as long as he likes.
-            response = case.call(session=session, headers={"Authorization": token, "Prefer": "wait=0"})
+            headers = {"Prefer": "wait=0", **({"Authorization": token} if token else {})}
+            response = case.call(session=session, headers=headers)
             statuses[response.status_code] += 1
             case.validate_response(response, checks=CHECKS)
+            if response.status_code < 300:
+                let_in.add(token)
 
         asked()
+        assert all(has(tokens[token], right) for token in let_in), (operation.path, [tokens[token] for token in let_in])
+        let_in.clear()
     session.close()
     count = sum(statuses.values())
     print(

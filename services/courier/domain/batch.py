@@ -7,7 +7,7 @@ clock.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time
 from typing import Annotated, Any, ClassVar
 
@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from chassis.decision import Alarm, Command, Decider, Decision, Reject, State
+from chassis.rights import Whose
 from chassis.shapes import like
 from chassis.workdays import Calendar
 from contracts.courier import Ordered
@@ -23,6 +24,8 @@ from contracts.event import SHANGHAI, Event
 from contracts.words import Direction
 
 EMS = "ems"
+Seat = Callable[[str, str], str]
+"""The area of the office of a department that is nearest to a place; empty for the city's."""
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -45,8 +48,9 @@ class Handed(msgspec.Struct, frozen=True):
 
 
 class Batch(State, frozen=True, kw_only=True):
-    """Keyed `<day>/<department>`. At `closes` the list is closed; `joined` and `gone` count parcels by direction, and
-    `late` holds those that came too late for this list, with the day whose list they went to."""
+    """Keyed `<day>/<department>`, and behind another slash the area where it is of an office below the city's. At
+    `closes` the list is closed; `joined` and `gone` count parcels by direction, and `late` holds those that came too
+    late for this list, with the day whose list they went to."""
 
     closes: datetime | None = None
     closed: datetime | None = None
@@ -64,7 +68,15 @@ class Batch(State, frozen=True, kw_only=True):
 
     @property
     def department(self) -> str:
-        return self.id.partition("/")[2]
+        return self.id.split("/")[1]
+
+    @property
+    def seat(self) -> str:
+        """The area of the office that sends; empty for the city's."""
+        return "".join(self.id.split("/")[2:])
+
+    def whose(self) -> Whose:
+        return Whose((self.department,), self.seat)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -74,7 +86,7 @@ class Batch(State, frozen=True, kw_only=True):
 
 class TakenBack(Event):
     """Note within courier: this EMS order of `ordered_at` was cancelled or replaced; it is to leave the department's
-    list, that of `day` where one is named."""
+    list, that of `day` where one is named. `place` is the case's."""
 
     TYPE: ClassVar[str] = "taken_back"
     PUBLISHER: ClassVar[str] = "courier.notes"
@@ -84,6 +96,7 @@ class TakenBack(Event):
     waybill: str
     direction: Direction
     ordered_at: AwareDatetime
+    place: str = ""
     day: date | None = None
 
     def subject(self) -> str:
@@ -94,7 +107,7 @@ class TakenBack(Event):
 
 
 class Belated(Event):
-    """Note within courier: a parcel that came after its list was closed goes to the list of `day`."""
+    """Note within courier: a parcel that came after its list was closed goes to the same office's list of `day`."""
 
     TYPE: ClassVar[str] = "belated"
     PUBLISHER: ClassVar[str] = "courier.notes"
@@ -104,6 +117,7 @@ class Belated(Event):
     waybill: str
     direction: Direction
     day: date
+    seat: str = ""
 
     def subject(self) -> str:
         return self.case
@@ -120,8 +134,8 @@ class HandOverBatch(Command):
     count: int = Field(ge=0, le=100_000)
 
 
-def batch_id(department: str, day: date) -> str:
-    return f"{day.isoformat()}/{department}"
+def batch_id(department: str, day: date, seat: str = "") -> str:
+    return "/".join(filter(None, (day.isoformat(), department, seat)))
 
 
 def off_the_list(common: Mapping[str, Any], waybill: str, listed: datetime | None) -> tuple[TakenBack, ...]:
@@ -133,7 +147,7 @@ def off_the_list(common: Mapping[str, Any], waybill: str, listed: datetime | Non
     return (
         TakenBack(
             at=at, case=case, number=about.number, department=about.department, waybill=waybill, direction=direction,
-            ordered_at=listed,
+            ordered_at=listed, place=about.place or about.area,
         ),
     )  # fmt: skip
 
@@ -154,12 +168,13 @@ def on_list(lines: Iterable[str]) -> list[Line]:
     return listed
 
 
-def batches(calendar: Calendar, hour: int) -> Decider[Batch]:
-    """The decider of kind `batch`. A parcel ordered at `hour` o'clock or later joins the next working day's list."""
-    rules = Batches(calendar, hour)
+def batches(calendar: Calendar, hour: int, seat: Seat) -> Decider[Batch]:
+    """The decider of kind `batch`. A parcel ordered at `hour` o'clock or later joins the next working day's list, and
+    always that of the office whose `seat` is nearest to the case."""
+    rules = Batches(calendar, hour, seat)
     decider: Decider[Batch] = Decider("batch", Batch)
     decider.on(Ordered, key=rules.place)(rules.ordered)
-    decider.on(Belated, key=lambda note: batch_id(note.department, note.day))(rules.belated)
+    decider.on(Belated, key=lambda note: batch_id(note.department, note.day, note.seat))(rules.belated)
     decider.on(TakenBack, key=rules.place_of_taken)(rules.taken_back)
     decider.on(HandOverBatch)(rules.hand_over)
     decider.when("close")(rules.close)
@@ -169,8 +184,8 @@ def batches(calendar: Calendar, hour: int) -> Decider[Batch]:
 class Batches:
     """One method per message."""
 
-    def __init__(self, calendar: Calendar, hour: int) -> None:
-        self.calendar, self.hour = calendar, hour
+    def __init__(self, calendar: Calendar, hour: int, seat: Seat) -> None:
+        self.calendar, self.hour, self.seat = calendar, hour, seat
 
     def day_of(self, at: datetime) -> date:
         """The working day whose list a parcel ordered at this moment joins."""
@@ -183,12 +198,14 @@ class Batches:
         home: no list of ours has them."""
         if event.partner != EMS or event.direction is Direction.IN:
             return None
-        return batch_id(event.about.department, self.day_of(event.pickup.start if event.pickup else event.at))
+        about, day = event.about, self.day_of(event.pickup.start if event.pickup else event.at)
+        return batch_id(about.department, day, self.seat(about.department, about.place or about.area))
 
     def place_of_taken(self, note: TakenBack) -> str | None:
         if note.direction is Direction.IN:
             return None
-        return batch_id(note.department, note.day or self.day_of(note.ordered_at))
+        day = note.day or self.day_of(note.ordered_at)
+        return batch_id(note.department, day, self.seat(note.department, note.place))
 
     def ordered(self, state: Batch, event: Ordered, now: datetime) -> Decision[Batch]:
         return self._join(state, event.case, event.about.number, event, now)
@@ -202,7 +219,7 @@ class Batches:
             day = max(self.day_of(now), self.calendar.add_workdays(state.day, 1))
             note = Belated(
                 at=now, case=case, number=number, department=state.department, waybill=event.waybill,
-                direction=event.direction, day=day,
+                direction=event.direction, day=day, seat=state.seat,
             )  # fmt: skip
             return Decision(replace(state, late={**state.late, event.waybill: day.isoformat()}), say=(note,))
         line = Line(case=case, number=number, waybill=event.waybill, direction=event.direction)
@@ -225,9 +242,7 @@ class Batches:
         return Decision(replace(state, closes=None, closed=now))
 
     def hand_over(self, state: Batch, command: HandOverBatch, now: datetime) -> Decision[Batch]:
-        """Rules `other_department`, `already_handed_over`, `count_differs`. Before the cut-off it closes the list."""
-        if command.by.department != state.department:
-            raise Reject("other_department", "该清单不属于您所在的部门", status=403)
+        """Rules `already_handed_over`, `count_differs`. Before the cut-off it closes the list."""
         if state.handed is not None:
             raise Reject("already_handed_over", f"已于 {state.handed.at:%m-%d %H:%M} 交接 {state.handed.count} 件")
         listed = sum(state.counts.values())

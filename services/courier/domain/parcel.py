@@ -13,8 +13,9 @@ import msgspec
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from chassis.decision import Command, Errand, Lane, State
+from chassis.rights import Whose
 from chassis.shapes import like
-from contracts.event import Event, Sealed
+from contracts.event import Event, Sealed, place_of
 from contracts.words import Direction
 from services.courier.domain.evidence import Evidence, Scan, weigh
 
@@ -105,6 +106,17 @@ class Parcel(State, frozen=True, kw_only=True, omit_defaults=True):
         waybills = dict.fromkeys((self.waybill, *(earlier.waybill for earlier in self.past)))
         return tuple(f"waybill:{waybill}" for waybill in waybills if waybill)
 
+    def whose(self) -> Whose:
+        if not self.about:
+            return Whose()
+        carriers = (self.partner, *(earlier.partner for earlier in self.past))
+        return Whose((self.about["department"],), place_of(self.about), self.about["portal"], partners=carriers)
+
+    def carrier(self, waybill: str) -> str:
+        """The partner that carries, or has carried, the parcel of this waybill."""
+        carried = {one.waybill: one.partner for one in self.past} | {self.waybill: self.partner}
+        return carried.get(waybill, "")
+
     @property
     def case(self) -> str:
         return self.id.partition(":")[0]
@@ -133,12 +145,20 @@ DIRECTIONS = {direction.value: direction for direction in Direction}
 
 
 class Stray(State, frozen=True, kw_only=True):
-    """Keyed by waybill: scans pushed before the order's answer told us whose they are; `case` is the document of the
-    parcel, once that is known."""
+    """Keyed `<waybill>/<partner>`: scans that this partner pushed before the order's answer told us whose they are;
+    `case` is the document of the parcel, once it is known to be this partner's. What another pushes stays apart."""
 
     scans: tuple[Scan, ...] = ()
     gone: tuple[Scan, ...] = ()
     case: str = ""
+
+    @property
+    def waybill(self) -> str:
+        return self.id.partition("/")[0]
+
+
+def stray_id(waybill: str, partner: str) -> str:
+    return f"{waybill}/{partner}"
 
 
 class Strayed(Event):

@@ -11,7 +11,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from chassis.decision import Alarm, Answer, Decision
+from chassis.decision import Alarm, Answer, Decision, hidden
 from contracts.courier import Delivered, DeliveryFailed, Dispatched, Returned
 from contracts.event import CaseEvent
 from contracts.words import DeliveryMethod
@@ -28,6 +28,9 @@ class Proving:
         self.making = making
 
     def scanned(self, state: Parcel, command: Scanned, now: datetime) -> Decision[Parcel] | None:
+        """A partner speaks for what it carries: to another there is no such parcel. Raises Reject not_found."""
+        if state.carrier(command.waybill) != command.by.name:
+            raise hidden()
         found = self._of(state, command.waybill, scans_of(command.scans), scans_of(command.retracts), now)
         return found and keeping(found, command, now)
 

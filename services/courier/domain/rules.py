@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from chassis.decision import Answer, Command, Decider, Decision, Reject
+from chassis.decision import Answer, Decider, Decision, Reject
 from contracts.courier import Delivered, Ordered
 from contracts.event import CaseEvent
 from contracts.intake import (
@@ -55,6 +55,7 @@ from services.courier.domain.parcel import (
     Strayed,
     TraceEms,
     document,
+    stray_id,
 )
 from services.courier.domain.proving import Proving, merged, raw, scans_of
 from services.courier.domain.slots import Slots
@@ -115,7 +116,7 @@ def strays() -> Decider[Stray]:
         state = replace(state, scans=scans, gone=gone)
         return keeping(Decision(state, say=(strayed(state, now),) if state.case else ()), command, now)
 
-    @decider.on(Ordered, key=lambda event: event.waybill)
+    @decider.on(Ordered, key=lambda event: stray_id(event.waybill, event.partner))
     def known(state: Stray, event: Ordered, now: datetime) -> Decision[Stray] | None:
         if not state.scans and not state.gone:
             return None
@@ -207,8 +208,7 @@ class Parcels:
     # -------------------------------------------------------------------------------------------- what people want
 
     def cancel(self, state: Parcel, command: Cancel, now: datetime) -> Decision[Parcel]:
-        """Before anything was collected. Rules `other_department`, `not_cancellable`."""
-        own(state, command)
+        """Before anything was collected. Rule `not_cancellable`."""
         waiting = state.phase in (PLANNED, ORDERED) and state.partner in ("", EMS) and state.wanted != DROP
         if not waiting or state.collected:
             raise Reject("not_cancellable", "没有可以取消的寄件, 或者已经揽收")
@@ -216,9 +216,8 @@ class Parcels:
 
     def choose_slot(self, state: Parcel, command: ChooseSlot, now: datetime) -> Decision[Parcel]:
         """改约: EMS is asked again for another time, since an order names one. A portal speaks for the citizen, at
-        whose door only originals are fetched. Rules `other_department`, `not_at_your_door`, `collected`, `not_by_ems`,
+        whose door only originals are fetched. Rules `not_at_your_door`, `collected`, `not_by_ems`,
         `slots_unknown`, and those of `Slots.chosen`."""
-        own(state, command)
         if self.making.policy.slots is None:
             raise Reject("slots_unknown", "没有约定上门揽收时段")
         if command.by.kind == "portal" and state.direction is not Direction.IN:
@@ -231,9 +230,8 @@ class Parcels:
 
     def readdress(self, state: Parcel, command: Readdress, now: datetime) -> Decision[Parcel]:
         """改址: another order takes the place of one that was not collected, failed or came back; what is under way
-        goes on, unless EMS has agreed to bring it back: then it goes out again. Rules `other_department`, `under_way`,
+        goes on, unless EMS has agreed to bring it back: then it goes out again. Rules `under_way`,
         `not_by_ems`."""
-        own(state, command)
         same_city = state.same_city if command.same_city is None else command.same_city
         state = replace(state, address=command.address, phone=command.phone or state.phone, same_city=same_city)
         if state.phase in (FAILED, WITH_CITIZEN) or (state.phase == ORDERED and state.said_returned):
@@ -249,8 +247,7 @@ class Parcels:
         return self.making.take_back(replace(state, chosen=kept), RENEW, now)
 
     def intercept(self, state: Parcel, command: Intercept, now: datetime) -> Decision[Parcel]:
-        """拦截退回. Rules `other_department`, `not_under_way`, `already_intercepted`."""
-        own(state, command)
+        """拦截退回. Rules `not_under_way`, `already_intercepted`."""
         if not state.moving or not state.collected or state.lost:
             raise Reject("not_under_way", "没有在途的邮件可以拦截")
         if state.stop:
@@ -259,9 +256,8 @@ class Parcels:
         return Decision(replace(state, stop="asked", declined=""), do=(stop,))
 
     def reissue(self, state: Parcel, command: Reissue, now: datetime) -> Decision[Parcel]:
-        """补发 by EMS of what is lost, came back, or was never ordered or fetched. Rules `other_department`,
+        """补发 by EMS of what is lost, came back, or was never ordered or fetched. Rules
         `nothing_to_reissue`, `no_address`."""
-        own(state, command)
         back = state.phase == ORDERED and state.said_returned
         if not (state.lost or back or state.phase in (FAILED, WITH_CITIZEN, AT_WINDOW)):
             raise Reject("nothing_to_reissue", "没有丢失、退回或者未寄出的邮件")
@@ -273,16 +269,16 @@ class Parcels:
 
     def post(self, state: Parcel, command: Post, now: datetime) -> Decision[Parcel]:
         """An officer gives it to a courier after all; what was made anew for a lost parcel (补发) is the next parcel,
-        with evidence of its own. Rules `other_department`, `not_at_window`."""
-        here(state, command)
+        with evidence of its own. Rule `not_at_window`."""
+        here(state)
         gone = self.making.off_the_list(state, now)
         sent = self.making.posted(self.making.following(state), command.partner, command.waybill, now)
         return Decision(sent.state, say=(*gone, *sent.say))
 
     def hand_over(self, state: Parcel, command: HandOver, now: datetime) -> Decision[Parcel]:
-        """Also the way out when an order failed or the parcel came back: the result is still there. Rules
-        `other_department`, `not_at_window`."""
-        here(state, command)
+        """Also the way out when an order failed or the parcel came back: the result is still there. Rule
+        `not_at_window`."""
+        here(state)
         method = METHODS[state.method] if state.phase == AT_WINDOW and state.method else DeliveryMethod.WINDOW
         state = replace(state, phase=HANDED_OVER, said_delivered=True, look=None, lost=False)
         common = self.making.common(state, now)
@@ -295,16 +291,6 @@ def founded(state: Parcel, event: CaseEvent, same_city: bool, method: DeliveryMe
     return replace(state, about=about, method=method.value, same_city=same_city)
 
 
-def own(state: Parcel, command: Command) -> None:
-    """The department's own officers, and the portal that handed the case in; to another portal there is no such case.
-    Raises Reject."""
-    if command.by.kind == "portal":
-        if command.by.name != state.about.get("portal"):
-            raise Reject("not_found", "没有这个办件", status=404)
-    elif command.by.department != state.about.get("department"):
-        raise Reject("other_department", "该办件不属于您所在的部门", status=403)
-
-
 def uncollected(state: Parcel, rule: str = "collected", text: str = "邮件已经揽收") -> None:
     """An order at EMS of which nothing was fetched. Raises Reject."""
     if state.phase not in (PLANNED, ORDERED) or state.partner not in ("", EMS) or state.wanted == DROP:
@@ -313,13 +299,12 @@ def uncollected(state: Parcel, rule: str = "collected", text: str = "邮件已�
         raise Reject(rule, text)
 
 
-def here(state: Parcel, command: Command) -> None:
+def here(state: Parcel) -> None:
     """A paper of ours lies at the window, or is missing: it can be given away. Raises Reject."""
-    own(state, command)
     back = state.phase == ORDERED and state.said_returned
     if state.direction is Direction.IN or not (state.phase in (AT_WINDOW, FAILED) or state.lost or back):
         raise Reject("not_at_window", "没有待领取的结果")
 
 
 def strayed(state: Stray, now: datetime) -> Strayed:
-    return Strayed(at=now, case=state.case, waybill=state.id, scans=raw(state.scans), gone=raw(state.gone))
+    return Strayed(at=now, case=state.case, waybill=state.waybill, scans=raw(state.scans), gone=raw(state.gone))

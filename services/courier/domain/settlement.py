@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from chassis.decision import Decider, Decision, State
+from chassis.rights import Whose
 from contracts.courier import Dispatched
 from contracts.event import SHANGHAI
 from contracts.words import Direction
-from services.courier.domain.batch import EMS, written
+from services.courier.domain.batch import EMS, Seat, batch_id, written
 from services.courier.shapes import Compared
 
 
@@ -52,36 +54,42 @@ class Total(msgspec.Struct, frozen=True):
 
 
 class Settlement(State, frozen=True, kw_only=True):
-    """Keyed `<day>/<payer>`. `totals` are by direction and distance: `out:same_city`, `return:elsewhere`, …"""
+    """Keyed `<day>/<payer>`, and behind another slash the area where the payer is an office below the city's.
+    `totals` are by direction and distance: `out:same_city`, `return:elsewhere`, …"""
 
     totals: dict[str, Total] = {}
 
     def lookups(self) -> tuple[str, ...]:
         day, _, payer = self.id.partition("/")
-        return (month_of(payer, day[:7]),)
+        return (f"month:{day[:7]}/{payer}",)
+
+    def whose(self) -> Whose:
+        _, payer, *seat = self.id.split("/")
+        return Whose((payer,), "".join(seat))
 
     def order(self) -> str:
         return self.id.partition("/")[0]
 
 
-def month_of(payer: str, month: str) -> str:
+def month_of(payer: str, month: str, seat: str = "") -> str:
     """The look-up of a payer's days of a month."""
-    return f"month:{month}/{payer}"
+    return f"month:{month}/{payer}" + (f"/{seat}" if seat else "")
 
 
-def place(event: Dispatched) -> str | None:
-    """The payer is the department; the day that of the first scan, whenever it was heard."""
+def place(seat: Seat, event: Dispatched) -> str | None:
+    """The payer is the office of the department; the day that of the first scan, whenever it was heard."""
     if event.partner != EMS:
         return None
-    return f"{event.scanned_at.astimezone(SHANGHAI).date().isoformat()}/{event.about.department}"
+    about, day = event.about, event.scanned_at.astimezone(SHANGHAI).date()
+    return batch_id(about.department, day, seat(about.department, about.place or about.area))
 
 
-def settlements(prices: Prices, same_city_hours: int) -> Decider[Settlement]:
+def settlements(prices: Prices, same_city_hours: int, seat: Seat) -> Decider[Settlement]:
     """The decider of kind `settlement`. A parcel is said to be `dispatched` once, so it is counted once; within its
     own city is what was promised within `same_city_hours`."""
     decider: Decider[Settlement] = Decider("settlement", Settlement)
 
-    @decider.on(Dispatched, key=place)
+    @decider.on(Dispatched, key=partial(place, seat))
     def dispatched(state: Settlement, event: Dispatched, now: Any) -> Decision[Settlement]:
         near = event.promise is not None and event.promise.n <= same_city_hours
         line = Carriage(

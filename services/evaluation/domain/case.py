@@ -12,8 +12,10 @@ from typing import Annotated, Any, ClassVar, Self
 import msgspec
 from pydantic import AfterValidator, StringConstraints
 
+from chassis import areas
 from chassis.decision import Command, State
-from contracts.event import Limit
+from chassis.rights import Whose
+from contracts.event import Limit, place_of
 from contracts.words import Channel, Grade, LimitKind, Unit
 from services.evaluation.journal import GENESIS
 
@@ -102,8 +104,11 @@ class Case(State, frozen=True, kw_only=True):
             return ()
         words = [f"number:{self.about['number']}"]
         if self.overdue:
-            words.append(f"overdue:{self.about['department']}")
+            words += areas.words(f"overdue:{self.about['department']}", place_of(self.about))
         return tuple(words)
+
+    def whose(self) -> Whose:
+        return Whose((self.about["department"],), place_of(self.about)) if self.about else Whose()
 
 
 def by_a_person(channel: Channel) -> Channel:

@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from pydantic import ValidationError
 
+from chassis import cityfile
+from chassis.city import City
+from chassis.cityfile import unread
+from chassis.discovery import demonstration
+from chassis.yamltext import Unreadable, read
 from contracts.event import Problem
 from contracts.item import Item, examine
-from contracts.wire import problems_of
-from services.intake.catalog.reading import Unreadable, read
 from services.intake.domain.catalogue import Catalog
-from services.intake.domain.city import City, agreement
+from services.intake.domain.city import agreement
 
 HERE: Final = Path(__file__).parent
 CITY: Final = "city.yaml"
@@ -46,16 +48,20 @@ def _uncollected() -> Iterator[None]:
 
 
 @_uncollected()
-def load(folder: Path | None = None) -> tuple[Catalog, City]:
-    """The catalogue in a folder of YAML files, one item version each, and the city of `city.yaml` beside them; the
-    demonstration city's where the argument or that file is missing.
+def load(folder: Path | None = None, city: City | None = None, *, whole: bool = True) -> tuple[Catalog, City]:
+    """The catalogue in a folder of YAML files, one item version each; the demonstration's where none is named. With
+    `whole` the city has no other items. Where no city is given it is that of a `city.yaml` beside the items, or the
+    demonstration's, which then may have others.
 
     Raises CatalogError naming every error of every file.
     """
-    folder = folder or HERE
     wrong: list[tuple[str, Problem]] = []
-    home = folder if (folder / CITY).exists() else HERE
-    city = city_of(home / CITY, wrong)
+    if city is None:
+        beside = folder / CITY if folder is not None else demonstration()
+        whole = beside.exists()
+        city, slips = cityfile.told(beside if whole else demonstration())
+        wrong += ((CITY, slip) for slip in slips)
+    folder = folder or HERE
     files: dict[tuple[str, int], str] = {}
     good: list[Item] = []
     names = sorted(file for file in folder.glob("*.yaml") if file.name != CITY)
@@ -73,8 +79,7 @@ def load(folder: Path | None = None) -> tuple[Catalog, City]:
         else:
             good.append(found)
     if city is not None:
-        # What a city says of items is judged where its own file stands beside them.
-        powers = agreement(city, good, whole=home == folder)
+        powers = agreement(city, good, whole=whole)
         wrong += ((files.get(of, CITY) if of else CITY, problem) for of, problem in powers)
     if wrong or city is None:
         raise CatalogError(wrong)
@@ -92,25 +97,3 @@ def item_of(file: Path) -> Item | tuple[Problem, ...]:
         return tuple(slips) or found
     told = {slip.field for slip in slips}
     return (*slips, *(problem for problem in found if problem.field not in told))
-
-
-def unread(error: Exception) -> Problem:
-    """Why a file could not be read: other files are still judged."""
-    if isinstance(error, Unreadable):
-        return error.problem
-    if isinstance(error, UnicodeDecodeError):
-        return Problem(rule="yaml_invalid", message="不是 UTF-8 文本")
-    return Problem(rule="file_unreadable", message="文件无法读取")
-
-
-def city_of(file: Path, wrong: list[tuple[str, Problem]]) -> City | None:
-    """The city, or None with every problem added to `wrong`."""
-    try:
-        content, slips = read(file.read_text(encoding="utf-8"))
-        wrong += ((file.name, slip) for slip in slips)
-        return City.model_validate_json(msgspec.json.encode(content))
-    except (UnicodeDecodeError, OSError, Unreadable) as error:
-        wrong.append((file.name, unread(error)))
-    except ValidationError as error:
-        wrong += ((file.name, problem) for problem in problems_of(error))
-    return None

@@ -11,8 +11,10 @@ from typing import Any
 
 import msgspec
 
+from chassis import areas
 from chassis.decision import State
-from contracts.event import Limit
+from chassis.rights import EVERY, Whose
+from contracts.event import Limit, place_of
 from contracts.words import Channel, DeliveryMethod, LimitKind, Unit
 from services.intake.domain.custody import WINDOW, Ledger, lying
 
@@ -136,15 +138,21 @@ class Case(State, frozen=True, kw_only=True, omit_defaults=True):
     def lookups(self) -> tuple[str, ...]:
         """At the window: the department's worklist, and the one of the centre, which serves all departments; also what
         another unit hands over, and what is over although originals still lie here."""
-        if self.phase == TRANSFERRED:
-            return (desk(self.to), desk("*"))
-        if self.phase != SUBMITTED and not self.owing:
+        if self.phase not in (SUBMITTED, TRANSFERRED) and not self.owing:
             return ()
-        return (desk(self.about["department"]), desk("*"))
+        department = self.to if self.phase == TRANSFERRED else self.about["department"]
+        return tuple(word for name in (department, EVERY) for word in areas.words(desk(name), place_of(self.about)))
 
     def order(self) -> str:
         clock = self.handover or self.check
         return clock.overdue_at.isoformat() if clock is not None else ""
+
+    def whose(self) -> Whose:
+        """The unit that is to take it up sees it as well; an agent's are those that the agent has brought."""
+        if not self.phase:
+            return Whose()
+        departments = (self.about["department"], *filter(None, (self.to,)))
+        return Whose(departments, place_of(self.about), self.about["portal"], tuple(filter(None, (self.taken_by,))))
 
     @property
     def owing(self) -> bool:
@@ -153,5 +161,5 @@ class Case(State, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def desk(department: str) -> str:
-    """The look-up of a department's window; `*` finds every department's cases."""
+    """The look-up of a department's window; `*` finds every department's cases. Below the city, see `areas.words`."""
     return f"work:{department}|window"

@@ -11,7 +11,7 @@ from typing import Final, Literal
 from msgspec.structs import replace
 from pydantic import ValidationError
 
-from chassis.decision import Alarm, Caller, Decider, Decision, Malformed, Reject
+from chassis.decision import Alarm, Decider, Decision, Malformed, Reject, ensure
 from contracts.evaluation import Rescheduled
 from contracts.event import About, Event, Json, Problem, case_id
 from contracts.intake import HALL, Bounced, Corrected, Lapsed, Progressed, Refused, WithdrawalForwarded, Withdrawn
@@ -35,7 +35,7 @@ from services.intake.domain.founding import Applied, Founding
 from services.intake.domain.handing import handing, released
 from services.intake.domain.labels import LABELS
 from services.intake.domain.library import Proved, proofs
-from services.intake.domain.standing import at_counter, not_found, posted, waiting
+from services.intake.domain.standing import posted, waiting
 from services.intake.domain.uploads import Vouched
 
 Outcome = Decision[Case] | list[Problem]
@@ -60,9 +60,9 @@ def spoiled(record: Malformed) -> str:
     return case_id(record.topic.removeprefix("portal."), record.key)
 
 
-def cases(founding: Founding, centre: str) -> Decider[Case]:
+def cases(founding: Founding) -> Decider[Case]:
     """The decider of kind `case`, its rules closed over catalogue, calendar and keyring."""
-    rules = Rules(founding, centre)
+    rules = Rules(founding)
     decider: Decider[Case] = Decider("case", Case)
     decider.on(Submitted, key=founded_by)(rules.submitted)
     decider.on(Supplemented, key=founded_by)(rules.supplemented)
@@ -77,7 +77,7 @@ def cases(founding: Founding, centre: str) -> Decider[Case]:
     decider.on(Accept)(rules.accept)
     decider.on(Correct)(rules.correct)
     decider.on(Refuse)(rules.refuse)
-    handing(decider, founding, centre)
+    handing(decider, founding)
     decider.when("deemed")(rules.deemed)
     decider.when("lapse")(rules.lapse)
     return decider
@@ -86,8 +86,8 @@ def cases(founding: Founding, centre: str) -> Decider[Case]:
 class Rules:
     """One method per message."""
 
-    def __init__(self, founding: Founding, centre: str) -> None:
-        self.founding, self.centre = founding, centre
+    def __init__(self, founding: Founding) -> None:
+        self.founding = founding
 
     # ------------------------------------------------------------------------------------------ portals, by event
 
@@ -119,15 +119,13 @@ class Rules:
         if problems:
             raise Reject.of(tuple(problems), 403)
         decision = refusing(self._application(state, body, HALL, command.submission, now, by.name))
-        at_counter(decision.state, by, self.centre)
+        ensure(by, decision.state.whose())
         return decision
 
     def supplement(self, state: Case, command: Supplement, now: datetime) -> Decision[Case]:
-        self._spoken_for(state, command.by)
         return refusing(self._supplement(state, command.form, command.materials, now))
 
     def withdraw(self, state: Case, command: Withdraw, now: datetime) -> Decision[Case]:
-        self._spoken_for(state, command.by)
         return refusing(self._withdrawal(state, command.reason, now))
 
     # --------------------------------------------------------------------------------------- what both have in common
@@ -236,7 +234,7 @@ class Rules:
         """受理 by a person; limits run from now. Rule `incomplete` where something required was never handed in,
         `material_not_stored` where the store does not have what the application names, `licence_missing` where neither
         the licence library nor the applicant has the certificate."""
-        waiting(state, command.by, self.centre)
+        waiting(state)
         if state.missing:
             raise Reject.of(
                 tuple(
@@ -259,7 +257,7 @@ class Rules:
     def correct(self, state: Case, command: Correct, now: datetime) -> Decision[Case]:
         """补正告知. Rules `unknown_material`, `named_twice`; in the second round `second_round` for whatever was not in
         the first list; `rounds_used_up` after that."""
-        waiting(state, command.by, self.centre)
+        waiting(state)
         if state.round >= ROUNDS:
             raise Reject("rounds_used_up", "同一清单已两次要求补正, 应当作出受理或者不予受理的决定")
         checker = self.founding.checker(state)
@@ -284,7 +282,7 @@ class Rules:
 
     def refuse(self, state: Case, command: Refuse, now: datetime) -> Decision[Case]:
         """不予受理, with how to appeal from the item."""
-        waiting(state, command.by, self.centre)
+        waiting(state)
         refused = Refused(
             at=now,
             case=state.id,
@@ -295,13 +293,6 @@ class Rules:
             appeal=self.founding.checker(state).item.appeal,
         )
         return self._over(replace(state, phase=REFUSED, missing=()), refused, now)
-
-    def _spoken_for(self, state: Case, by: Caller) -> None:
-        """The portal that submitted, or an officer to whom the citizen has come. Raises Reject."""
-        if by.kind != "officer":
-            owned(state, by)
-        else:
-            at_counter(state, by, self.centre)
 
     # ------------------------------------------------------------------------------------------------------ alarms
 
@@ -367,9 +358,3 @@ def acknowledged(state: Case, now: datetime) -> tuple[Event, ...]:
         label=label,
     )
     return (progressed,)
-
-
-def owned(state: Case, portal: Caller) -> None:
-    """A portal sees its own cases only. Raises Reject not_found."""
-    if not state.phase or state.about["portal"] != portal.name:
-        not_found()

@@ -1,98 +1,19 @@
-"""The city that a catalogue is for: its units on five levels, departments, officers, parks, fees, licences, agreements.
+"""Whether a city and the items of its catalogue agree: areas, departments, fees, licences, parks, agreements.
 
-Data, and whether items agree with it; this module must never read a file or a clock.
+Data in, problems out; this module must never read a file or a clock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Final, Literal
+from collections.abc import Iterator, Mapping, Sequence
 
-from pydantic import Field, StringConstraints
-
+from chassis.city import City, inconsistencies
 from contracts.event import Problem
 from contracts.item import Item
-from contracts.item_parts import Area, Code, Line, Name, Paragraph, Part
 from contracts.words import ExerciseLevel, Unit
 
-Place = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}([0-9]{3}){0,2}$")]
 Key = tuple[str, int]
 """Code and version of an item."""
-
-LENGTHS: Final = {"city": 6, "county": 6, "town": 9, "village": 12}
-
-
-class Territory(Part):
-    """A unit of the city: 6 digits for city and county, 9 for a town, 12 for a village."""
-
-    code: Place
-    name: Line
-    level: Literal["city", "county", "town", "village"]
-
-
-class Department(Part):
-    """A department; an `external` one takes part in joint work and decides nothing alone (a bank, a survey office)."""
-
-    name: Line
-    external: bool = False
-
-
-class Window(Part):
-    """A window 窗口 of a service centre; department `*` takes applications for all of them (一窗受理)."""
-
-    name: Line
-    area: Place
-    department: Line
-
-
-class Officer(Part):
-    """An officer by staff id, never by name, with the post 岗位 and the roles of it."""
-
-    id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{3,40}$")]
-    post: Line
-    roles: Annotated[tuple[Name, ...], Field(min_length=1)]
-    department: Line
-    area: Place
-
-
-class Park(Part):
-    """A park 园区 that exercises powers delegated to it by their departments."""
-
-    name: Line
-    area: Area
-    powers: tuple[Code, ...]
-
-
-class Fee(Part):
-    """A line of the fee list 收费目录; `amount` in fen, or none where it is assessed case by case."""
-
-    code: Name
-    title: Line
-    amount: int | None = Field(None, ge=1)
-    basis: Paragraph
-
-
-class Agreement(Part):
-    """Another city whose windows take these items for us, and ours for them (跨域通办)."""
-
-    city: Line
-    name: Line
-    items: Annotated[tuple[Code, ...], Field(min_length=1)]
-
-
-class City(Part):
-    """Everything that items refer to."""
-
-    name: Line
-    units: Annotated[tuple[Territory, ...], Field(min_length=1)]
-    departments: Annotated[tuple[Department, ...], Field(min_length=1)]
-    windows: tuple[Window, ...] = ()
-    officers: tuple[Officer, ...] = ()
-    parks: tuple[Park, ...] = ()
-    fees: tuple[Fee, ...] = ()
-    licences: tuple[Line, ...] = ()
-    agreements: tuple[Agreement, ...] = ()
-
 
 Found = Iterator[tuple[Key | None, Problem]]
 """The item concerned, or None for the city itself, with the problem."""
@@ -112,47 +33,6 @@ def agreement(city: City, items: Sequence[Item], *, whole: bool) -> Found:
         for problem in (*judge.item(item), *_others(item, newest)):
             yield (item.code, item.version), problem
     yield from _versions(items)
-
-
-def inconsistencies(city: City) -> Iterator[Problem]:
-    """What is wrong within the city's own file."""
-    units = {unit.code for unit in city.units}
-    departments = {department.name for department in city.departments}
-    for name, keys in (
-        ("units.{}.code", [unit.code for unit in city.units]),
-        ("departments.{}.name", [department.name for department in city.departments]),
-        ("officers.{}.id", [officer.id for officer in city.officers]),
-        ("parks.{}.name", [park.name for park in city.parks]),
-        ("fees.{}.code", [fee.code for fee in city.fees]),
-        ("licences.{}", list(city.licences)),
-    ):
-        yield from _twice(name, keys)
-    for i, unit in enumerate(city.units):
-        if len(unit.code) != LENGTHS[unit.level]:
-            yield Problem(rule="unit_level", field=f"units.{i}.code", message="代码长度与层级不符")
-        elif len(unit.code) > 6 and unit.code[:-3] not in units:
-            yield Problem(rule="unit_parent_unknown", field=f"units.{i}.code", message="没有上一级单位")
-    for path, place in (
-        *((f"windows.{i}.area", window.area) for i, window in enumerate(city.windows)),
-        *((f"officers.{i}.area", officer.area) for i, officer in enumerate(city.officers)),
-        *((f"parks.{i}.area", park.area) for i, park in enumerate(city.parks)),
-    ):
-        if place not in units:
-            yield Problem(rule="area_unknown", field=path, message="没有这个区域")
-    for path, name in (
-        *((f"windows.{i}.department", w.department) for i, w in enumerate(city.windows) if w.department != "*"),
-        *((f"officers.{i}.department", officer.department) for i, officer in enumerate(city.officers)),
-    ):
-        if name not in departments:
-            yield Problem(rule="department_unknown", field=path, message="没有这个部门")
-
-
-def _twice(path: str, keys: Iterable[str]) -> Iterator[Problem]:
-    seen: set[str] = set()
-    for i, key in enumerate(keys):
-        if key in seen:
-            yield Problem(rule="repeated", field=path.format(i), message="重复")
-        seen.add(key)
 
 
 def _named(city: City, items: Mapping[str, Item]) -> Iterator[Problem]:

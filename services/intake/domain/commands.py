@@ -11,7 +11,7 @@ from pydantic import Field, StringConstraints
 
 from chassis.decision import Command
 from chassis.shapes import like
-from contracts.event import Json, Shape, SubmissionId
+from contracts.event import Area, Json, Shape, SubmissionId
 from contracts.portal import Agent, Applicant, Delivery, Material, RealName, Text
 from contracts.words import Channel
 
@@ -39,7 +39,7 @@ class Application(Shape):
         }
     )
     item: Annotated[str, StringConstraints(max_length=40)]
-    area: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")] | None = None
+    area: Area | None = None
     channel: Channel
     applicant: Applicant
     delivery: Delivery

@@ -5,12 +5,14 @@ It computes with the calendar, the keyring and the catalogue it was given; it mu
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
 
+from chassis.areas import county
 from chassis.decision import Decision
 from chassis.sealing import Keyring
 from chassis.workdays import Calendar
@@ -55,9 +57,18 @@ class ReceivedAgain(Received):
 class Founding:
     """What intake's rules are closed over."""
 
-    def __init__(self, catalog: Living, calendar: Calendar, keyring: Keyring, *, files_required: bool = False) -> None:
-        """With `files_required` every material must lie in the material store."""
-        self.catalog, self.calendar, self.keyring = catalog, calendar, keyring
+    def __init__(
+        self,
+        catalog: Living,
+        calendar: Calendar,
+        keyring: Keyring,
+        *,
+        places: Collection[str] = (),
+        files_required: bool = False,
+    ) -> None:
+        """`places` are the codes of the city's units, without which there is no town or village; with
+        `files_required` every material must lie in the material store."""
+        self.catalog, self.calendar, self.keyring, self.places = catalog, calendar, keyring, places
         self.files_required = files_required
         self.departments = frozenset(item.department for item in catalog)
         self._checkers: dict[tuple[str, int], Checker] = {}
@@ -156,6 +167,8 @@ class Founding:
         today = now.date()
         problems = standing(body.channel, body.agent, today)
         problems += checker.application(body.area, body.applicant, body.delivery, today)
+        if body.area and body.area != county(body.area) and body.area not in self.places:
+            problems.append(Problem(rule="area_unknown", field="area", message="本市没有这个区域"))
         problems += checker.contents(body.form, body.materials, today)
         problems += self.unfiled(portal, body.materials)
         if problems:
@@ -181,7 +194,8 @@ class Founding:
 
     def _blank(self, id: str, body: Applied, checker: Checker, portal: str, submission: str, now: datetime) -> Case:
         item, seal, applicant = checker.item, self.keyring.seal, body.applicant
-        area, address = body.area or checker.area, body.delivery.address
+        place, address = body.area or checker.area, body.delivery.address
+        area = county(place)
         contact = {
             "tag": self.keyring.tag(applicant.phone),
             "phone": seal(applicant.phone, f"{id}:phone"),
@@ -206,6 +220,8 @@ class Founding:
         }
         if body.trial:
             about["trial"] = True
+        if place != area:
+            about["place"] = place
         return Case(
             id=id,
             about=about,

@@ -10,9 +10,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from chassis.decision import Decider, Decision, Reject
+from chassis.decision import Decider, Decision, Reject, ensure
+from chassis.rights import Whose
 from contracts.courier import Courier, Delivered, Dispatched, Returned
-from contracts.event import About, Event
+from contracts.event import About, Event, place_of
 from contracts.intake import (
     Admitted,
     Original,
@@ -37,7 +38,7 @@ from services.intake.domain.custody import (
     moved,
 )
 from services.intake.domain.founding import Founding
-from services.intake.domain.standing import at_counter, waiting
+from services.intake.domain.standing import waiting
 
 ORIGINALS_DAYS: Final = 15
 """Workdays in which the originals must have arrived (domain 2.1, clock O)."""
@@ -51,9 +52,9 @@ def of_originals(event: Courier) -> str | None:
     return event.case if event.direction is not Direction.OUT else None
 
 
-def handing(decider: Decider[Case], founding: Founding, centre: str) -> None:
+def handing(decider: Decider[Case], founding: Founding) -> None:
     """Adds these rules to the decider of kind `case`."""
-    rules = Handing(founding, centre)
+    rules = Handing(founding)
     decider.on(RequestOriginals)(rules.request)
     decider.on(HandIn)(rules.hand_in)
     decider.on(HandBack)(rules.hand_back)
@@ -91,14 +92,14 @@ def listed(checker: Checker, codes: tuple[str, ...]) -> tuple[Original, ...]:
 class Handing:
     """One method per message."""
 
-    def __init__(self, founding: Founding, centre: str) -> None:
-        self.founding, self.centre = founding, centre
+    def __init__(self, founding: Founding) -> None:
+        self.founding = founding
 
     # --------------------------------------------------------------------------------------------------- originals
 
     def request(self, state: Case, command: RequestOriginals, now: datetime) -> Decision[Case]:
         """预审通过, 请交原件: K stops, O starts. Rules `incomplete`, `no_originals_due`."""
-        waiting(state, command.by, self.centre)
+        waiting(state)
         checker = self.founding.checker(state)
         due = checker.pending(state)
         if not due:
@@ -119,7 +120,6 @@ class Handing:
 
     def hand_in(self, state: Case, command: HandIn, now: datetime) -> Decision[Case]:
         """原件交到窗口, some or all. Rules `not_waiting`, `not_an_original`, `original_held`."""
-        at_counter(state, command.by, self.centre)
         if state.phase not in (SUBMITTED, AWAITING):
             raise Reject("not_waiting", "办件当前不接收原件")
         checker = self.founding.checker(state)
@@ -163,7 +163,6 @@ class Handing:
 
     def hand_back(self, state: Case, command: HandBack, now: datetime) -> Decision[Case]:
         """原件当面退还. Rule `no_originals_held`."""
-        at_counter(state, command.by, self.centre)
         held = lying(state.custody, WINDOW)
         if not held or not state.release:
             raise Reject("no_originals_held", "没有应当退还的原件")
@@ -215,7 +214,7 @@ class Handing:
     def transfer(self, state: Case, command: Transfer, now: datetime) -> Decision[Case]:
         """移交 to another unit on the platform: K stops, the hand-over runs. Rules `department_unknown`,
         `same_department`."""
-        waiting(state, command.by, self.centre)
+        waiting(state)
         if command.department not in self.founding.departments:
             raise Reject("department_unknown", "平台上没有这个部门", "department", 422)
         if command.department == state.about["department"]:
@@ -234,9 +233,9 @@ class Handing:
 
     def admit(self, state: Case, command: Admit, now: datetime) -> Decision[Case]:
         """接收移交: from now on the case is this unit's, and K starts there; the citizen's day of receipt stays."""
-        at_counter(state, command.by, self.centre, state.to)
         if state.phase != TRANSFERRED:
             raise Reject("not_transferred", "该办件没有等待接收的移交")
+        ensure(command.by, Whose((state.to,), place_of(state.about)))
         assert state.received_on is not None
         checker, received_on = self.founding.checker(state), state.received_on
         state = replace(state, about={**state.about, "department": state.to}, handover=None, to="")

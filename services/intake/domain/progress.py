@@ -11,7 +11,9 @@ from typing import Final
 
 import msgspec
 
+from chassis import areas
 from chassis.decision import State
+from chassis.rights import Whose
 from contracts.event import SHANGHAI, Event
 from contracts.intake import Progressed
 from services.intake.domain.labels import LABELS, OVER, POSTS, WAITS
@@ -35,12 +37,14 @@ EXPECTED: Final = {
 
 class Progress(State, frozen=True, kw_only=True, omit_defaults=True):
     """What the page is made from. `intake`, `review` and `courier` are where each publisher's own events have led: each
-    keeps its order, so the last word of each counts, and the status is a function of the three. `account` is the tag of
-    the applicant's identity, `posts` who works at each step, `unsure` names the days that are provisional."""
+    keeps its order, so the last word of each counts, and the status is a function of the three. `place` is where the
+    case belongs, `account` the tag of the applicant's identity, `posts` who works at each step, `unsure` names the days
+    that are provisional."""
 
     number: str = ""
     title: str = ""
     department: str = ""
+    place: str = ""
     portal: str = ""
     trial: bool = False
     submission: str = ""
@@ -69,6 +73,12 @@ class Progress(State, frozen=True, kw_only=True, omit_defaults=True):
             return ()
         found = (f"number:{self.number}", f"phone:{self.tag}")
         return (*found, f"holder:{self.account}") if self.account else found
+
+    def whose(self) -> Whose:
+        """A page that was begun before places were told apart lies in the county of its number."""
+        if not self.number:
+            return Whose()
+        return Whose((self.department,), self.place or areas.county(self.number), self.portal)
 
     def order(self) -> str:
         """Oldest first."""

@@ -57,32 +57,8 @@ def posted(officer: Caller, channel: Channel) -> list[Problem]:
     return [Problem(rule="channel_of_post", field="channel", message="受理渠道与您的岗位不符")]
 
 
-def covers(area: str, place: str) -> bool:
-    """Whether a place lies in an officer's area: 341600 (city) covers 341602 (county), and not the other way round."""
-    while len(area) > 2 and area.endswith("00"):
-        area = area[:-2]
-    return place.startswith(area)
-
-
-def at_counter(state: Case, officer: Caller, centre: str, department: str = "") -> None:
-    """The case is one of this officer's counter: of the own department or, at the centre, of any; an agent's are those
-    that the agent brought. `department` where it is not the case's own. Raises Reject (not_found, other_department,
-    other_area, other_agent)."""
-    if not state.phase:
-        not_found()
-    if "window" not in officer.roles:
-        if state.taken_by != officer.name:
-            raise Reject("other_agent", "该办件不是由您代办的", status=403)
-        return
-    if officer.department not in (department or state.about["department"], centre):
-        raise Reject("other_department", "该办件不属于您所在的部门", status=403)
-    if not covers(officer.area, state.about["area"]):
-        raise Reject("other_area", "该办件不属于您所在的区域", status=403)
-
-
-def waiting(state: Case, officer: Caller, centre: str) -> None:
-    """The case waits at this officer's window. Raises Reject (those of `at_counter`, not_waiting)."""
-    at_counter(state, officer, centre)
+def waiting(state: Case) -> None:
+    """The case waits at a window. Raises Reject not_waiting."""
     if state.phase != SUBMITTED:
         raise Reject("not_waiting", "办件当前状态不能办理此操作")
 

@@ -63,6 +63,7 @@ def heard(licences: Collection[str], state: Progress, event: CaseEvent, now: dat
             number=about.number,
             title=about.title,
             department=about.department,
+            place=about.place or about.area,
             portal=about.portal,
             trial=bool(about.trial),
             submission=about.submission,

@@ -13,9 +13,11 @@ from typing import Annotated, Any, Final
 from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
+from chassis.areas import within
 from chassis.decision import Decider, Decision, State
 from chassis.sealing import Keyring
 from contracts.evaluation import Overdue, Warned
+from contracts.event import Area
 from contracts.review import Stepped
 from contracts.words import Level
 from services.notify.domain.mailbox import Alerted
@@ -34,7 +36,7 @@ class PhoneBookError(Exception):
 
 class Officer(BaseModel):
     """One officer: `unit` is a department or a step's unit (for supervisors the departments they watch, `*` = all),
-    `levels` what they are told of."""
+    `levels` what they are told of, and `area` where (everywhere, when none is said)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     staff: Name
@@ -42,6 +44,7 @@ class Officer(BaseModel):
     roles: tuple[Name, ...]
     phone: Annotated[str, StringConstraints(pattern=r"^1[3-9][0-9]{9}$")]
     levels: tuple[Level, ...] = tuple(Level)
+    area: Area | None = None
 
 
 class PhoneBook:
@@ -69,9 +72,9 @@ class PhoneBook:
             raise PhoneBookError("; ".join(problems))
         return cls(found)
 
-    def on_duty(self, holder: str, department: str, officer: str, level: Level) -> Iterator[Officer]:
-        """Whoever has the case, and the supervisors. `officer` is the staff id of who has claimed it; where nobody has,
-        all of the unit's handlers (of a desk, its officers) are told."""
+    def on_duty(self, holder: str, department: str, place: str, officer: str, level: Level) -> Iterator[Officer]:
+        """Whoever has the case, and the supervisors, as far as their areas go. `officer` is the staff id of who has
+        claimed it; where nobody has, all of the unit's handlers (of a desk, its officers) are told."""
         claimed = self.officers.get(officer)
         unit, roles = (department, DESKS[holder]) if holder in DESKS else (holder, HANDLERS)
         for one in self.officers.values():
@@ -81,7 +84,8 @@ class PhoneBook:
                 concerned = one is claimed
             else:
                 concerned = one.unit in (unit, department) and any(role in one.roles for role in roles)
-            if concerned and level in one.levels:
+            here = one.area is None or within(place, one.area)
+            if concerned and here and level in one.levels:
                 yield one
 
 
@@ -124,7 +128,9 @@ def duties(book: Book, phones: PhoneBook, keyring: Keyring) -> Decider[Duty]:
                 params=params if isinstance(params, dict) else {},
                 key=alarm_key(event, one.staff),
             )
-            for one in phones.on_duty(event.holder, event.about.department, state.officer, level)
+            for one in phones.on_duty(
+                event.holder, event.about.department, event.about.place or event.about.area, state.officer, level
+            )
         ]
         return Decision(state, say=tuple(told)) if told else None
 

@@ -11,9 +11,11 @@ from typing import Annotated, Any
 import msgspec
 from pydantic import StringConstraints
 
+from chassis import areas
 from chassis.decision import Command, Errand, State
+from chassis.rights import Whose
 from chassis.shapes import like
-from contracts.event import About, Plan
+from contracts.event import About, Plan, place_of
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max_length=2000)]
 
@@ -59,13 +61,16 @@ class Case(State, frozen=True, kw_only=True):
             return ()
         words = [f"number:{self.about['number']}"]
         if self.phase == OPEN:
-            words.append(f"work:{self.about['department']}|{self.step['role']}")
+            words += areas.words(f"work:{self.about['department']}|{self.step['role']}", place_of(self.about))
             if self.holder:
                 words.append(f"officer:{self.holder}")
         return tuple(words)
 
     def order(self) -> str:
         return self.promised
+
+    def whose(self) -> Whose:
+        return Whose((self.about["department"],), place_of(self.about)) if self.about else Whose()
 
     @property
     def step(self) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
+from chassis.city import City
 from chassis.decision import Answer, Command, Decider, Decision, Reject
+from chassis.rights import Over, Right, officers, refused
 from chassis.workdays import Calendar
 from contracts.evaluation import Rescheduled
 from contracts.event import AutoRule, Event, Limit, Step
@@ -44,12 +46,16 @@ APPEAL = (
 POSTS = {"handler": "承办", "checker": "审核", "approver": "批准"}
 """What officers call the roles of steps."""
 
+AT_STEP = {role: Right(f"{post}: this step", officers(role, over=Over.DEPARTMENT)) for role, post in POSTS.items()}
+"""Who may act in a step of this role; HEAD may give away what somebody else has claimed."""
+HEAD = Right("the head of the unit", officers("head", over=Over.DEPARTMENT))
+
 Action = Literal["opened", "claimed", "passed", "returned", "handed_over", "declined"]
 
 
-def cases(calendar: Calendar) -> Decider[Case]:
+def cases(calendar: Calendar, city: City) -> Decider[Case]:
     """The decider of kind `case`."""
-    rules = Rules(calendar)
+    rules = Rules(calendar, city)
     decider: Decider[Case] = Decider("case", Case)
     decider.on(Accepted)(rules.accepted)
     decider.on(WithdrawalForwarded)(rules.withdrawal)
@@ -67,8 +73,8 @@ def cases(calendar: Calendar) -> Decider[Case]:
 class Rules:
     """One method per message."""
 
-    def __init__(self, calendar: Calendar) -> None:
-        self.calendar = calendar
+    def __init__(self, calendar: Calendar, city: City) -> None:
+        self.calendar, self.city = calendar, city
 
     # ------------------------------------------------------------------------------------------------- what arrives
 
@@ -137,13 +143,14 @@ class Rules:
     # ------------------------------------------------------------------------------------------------ officers' steps
 
     def claim(self, state: Case, command: Claim, now: datetime) -> Decision[Case]:
-        """Rules `not_in_step`, `wrong_department`, `wrong_role`, `four_eyes`, `already_claimed`. Who has handed a step
-        over may take it back until the other takes it up: a wrong staff id must not lock a case."""
+        """Rules `not_in_step`, `wrong_role`, `four_eyes`, `already_claimed`. Who has handed a step over may take it
+        back until the other takes it up, and who stands in for the holder (AB岗) may take it over: nobody's absence
+        locks a case."""
         step = self._step(state, command)
         officer = command.by.name
         if state.holder == officer:
             return Decision(replace(state, giver="") if state.giver else state)
-        if state.holder and state.giver != officer:
+        if state.holder and state.giver != officer and state.holder not in command.by.names:
             raise Reject("already_claimed", "该环节已由其他工作人员领办")
         self._apart(state, step, officer)
         state = replace(state, holder=officer, giver="")
@@ -165,10 +172,17 @@ class Rules:
         return self._to(noted, names.index(wanted), "returned", now)
 
     def handed_over(self, state: Case, command: HandTo, now: datetime) -> Decision[Case]:
-        """To another officer; clock S starts again (domain 2.2)."""
-        step = self._held(state, command)
+        """To another officer, by the holder or by the head of the unit; clock S starts again (domain 2.2). Rules those
+        of `claim`, and `staff_unknown`, `not_claimed`."""
+        heads = not refused(command.by.under(HEAD), state.whose())
+        step = self._open_step(state) if heads else self._held(state, command)
         if command.officer == state.holder:
             return Decision(state)
+        known = self.city.staff.get(command.officer)
+        if known is None or refused(
+            self.city.filling(known.caller(), now.date()).under(AT_STEP[step.role]), state.whose()
+        ):
+            raise Reject("staff_unknown", f"没有这个工号, 或者不在本部门{POSTS[step.role]}岗位", "officer", 422)
         self._apart(state, step, command.officer, "officer")
         return self._in_step(replace(state, holder=command.officer, giver=state.holder), "handed_over", now)
 
@@ -188,16 +202,16 @@ class Rules:
 
     # -------------------------------------------------------------------------------------------------------- guards
 
-    def _step(self, state: Case, command: Command) -> Step:
-        """The step the case is in, if this officer may act in it at all."""
-        if state.phase == BLANK:
-            raise Reject("not_found", "没有这个办件", status=404)
+    def _open_step(self, state: Case) -> Step:
+        """The step the case is in."""
         if state.phase != OPEN:
             raise Reject("not_in_step", "办件不在审批环节")
-        step = Step.model_validate(state.step)
-        if command.by.department != state.about["department"]:
-            raise Reject("wrong_department", "该办件不属于您所在的部门", status=403)
-        if step.role not in command.by.roles:
+        return Step.model_validate(state.step)
+
+    def _step(self, state: Case, command: Command) -> Step:
+        """The step the case is in, if this officer may act in it at all."""
+        step = self._open_step(state)
+        if refused(command.by.under(AT_STEP[step.role]), state.whose()):
             raise Reject("wrong_role", f"本环节须由{POSTS[step.role]}岗位办理", status=403)
         return step
 

@@ -102,7 +102,7 @@ async def test_wrong_numbers_departments_and_unknown_cases(begin: Begin, citizen
         heard = await issuer.call("POST", path, wrong)
         assert (heard.status, heard.body["field"]) == (422, field)
     foreign = await world.office("issuer", CIVIL).call("POST", path, good)
-    assert (foreign.status, foreign.body["rule"]) == (403, "other_department")
+    assert (foreign.status, foreign.body["rule"]) == (404, "not_found")
     assert (await world.office("handler", MARKET).call("POST", path, good)).status == 403
     assert (await issuer.call("POST", path.replace(case, "0" * 8 + case[8:]), good)).status == 404
     assert (await issuer.call("POST", path.replace("post", "cancel"))).body["rule"] == "not_cancellable"

@@ -47,7 +47,7 @@ async def test_at_the_window_and_in_the_cabinet(begin: Begin, citizens: Citizens
         assert (ready.method.value, ready.promise) == (method, None)
         issuer = world.office("issuer", department)
         foreign = await world.office("issuer", CIVIL).call("POST", f"/courier/cases/{one}/hand-over", {})
-        assert (foreign.status, foreign.body["rule"]) == (403, "other_department")
+        assert (foreign.status, foreign.body["rule"]) == (404, "not_found")
         assert (await issuer.call("POST", f"/courier/cases/{one}/hand-over", {})).status == 200
         assert (await issuer.call("POST", f"/courier/cases/{one}/hand-over", {})).status == 409
     await world.quiet()

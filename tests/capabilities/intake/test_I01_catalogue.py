@@ -314,7 +314,7 @@ def test_unreadable_files_and_what_items_say_of_one_another(tmp_path: Path) -> N
     expected["z-later.yaml"] = {("effective", "version_not_later")}
     (tmp_path / "z-same.yaml").write_text(old_version, "utf-8")
     expected["z-same.yaml"] = {("version", "version_repeated")}
-    city = (FILES / "city.yaml").read_text("utf-8").replace("powers: [RS-LWPQ]", "powers: [RS-LWPQ, ZZ-9]")
+    city = (ROOT / "services" / "city.yaml").read_text("utf-8").replace("powers: [RS-LWPQ]", "powers: [RS-LWPQ, ZZ-9]")
     (tmp_path / "city.yaml").write_text(
         city.replace("{name: 民政局}", "{name: 民政局}\n  - {name: 民政局}", 1), "utf-8"
     )

@@ -32,9 +32,9 @@ pytestmark = pytest.mark.anyio
 def build(parts: Parts) -> Service:
     """Intake with a catalogue in which the food licence asks for two originals."""
     founding = Founding(FOUNDING.catalog, parts.calendar, parts.keyring)
-    decider, progress = cases(founding, "政务服务中心"), pages()
+    decider, progress = cases(founding), pages()
     shelves = libraries()
-    routes = partial(api.routes, decider, progress, shelves, founding, "政务服务中心")
+    routes = partial(api.routes, decider, progress, shelves, founding)
     return Service("intake", deciders=(decider, progress, shelves), routes=routes)
 
 
@@ -94,7 +94,7 @@ async def test_wrong_ways_to_hand_something_in(place: Town) -> None:
         status, problem = await place.do("sj-window-1", case, "originals", given)
         assert (status, problem["rule"]) == (422, rule)
     status, problem = await place.do("mz-window-1", case, "originals", {"originals": ["family_book"]})
-    assert (status, problem["rule"]) == (403, "other_department")
+    assert (status, problem["rule"]) == (404, "not_found")
     stale = {"If-Match": '"99"'}
     assert (await place.do("sj-window-1", case, "originals", {"originals": ["family_book"]}, **stale))[0] == 412
     status, shown = await place.do("sj-window-1", case, "originals", {"originals": ["family_book"]})
@@ -108,7 +108,7 @@ async def test_wrong_ways_to_hand_something_in(place: Town) -> None:
 async def test_a_case_goes_to_the_unit_to_which_it_belongs(place: Town) -> None:
     case, number, phone = await applied(place)
     where = {"department": "住房和城乡建设局", "reason": "属住建部门职责"}
-    assert (await place.do("mz-window-1", case, "transfer", where))[1]["rule"] == "other_department"
+    assert (await place.do("mz-window-1", case, "transfer", where))[1]["rule"] == "not_found"
     unknown = {**where, "department": "火星事务局"}
     assert (await place.do("sj-window-1", case, "transfer", unknown))[1]["rule"] == "department_unknown"
     status, shown = await place.do("sj-window-1", case, "transfer", where)

@@ -152,7 +152,7 @@ async def test_in_chunks_then_claimed_then_read_at_the_window(place: Town, tmp_p
     assert status == 201, receipt
     await stored(place, receipt["case"], "layout", "yes")
     assert await download(place, receipt["case"], "layout") == (200, data)
-    assert (await download(place, receipt["case"], "layout", "mz-window-1"))[0] == 403, "another department's window"
+    assert (await download(place, receipt["case"], "layout", "mz-window-1"))[0] == 404, "another department's window"
     assert (await download(place, receipt["case"], "health_cards"))[0] == 404, "the portal keeps this one itself"
     assert (await place.do(WINDOW, receipt["case"], "accept"))[0] == 200
     lying = b"".join(path.read_bytes() for path in kept(tmp_path))

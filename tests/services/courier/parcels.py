@@ -16,10 +16,12 @@ from contracts.event import Event
 from contracts.intake import Original, OriginalsReleased, OriginalsRequested
 from contracts.review import Issued
 from contracts.words import DeliveryMethod, Direction, LimitKind, Unit
+from services.courier.api import SENDS, SPEAKS
 from services.courier.domain.batch import TakenBack
 from services.courier.domain.parcel import CancelEms, InterceptEms, OrderEms, Parcel, Scanned, TraceEms, document
 from services.courier.domain.rules import parcels
 from services.courier.domain.slots import Slots, hours_of
+from services.courier.pushes import PUSHES
 from tests.contracts.samples import ABOUT, CASE
 from tests.services.folding import Folding, at
 
@@ -29,7 +31,9 @@ POSTED = at(9, 30, 18, 5)
 SAME_CITY, ELSEWHERE = timedelta(hours=24), timedelta(hours=48)
 SLOTS = Slots(Calendar(), hours_of("09:00-12:00,14:00-17:00"))
 PAPERS = (Original(code="old_certificate", title="原不动产权证书"),)
-ISSUER = Caller("officer", "sj-issuer-1", frozenset({"issuer"}), ABOUT.department, ABOUT.area)
+ISSUER = Caller("officer", "sj-issuer-1", frozenset({"issuer"}), ABOUT.department, ABOUT.area).under(SENDS)
+PORTAL = Caller("portal", ABOUT.portal, frozenset({"submit"})).under(SPEAKS)
+CARRIER = Caller("partner", "ems").under(PUSHES)
 Triple = tuple[str, str, str]
 
 
@@ -97,7 +101,8 @@ class Sent(Folding):
         return [event for event in super().hear(message, now, id) if not isinstance(event, TakenBack)]
 
     def scanned(self, *scans: Triple, now: datetime = POSTED, retracts: tuple[Triple, ...] = ()) -> list[Event]:
-        return self.hear(Scanned(waybill=WAYBILL, scans=scans, retracts=retracts), now)
+        pushed = Scanned(waybill=WAYBILL, scans=scans, retracts=retracts)
+        return self.hear(pushed.spoken_by(CARRIER), now)
 
 
 def last_word(events: list[Event]) -> str:

@@ -14,14 +14,21 @@ from chassis.workdays import Calendar
 from contracts.courier import Ordered
 from contracts.event import SHANGHAI, Event
 from contracts.words import Direction
+from services.courier.api import SENDS
 from services.courier.domain.batch import Batch, Batches, Belated, HandOverBatch, TakenBack, batch_id, batches, on_list
 from services.courier.domain.parcel import Cancel
 from tests.contracts.samples import ABOUT, CASE
-from tests.services.courier.parcels import SLOTS, WAYBILL, Sent
+from tests.services.courier.parcels import ISSUER, SLOTS, WAYBILL, Sent
 from tests.services.folding import Folding, at
 
 CALENDAR = Calendar()
 OFFICE = ABOUT.department
+
+
+def citywide(department: str, place: str) -> str:
+    return ""
+
+
 CUTOFF = 16
 FRIDAY = date(2026, 10, 9)
 MORNING = at(10, 9, 10)
@@ -50,11 +57,12 @@ class Listed(Folding):
     """A day's list."""
 
     def __init__(self, day: date = FRIDAY) -> None:
-        super().__init__("courier", batches(CALENDAR, CUTOFF), batch_id(OFFICE, day))
+        super().__init__("courier", batches(CALENDAR, CUTOFF, citywide), batch_id(OFFICE, day))
 
     def give(self, count: int, now: datetime, department: str = OFFICE) -> list[Event]:
         command = HandOverBatch(courier="2368001207", count=count)
-        return self.hear(command.spoken_by(Caller("officer", "sj-issuer-1", department=department)), now)
+        by = Caller("officer", "sj-issuer-1", frozenset({"issuer"}), department, "341600").under(SENDS)
+        return self.hear(command.spoken_by(by), now)
 
     @property
     def waybills(self) -> list[str]:
@@ -73,7 +81,7 @@ class Listed(Folding):
     ],
 )
 def test_the_day_whose_list_a_parcel_joins(moment: datetime, day: date) -> None:
-    rules = Batches(CALENDAR, CUTOFF)
+    rules = Batches(CALENDAR, CUTOFF, citywide)
     assert rules.day_of(moment) == day
     assert rules.place(ordered(moment)) == f"{day}/{OFFICE}"
     assert rules.place(ordered(moment.astimezone(SHANGHAI))) == rules.place(ordered(moment, direction=Direction.RETURN))
@@ -81,7 +89,7 @@ def test_the_day_whose_list_a_parcel_joins(moment: datetime, day: date) -> None:
 
 
 def test_what_is_fetched_at_home_or_goes_by_another_courier_is_on_no_list() -> None:
-    rules = Batches(CALENDAR, CUTOFF)
+    rules = Batches(CALENDAR, CUTOFF, citywide)
     assert rules.place(ordered(MORNING, direction=Direction.IN)) is None
     assert rules.place(ordered(MORNING, partner="sf")) is None
     inward = taken(MORNING).model_copy(update={"direction": Direction.IN})
@@ -107,7 +115,7 @@ def test_a_list_grows_is_closed_and_counted() -> None:
     assert "4" in refused.value.message
     with pytest.raises(Reject) as foreign:
         listed.give(3, at(10, 9, 16, 40), "民政局")
-    assert (foreign.value.rule, foreign.value.status) == ("other_department", 403)
+    assert (foreign.value.rule, foreign.value.status) == ("not_found", 404)
     listed.give(3, at(10, 9, 16, 40))
     handed = listed.state.handed
     assert (handed.at, handed.by, handed.courier, handed.count) == (at(10, 9, 16, 40), "sj-issuer-1", "2368001207", 3)
@@ -158,7 +166,7 @@ def test_what_comes_after_an_early_hand_over_goes_to_the_next_list_and_is_found_
     assert (first.waybills, second.waybills) == (["1"], ["2"])
     (sent_on,) = first.hear(taken(at(10, 9, 12), 2), at(10, 9, 13))
     assert isinstance(sent_on, TakenBack)
-    assert Batches(CALENDAR, CUTOFF).place_of_taken(sent_on) == second.doc.id
+    assert Batches(CALENDAR, CUTOFF, citywide).place_of_taken(sent_on) == second.doc.id
     second.hear(sent_on, at(10, 9, 13))
     assert (second.waybills, first.state.late) == ([], {})
     assert first.state.counts == {"out": 1}
@@ -188,8 +196,8 @@ def test_a_cancelled_order_says_so_to_its_list() -> None:
     sent = Sent()
     moment = sent.state.since
     assert moment == sent.all(Ordered)[0].at
-    rules = Batches(CALENDAR, CUTOFF)
-    sent.hear(Cancel().spoken_by(Caller("officer", "x", department=OFFICE)), moment)
+    rules = Batches(CALENDAR, CUTOFF, citywide)
+    sent.hear(Cancel().spoken_by(ISSUER), moment)
     sent.answer("done", moment)
     (note,) = sent.all(TakenBack)
     assert (note.waybill, note.department, note.number) == (WAYBILL, OFFICE, ABOUT.number)

@@ -19,7 +19,7 @@ from services.courier.api import view
 from services.courier.domain.evidence import Evidence, Scan, weigh
 from services.courier.domain.parcel import Readdress, Scanned
 from services.courier.domain.proving import scans_of
-from tests.services.courier.parcels import A8, ISSUER, POSTED, WAYBILL, Sent, Triple, counts, last_word, scan
+from tests.services.courier.parcels import A8, CARRIER, ISSUER, POSTED, WAYBILL, Sent, Triple, counts, last_word, scan
 from tests.services.folding import at
 
 LATER = at(10, 20)
@@ -101,7 +101,7 @@ def test_scans_of_one_waybill_are_never_evidence_of_another(steps: list[tuple[bo
     sent.answer("done", POSTED, waybill="W2222222")
     for old, triple in steps:
         waybill = WAYBILL if old else "W2222222"
-        said = sent.hear(Scanned(waybill=waybill, scans=(triple,)), POSTED)
+        said = sent.hear(Scanned(waybill=waybill, scans=(triple,)).spoken_by(CARRIER), POSTED)
         assert not (old and said), "the old parcel has nothing to say"
     new = truth([(True, triple) for old, triple in steps if not old])
     assert sent.state.evidence() == new

@@ -70,7 +70,7 @@ class Office(Standing):
             "address": keyring.seal("亳州市谯城区魏武大道1号", f"{case}:address"),
         }
         contact = ABOUT.contact.model_copy(update=sealed)
-        about = ABOUT.model_copy(update={"contact": contact, "department": MARKET})
+        about = ABOUT.model_copy(update={"contact": contact, "department": MARKET, "area": "341602"})
         event = issued(delivery, about=about).model_copy(update={"case": case})
         headers, value = encode(Envelope(f"e-{case}", "/tongban/review", 1, event))
         await self.suite.bus.publish([Record(case_topic(event.PUBLISHER), case, headers, value)])
@@ -200,7 +200,7 @@ async def test_a_label_is_a_pdf_for_the_office_that_sends(office: Office) -> Non
     status, kind, content = await office.ask("sj-issuer-1", "GET", path)
     assert (status, kind, content[:5]) == (200, "application/pdf", b"%PDF-")
     assert waybill.encode() in content
-    assert (await office.desk("mz-issuer-1").call("GET", path)).body["rule"] == "other_department"
+    assert (await office.desk("mz-issuer-1").call("GET", path)).body["rule"] == "not_found"
     assert (await office.desk("sj-handler-1").call("GET", path)).status == 403
     office.city.faults.add(Fault(partner="ems", kind="hang_up", count=1, only="010004"))
     silent = await office.desk("sj-issuer-1").call("GET", path)

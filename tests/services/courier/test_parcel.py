@@ -12,13 +12,25 @@ import pytest
 from chassis.decision import Caller, Reject
 from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered
 from contracts.words import DeliveryMethod, LimitKind, Unit
-from services.courier.domain.parcel import Cancel, CancelEms, HandOver, KeepScans, OrderEms, Stray, Strayed, TraceEms
+from services.courier.api import SENDS
+from services.courier.domain.parcel import (
+    Cancel,
+    CancelEms,
+    HandOver,
+    KeepScans,
+    OrderEms,
+    Stray,
+    Strayed,
+    TraceEms,
+    stray_id,
+)
 from services.courier.domain.rules import parcels, strays
 from tests.contracts.samples import ABOUT, CASE
 from tests.services.courier.parcels import (
     A8,
     DECIDED,
     ELSEWHERE,
+    ISSUER,
     POSTED,
     SAME_CITY,
     WAYBILL,
@@ -30,8 +42,7 @@ from tests.services.courier.parcels import (
 )
 from tests.services.folding import Folding, at
 
-ISSUER = Caller("officer", "sj-issuer-1", frozenset({"issuer"}), ABOUT.department, ABOUT.area)
-OTHER = Caller("officer", "mz-issuer-1", frozenset({"issuer"}), "民政局", ABOUT.area)
+OTHER = Caller("officer", "mz-issuer-1", frozenset({"issuer"}), "民政局", ABOUT.area).under(SENDS)
 
 
 def unsent(delivery: DeliveryMethod = DeliveryMethod.EMS, about: object = ABOUT) -> Folding:
@@ -154,7 +165,7 @@ def test_an_order_that_comes_to_nothing_goes_to_a_person(outcome: str) -> None:
     assert (failed.cause, failed.waybill) == ("order_lost", "")
     with pytest.raises(Reject) as refused:
         parcel.hear(HandOver().spoken_by(OTHER), at(10, 9, 10))
-    assert (refused.value.rule, refused.value.status) == ("other_department", 403)
+    assert (refused.value.rule, refused.value.status) == ("not_found", 404)
     (delivered,) = parcel.hear(HandOver().spoken_by(ISSUER), at(10, 9, 10))
     assert isinstance(delivered, Delivered)
     assert delivered.method is DeliveryMethod.WINDOW
@@ -186,8 +197,8 @@ def test_what_is_electronic_needs_no_parcel(method: DeliveryMethod) -> None:
 
 
 def test_scans_before_the_orders_answer_find_their_case() -> None:
-    stray = Folding("courier", strays(), WAYBILL)
-    assert stray.state == Stray(id=WAYBILL)
+    stray = Folding("courier", strays(), stray_id(WAYBILL, "ems"))
+    assert stray.state == Stray(id=stray_id(WAYBILL, "ems"))
     stray.hear(KeepScans(waybill=WAYBILL, scans=A8[:2]), POSTED)
     parcel = unsent()
     (ordered,) = parcel.answer("done", DECIDED, waybill=WAYBILL)
@@ -202,7 +213,7 @@ def test_scans_before_the_orders_answer_find_their_case() -> None:
 
 
 def test_a_waybill_that_nobody_pushed_early_leaves_no_document() -> None:
-    stray = Folding("courier", strays(), WAYBILL)
+    stray = Folding("courier", strays(), stray_id(WAYBILL, "ems"))
     (ordered,) = unsent().answer("done", DECIDED, waybill=WAYBILL)
     assert stray.hear(ordered, DECIDED) == []
     assert stray.doc.version == 0
@@ -249,23 +260,22 @@ def test_what_arrives_while_the_partner_is_asked_makes_the_answer_old() -> None:
 
 
 def test_an_order_is_cancelled_before_collection_only() -> None:
-    issuer = Caller("officer", "mz-issuer-1", frozenset({"issuer"}), ABOUT.department, ABOUT.area)
     sent = Sent()
-    sent.hear(Cancel().spoken_by(issuer), DECIDED)
+    sent.hear(Cancel().spoken_by(ISSUER), DECIDED)
     ((_, asked),) = sent.errands.items()
     assert (type(asked), asked.waybill, bool(asked.order)) == (CancelEms, WAYBILL, True)
     sent.answer("done", DECIDED)
     (ready,) = sent.all(Dispatched)
     assert (sent.state.phase, ready.method, ready.partner) == ("at_window", DeliveryMethod.WINDOW, "window")
-    sent.hear(HandOver().spoken_by(issuer), DECIDED)
+    sent.hear(HandOver().spoken_by(ISSUER), DECIDED)
     assert counts(sent) == (1, 0, 1)
 
     late = Sent()
-    late.hear(Cancel().spoken_by(issuer), DECIDED)
+    late.hear(Cancel().spoken_by(ISSUER), DECIDED)
     late.scanned(A8[0], now=POSTED)
     late.answer("failed", POSTED, problem="B0409")
     assert late.state.phase == "ordered"
     with pytest.raises(Reject, match="not_cancellable"):
-        late.hear(Cancel().spoken_by(issuer), POSTED)
-    with pytest.raises(Reject, match="other_department"):
+        late.hear(Cancel().spoken_by(ISSUER), POSTED)
+    with pytest.raises(Reject, match="not_found"):
         late.hear(Cancel().spoken_by(OTHER), POSTED)

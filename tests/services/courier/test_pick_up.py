@@ -5,6 +5,7 @@ State and message give a decision; nothing here runs a bus, a store or a partner
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -27,12 +28,11 @@ from services.courier.domain.parcel import (
 )
 from services.courier.domain.slots import Slots, hours_of
 from tests.contracts.samples import ABOUT, SAMPLES
-from tests.services.courier.parcels import DECIDED, ISSUER, POSTED, SLOTS, WAYBILL, Sent, scan
+from tests.services.courier.parcels import DECIDED, ISSUER, PORTAL, POSTED, SLOTS, WAYBILL, Sent, scan
 from tests.services.folding import at
 
 FIRST, SECOND = Slot(at(10, 8, 9), at(10, 8, 12)), Slot(at(10, 8, 14), at(10, 8, 17))
 """The next slots after the decision of 09-30 17:20: the week after is a holiday."""
-PORTAL = Caller("portal", ABOUT.portal)
 MOVE = Readdress(mark="m", address="k.bmV3", phone="k.bnVt")
 
 
@@ -192,7 +192,7 @@ def test_who_may_not_and_when_it_is_too_late() -> None:
     sent = Sent(slots=SLOTS, direction=Direction.IN)
     chosen = ChooseSlot(slot=at(10, 9, 14))
     with pytest.raises(Reject) as refused:
-        sent.hear(chosen.spoken_by(Caller("portal", "other")), DECIDED)
+        sent.hear(chosen.spoken_by(replace(PORTAL, name="other")), DECIDED)
     assert (refused.value.rule, refused.value.status) == ("not_found", 404)
     sent.scanned(scan("203", POSTED))
     with pytest.raises(Reject, match="collected"):

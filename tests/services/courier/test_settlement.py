@@ -6,6 +6,7 @@ The bill is read from CSV as partners write it; nothing here patches a rule.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -13,6 +14,7 @@ from chassis.decision import Reject
 from contracts.courier import Dispatched
 from contracts.event import Limit
 from contracts.words import DeliveryMethod, Direction, LimitKind, Unit
+from services.courier.domain import settlement
 from services.courier.domain.settlement import (
     Carriage,
     Prices,
@@ -20,7 +22,6 @@ from services.courier.domain.settlement import (
     Total,
     compared,
     month_of,
-    place,
     settlements,
     summed,
 )
@@ -28,6 +29,12 @@ from services.courier.tables import bill_of
 from tests.contracts.samples import ABOUT, CASE
 from tests.services.folding import Folding, at
 
+
+def citywide(department: str, place: str) -> str:
+    return ""
+
+
+place = partial(settlement.place, citywide)
 PRICES = Prices(same_city=1200, elsewhere=2000, back=900)
 PAYER = ABOUT.department
 EVENING = at(10, 9, 18)
@@ -64,7 +71,7 @@ def test_the_month_is_that_of_the_first_scan() -> None:
 
 
 def test_prices_by_direction_and_distance() -> None:
-    day = Folding("courier", settlements(PRICES, 24), DAY)
+    day = Folding("courier", settlements(PRICES, 24, citywide), DAY)
     for n, (hours, direction) in enumerate(
         [(24, Direction.OUT), (24, Direction.OUT), (48, Direction.OUT), (48, Direction.RETURN), (None, Direction.IN)]
     ):
@@ -80,7 +87,7 @@ def test_prices_by_direction_and_distance() -> None:
 
 
 def test_what_was_said_twice_is_charged_once() -> None:
-    day = Folding("courier", settlements(PRICES, 24), DAY)
+    day = Folding("courier", settlements(PRICES, 24, citywide), DAY)
     for _ in range(2):
         day.hear(dispatched(1), at(11, 1, 9), id="e-1")
     assert day.state.totals == {"out:same_city": Total(parcels=1, fen=1200)}

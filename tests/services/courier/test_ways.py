@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chassis.decision import Answer, Caller, Reject
+from chassis.decision import Answer, Reject
 from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered, Returned
 from contracts.intake import Lapsed, OriginalsReceived, OriginalsReturned, Refused, Withdrawn
 from contracts.words import DeliveryMethod, Direction
@@ -25,6 +25,7 @@ from services.courier.domain.parcel import (
     Readdress,
     Reissue,
     document,
+    stray_id,
 )
 from services.courier.domain.rules import parcels, strays
 from tests.contracts.samples import ABOUT, CASE
@@ -33,6 +34,7 @@ from tests.services.courier.parcels import (
     ELSEWHERE,
     ISSUER,
     PAPERS,
+    PORTAL,
     POSTED,
     SAME_CITY,
     WAYBILL,
@@ -181,7 +183,7 @@ def test_an_officer_takes_a_pick_up_back_and_the_citizen_hears_of_it() -> None:
 
 
 def test_early_scans_of_an_inbound_parcel_find_their_document() -> None:
-    stray = Folding("courier", strays(), WAYBILL)
+    stray = Folding("courier", strays(), stray_id(WAYBILL, "ems"))
     stray.hear(KeepScans(waybill=WAYBILL, scans=(scan("203", POSTED),)), POSTED)
     sent = Sent(direction=Direction.IN)
     (note,) = stray.hear(sent.events[0], DECIDED)
@@ -194,7 +196,7 @@ def test_early_scans_of_an_inbound_parcel_find_their_document() -> None:
 
 def test_what_came_back_goes_to_another_address_as_the_next_parcel() -> None:
     sent = came_back()
-    sent.hear(MOVE.spoken_by(Caller("portal", ABOUT.portal)), at(10, 2, 10))
+    sent.hear(MOVE.spoken_by(PORTAL), at(10, 2, 10))
     assert asked(sent).address == MOVE.address
     (ordered,) = sent.answer("done", at(10, 2, 10), waybill="W2222222")
     assert (ordered.parcel, sent.state.evidence().state) == (2, "ordered")

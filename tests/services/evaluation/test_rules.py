@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chassis.decision import Reject
+from chassis.decision import NOBODY, Reject
 from chassis.sealing import Keyring
 from contracts.courier import Delivered, DeliveryFailed, Dispatched
 from contracts.evaluation import Invited, Overdue, Rated, Rectifying, Warned
@@ -23,11 +23,14 @@ from contracts.intake import CorrectionRequested, Lapsed, Missing, Withdrawn
 from contracts.notify import Replied
 from contracts.review import Reviewed
 from contracts.words import Channel, DeliveryMethod, Direction, Grade, LimitKind, Unit
+from services.evaluation.api import RATES
 from services.evaluation.domain.case import Rate
 from services.evaluation.domain.rules import Policy, cases
 from services.evaluation.journal import verify_chain, whole
 from tests.services.folding import Folding
 from tests.services.samples import ABOUT, CAL, CASE, accepted, at, limit, received
+
+ANYONE = NOBODY.under(RATES)
 
 RING = Keyring.generate()
 
@@ -144,7 +147,7 @@ def closed() -> tuple[Desk, str]:
 
 def refused(desk: Desk, token: str, now: datetime) -> str:
     with pytest.raises(Reject) as caught:
-        desk.hear(Rate(token=token, grade=Grade.SATISFIED, channel=Channel.APP), now)
+        desk.hear(Rate(token=token, grade=Grade.SATISFIED, channel=Channel.APP).spoken_by(ANYONE), now)
     return caught.value.rule
 
 
@@ -164,7 +167,7 @@ def test_one_rating_one_follow_up_and_no_third() -> None:
     desk, token = closed()
     assert refused(desk, "0" * 32, at(5, 1)) == "invitation_unknown"
     for number, grade in ((1, Grade.SATISFIED), (2, Grade.VERY_SATISFIED)):
-        desk.hear(Rate(token=token, grade=grade, channel=Channel.APP, text="办得很快"), at(5, 1))
+        desk.hear(Rate(token=token, grade=grade, channel=Channel.APP, text="办得很快").spoken_by(ANYONE), at(5, 1))
         assert [r.round for r in desk.all(Rated)][-1] == number
     assert refused(desk, token, at(5, 2)) == "rated_twice"
     desk.hear(Replied(at=at(5, 2), case=CASE, about=ABOUT, grade="satisfied"), at(5, 2))
@@ -179,7 +182,7 @@ def test_an_invitation_expires() -> None:
 
 def test_the_journal_is_chained_and_betrays_every_touch() -> None:
     desk, token = closed()
-    desk.hear(Rate(token=token, grade=Grade.SATISFIED, channel=Channel.APP), at(5, 1))
+    desk.hear(Rate(token=token, grade=Grade.SATISFIED, channel=Channel.APP).spoken_by(ANYONE), at(5, 1))
     lines = whole(desk.lines)
     assert len(lines) == desk.state.n == 3
     assert verify_chain(lines, desk.state.head) == []

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from chassis.bus import partition_of
+from chassis.cityfile import load
 from chassis.decision import Caller, Command, Decider, Malformed
 from chassis.document import Doc, Outgoing
 from chassis.fold import TOUCH, Folder, Message
@@ -22,21 +23,34 @@ from contracts.portal import Submitted, Supplemented, WithdrawalRequested
 from contracts.wire import decode
 from sandbox.citizens import Citizens
 from services.intake import catalog
+from services.intake.api import CHECKS
 from services.intake.domain.cases import cases
 from services.intake.domain.commands import Application, Apply
 from services.intake.domain.founding import Founding
 from services.intake.domain.living import Living
+from services.intake.uploading import SPEAKS
 
 PORTAL, SUBMISSION = "demo", "demo-0001"
 CASE = case_id(PORTAL, SUBMISSION)
 KEYRING = Keyring.generate()
 CALENDAR = Calendar()
 FOUNDING = Founding(Living(catalog.load()[0]), CALENDAR, KEYRING)
-CASES = cases(FOUNDING, "政务服务中心")
+CASES = cases(FOUNDING)
 CITIZENS = Citizens(7)
-CALLER = Caller("portal", PORTAL)
-WINDOW = Caller("officer", "sj-window-1", frozenset({"window"}), "市场监督管理局", "341600")
+CITY = load()
+
+
+def portal(name: str) -> Caller:
+    return Caller("portal", name, frozenset({"submit"})).under(SPEAKS)
+
+
+def window(department: str, area: str = "341600", name: str = "x-window-1") -> Caller:
+    known = CITY.filling(Caller("officer", name, frozenset({"window"}), department, area), NOW.date())
+    return known.under(CHECKS)
+
+
 NOW = datetime(2026, 4, 1, 9, 0, tzinfo=SHANGHAI)
+CALLER, WINDOW = portal(PORTAL), window("市场监督管理局", name="sj-window-1")
 
 E = TypeVar("E", bound=Event)
 

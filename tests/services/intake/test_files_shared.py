@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from chassis.cityfile import load
 from chassis.clock import Clock
 from chassis.sealing import Keyring
 from chassis.service import Parts
@@ -25,5 +26,6 @@ def test_a_folder_of_one_machine_is_refused_where_others_have_the_same_cases(
     """What is uploaded to one of them could not be read at another."""
     env = {**shared, "TONGBAN_INTAKE_FILES": files}
     with pytest.raises(SettingsError, match=r"TONGBAN_INTAKE_FILES: expected s3://bucket\[/prefix\]"):
-        build(Parts(Clock(), Calendar(), Keyring.generate(), env, tmp_path))
-    assert build(Parts(Clock(), Calendar(), Keyring.generate(), {**env, "TONGBAN_SANDBOX": "true"}, tmp_path)).routes
+        build(Parts(Clock(), Calendar(), Keyring.generate(), load(), env, tmp_path))
+    env["TONGBAN_SANDBOX"] = "true"
+    assert build(Parts(Clock(), Calendar(), Keyring.generate(), load(), env, tmp_path)).routes

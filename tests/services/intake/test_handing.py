@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chassis.decision import Caller, Reject
+from chassis.decision import Reject
 from contracts import courier
 from contracts.intake import (
     Accepted,
@@ -33,7 +33,7 @@ from services.intake.domain.commands import Accept, Admit, HandBack, HandIn, Ref
 from services.intake.domain.custody import Concluded
 from services.intake.domain.founding import Founding
 from services.intake.domain.living import Living
-from tests.services.intake.counter import CALENDAR, CASE, KEYRING, WINDOW, Counter, at, body, one
+from tests.services.intake.counter import CALENDAR, CASE, KEYRING, WINDOW, Counter, at, body, one, window
 
 REFUSE = Refuse(reason="不属于本机关职权", basis="行政许可法第三十二条")
 
@@ -58,7 +58,7 @@ def with_originals(item: Item) -> Item:
 
 
 FOUNDING = Founding(Living(map(with_originals, catalog.load()[0])), CALENDAR, KEYRING)
-CASES = cases(FOUNDING, "政务服务中心")
+CASES = cases(FOUNDING)
 BOTH = ("old_certificate", "family_book")
 
 
@@ -143,7 +143,7 @@ def test_nobody_brings_them_and_what_did_come_goes_back() -> None:
     assert ([o.code for o in released.originals], released.cause) == (["family_book"], "lapsed")
     assert released.delivery is DeliveryMethod.EMS
     assert case.state.owing
-    assert case.state.lookups() == ("work:市场监督管理局|window", "work:*|window"), "a duty stays in the worklist"
+    assert {"work:市场监督管理局|window", "work:*|window"} <= set(case.state.lookups()), "a duty stays in the worklist"
     one(case.tell(HandBack(), at(4, 29, 9)), OriginalsReturned)
     assert case.state.lookups() == ()
     with pytest.raises(Reject) as met:
@@ -183,7 +183,7 @@ def test_review_ends_the_case(outcome: str, back: tuple[str, ...]) -> None:
 
 # ----------------------------------------------------------------------------------------------------------- transfer
 
-HOUSING = Caller("officer", "zj-window-1", frozenset({"window"}), "住房和城乡建设局", "341600")
+HOUSING = window("住房和城乡建设局")
 
 
 def test_another_unit_takes_the_case() -> None:
@@ -192,7 +192,7 @@ def test_another_unit_takes_the_case() -> None:
     moved = one(case.tell(Transfer(department="住房和城乡建设局", reason="属住建职责"), at(4, 2, 9)), Transferred)
     assert (moved.about.department, moved.handover.last_day) == ("市场监督管理局", date(2026, 4, 3))
     assert case.ring(at(4, 30)) == [], "K has stopped, so silence is no acceptance"
-    assert case.state.lookups() == ("work:住房和城乡建设局|window", "work:*|window")
+    assert {"work:住房和城乡建设局|window", "work:*|window"} <= set(case.state.lookups())
     for command, by, rule in ((Accept(), WINDOW, "not_waiting"), (Admit(), WINDOW, "other_department")):
         with pytest.raises(Reject) as met:
             case.tell(command, at(4, 30, 9), by)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from chassis.decision import Caller, Reject
+from chassis.areas import within
+from chassis.decision import Reject
 from contracts.intake import (
     Accepted,
     Bounced,
@@ -19,8 +20,7 @@ from contracts.intake import (
     Withdrawn,
 )
 from services.intake.domain.commands import Accept, Correct, Refuse, Supplement, Withdraw
-from services.intake.domain.standing import covers
-from tests.services.intake.counter import CALLER, NOW, WINDOW, Counter, at, body, changed, one
+from tests.services.intake.counter import CALLER, NOW, WINDOW, Counter, at, body, changed, one, portal, window
 
 REFUSE = Refuse(reason="不属于本机关职权", basis="行政许可法第三十二条", authority="利辛县市场监督管理局")
 
@@ -64,7 +64,7 @@ def test_a_supplement_over_http_is_the_owners() -> None:
     case = corrected_window()
     command = Supplement.model_validate({"form": {"business": "热食类食品制售"}})
     with pytest.raises(Reject) as met:
-        case.tell(command, at(4, 3), Caller("portal", "other"))
+        case.tell(command, at(4, 3), portal("other"))
     assert (met.value.rule, met.value.status) == ("not_found", 404)
     case.tell(command, at(4, 3), CALLER)
     with pytest.raises(Reject) as met:
@@ -124,30 +124,35 @@ def test_refused_with_reason_basis_authority_and_appeal() -> None:
 @pytest.mark.parametrize(
     ("department", "area", "rule"),
     [
-        ("民政局", "341600", "other_department"),
-        ("市场监督管理局", "341699", "other_area"),
-        ("市场监督管理局", "340000", ""),
+        ("民政局", "341600", "not_found"),
+        ("市场监督管理局", "341622", "not_found"),
+        ("市场监督管理局", "341699", "not_found"),
+        ("市场监督管理局", "", "not_found"),
+        ("市场监督管理局", "341602000000", ""),
         ("政务服务中心", "341600", ""),
     ],
 )
 def test_whose_window_it_is(department: str, area: str, rule: str) -> None:
     case = Counter()
     case.submit(body("SJ-SPJY", area="341602"))
-    officer = Caller("officer", "x-1", frozenset({"window"}), department, area)
+    officer = window(department, area)
     if not rule:
         one(case.tell(Accept(), by=officer), Accepted)
         return
     with pytest.raises(Reject) as met:
         case.tell(Accept(), by=officer)
-    assert (met.value.rule, met.value.status) == (rule, 403)
+    assert (met.value.rule, met.value.status) == (rule, 404)
 
 
 def test_areas_cover_what_lies_in_them() -> None:
-    assert covers("341600", "341602")
-    assert covers("340000", "341600")
-    assert covers("130110", "130110")
-    assert not covers("130110", "130111")
-    assert not covers("341602", "341600")
+    assert within("341602", "341600")
+    assert within("341600", "340000")
+    assert within("130110", "130110")
+    assert not within("130111", "130110")
+    assert not within("341600", "341602")
+    assert within("341602100201", "341602100000")
+    assert not within("341602101201", "341602100000")
+    assert not within("341602", "")
 
 
 def test_a_correction_names_known_things_once() -> None:
@@ -164,8 +169,11 @@ def test_a_correction_names_known_things_once() -> None:
 
 def test_worklists_follow_from_the_state() -> None:
     case = Counter()
-    case.submit(body("SJ-SPJY"), at(4, 1, 9))
-    assert case.state.lookups() == ("work:市场监督管理局|window", "work:*|window")
+    case.submit(body("SJ-SPJY", area="341602"), at(4, 1, 9))
+    assert case.state.lookups() == (
+        *("work:市场监督管理局|window", "work:市场监督管理局|window@341602"),
+        *("work:*|window", "work:*|window@341602"),
+    )
     assert case.state.order() == "2026-04-10T00:00:00+08:00"
     case.tell(Accept(), at(4, 2, 9))
     assert case.state.lookups() == ()
@@ -177,7 +185,7 @@ def test_a_window_item_without_deeming_has_no_alarm() -> None:
     assert received.check is not None
     assert not received.deems
     assert case.state.alarms() == {}
-    town = Caller("officer", "xz-window-1", frozenset({"window"}), "乡镇政府", "341600")
+    town = window("乡镇政府")
     accepted = one(case.tell(Accept(), at(4, 20, 9), town), Accepted)
     assert accepted.legal is not None
     assert (accepted.promised.n, accepted.legal.n) == (2, 20)

@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chassis.city import City, Department, Officer, Territory
 from chassis.decision import Caller, Command, Reject
 from contracts.event import Event
 from contracts.intake import WithdrawalForwarded
 from contracts.review import Issued, Reviewed, Stepped
 from contracts.words import DeliveryMethod
+from services.review.api import GIVES
 from services.review.domain.case import Approve, AskRegister, Claim, Deny, HandTo, Pass, Return
 from services.review.domain.rules import cases
 from tests.services.folding import Folding
@@ -27,15 +29,26 @@ OFFICE = ABOUT.department
 
 
 def officer(name: str, *roles: str, department: str = OFFICE) -> Caller:
-    return Caller("officer", name, frozenset(roles), department)
+    return Caller("officer", name, frozenset(roles), department, ABOUT.area).under(GIVES)
 
 
-HANDLER, CHECKER, APPROVER = officer("h1", "handler"), officer("c1", "checker"), officer("a1", "approver")
+DECIDING = ("handler", "checker", "approver")
+CITY = City(
+    name="亳州市",
+    units=(Territory(code=ABOUT.area, name="亳州市", level="city"),),
+    departments=(Department(name=OFFICE),),
+    officers=tuple(
+        Officer(id=id, post="承办人", roles=DECIDING, department=OFFICE, area=ABOUT.area)
+        for id in ("h-1", "h-2", "h-22", "o-0", "o-1", "o-2", "o-3")
+    ),
+)
+"""Who may be given a case."""
+HANDLER, CHECKER, APPROVER = officer("h-1", "handler"), officer("c1", "checker"), officer("a1", "approver")
 
 
 class Desk(Folding):
     def __init__(self) -> None:
-        super().__init__("review", cases(CAL), CASE, AskRegister)
+        super().__init__("review", cases(CAL, CITY), CASE, AskRegister)
 
     def tell(self, command: Command, by: Caller, now: datetime = NOW) -> list[Event]:
         return self.hear(command.spoken_by(by), now)
@@ -120,12 +133,12 @@ def test_three_steps_by_three_people() -> None:
 
 def test_nobody_checks_what_he_handled() -> None:
     desk = opened()
-    both = officer("h1", "handler", "checker", "approver")
+    both = officer("h-1", "handler", "checker", "approver")
     desk.tell(Claim(), both)
     desk.tell(Pass(), both)
     assert desk.refused(Claim(), both) == "four_eyes"
     desk.tell(Claim(), CHECKER)
-    assert desk.refused(HandTo(officer="h1"), CHECKER) == "four_eyes"
+    assert desk.refused(HandTo(officer="h-1"), CHECKER) == "four_eyes"
     desk.tell(Pass(), CHECKER)
     assert desk.refused(Claim(), officer("c1", "approver")) == "four_eyes"
 
@@ -134,10 +147,11 @@ def test_refusals_name_their_rule() -> None:
     assert Desk().refused(Claim(), HANDLER) == "not_found"
     desk = opened()
     assert desk.refused(Claim(), CHECKER) == "wrong_role"
-    assert desk.refused(Claim(), officer("h9", "handler", department="民政局")) == "wrong_department"
+    assert desk.refused(Claim(), officer("h9", "handler", department="民政局")) == "not_found"
+    assert desk.refused(HandTo(officer="h-9"), HANDLER) == "not_claimed"
     assert desk.refused(Pass(), HANDLER) == "not_claimed"
     desk.tell(Claim(), HANDLER)
-    assert desk.refused(Claim(), officer("h2", "handler")) == "already_claimed"
+    assert desk.refused(Claim(), officer("h-2", "handler")) == "already_claimed"
     assert desk.refused(Approve(), HANDLER) == "not_last_step"
     assert desk.refused(Return(reason="重新核实"), HANDLER) == "step_unknown"
 
@@ -147,10 +161,10 @@ def test_a_step_may_go_back_and_forth_and_keeps_four_eyes() -> None:
     desk.through(HANDLER, CHECKER)
     desk.tell(Return(reason="现场照片不全"), CHECKER)
     assert desk.state.step["name"] == "承办"
-    second = officer("h2", "handler")
+    second = officer("h-2", "handler")
     desk.tell(Claim(), second)
     desk.tell(Pass(), second)
-    assert desk.refused(Claim(), officer("h2", "checker")) == "four_eyes"
+    assert desk.refused(Claim(), officer("h-2", "checker")) == "four_eyes"
 
 
 def test_a_denial_carries_reason_basis_and_appeal_and_no_certificate() -> None:
@@ -185,7 +199,7 @@ def test_the_worklist_follows_the_step() -> None:
     desk = opened()
     assert f"work:{OFFICE}|handler" in desk.state.lookups()
     desk.tell(Claim(), HANDLER)
-    assert "officer:h1" in desk.state.lookups()
+    assert "officer:h-1" in desk.state.lookups()
     desk.tell(Pass(), HANDLER)
     words = desk.state.lookups()
     assert f"work:{OFFICE}|checker" in words

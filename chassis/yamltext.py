@@ -1,6 +1,6 @@
 """One YAML file as plain values, with what YAML itself would lose: keys given twice, codes that turn into numbers.
 
-It walks the parsed tree once; this module must never open a file or judge an item.
+It walks the parsed tree once; this module must never open a file or judge what is in it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from yaml.resolver import Resolver
 from contracts.event import Problem
 
 TEXTS: Final = frozenset(
-    "code areas area name field fact department distinct role item after successor fee units unit id powers".split()
+    "code areas area of deputy name field fact department distinct role item after successor fee units unit id powers "
+    "serves".split()
 )
 """Keys whose scalars are texts: an unquoted 341600, 0017, 1e3 or NO would silently become a number or a truth value."""
 

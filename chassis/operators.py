@@ -28,8 +28,8 @@ RUNS = Right("The operator keeps the suite running and sees no case, no person a
 class DeadLetter(TypedDict):
     """One parked record by provenance and reason: `rule` and `problem` are empty for what waits behind another."""
 
-    id: Annotated[str, Field(examples=["park:case/3/1042"])]
-    topic: Annotated[str, Field(examples=["case"])]
+    id: Annotated[str, Field(examples=["park:case.intake/3/1042"])]
+    topic: Annotated[str, Field(examples=["case.intake"])]
     partition: int
     offset: Annotated[int, Field(examples=[1042])]
     type: Annotated[str, Field(description="CloudEvents type", examples=["tongban.accepted.v1"])]

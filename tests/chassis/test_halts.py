@@ -25,6 +25,7 @@ from contracts.event import SHANGHAI
 from tests.chassis.running import until
 from tests.chassis.test_line import World
 from tests.chassis.test_two_lines import OFFICER, Two
+from tests.chassis.toy import PLACING, SAYING
 
 AT = datetime(2026, 3, 2, 10, tzinfo=SHANGHAI)
 
@@ -123,10 +124,10 @@ def test_our_own_topic_stops_all_until_an_operator_lets_it_go_on() -> None:
     clock = Ticking()
     shared = Shared(clock)
     [halts] = shared.processes
-    shared.tell(halts.count(batch("case", 5), range(5), every))
+    shared.tell(halts.count(batch(SAYING, 5), range(5), every))
     clock.now += 1e9
-    assert (halts.all, halts.aside(), halts.told(), halts.over()) == (True, set(), {"case": None}, [])
-    assert shared.resume("case") == [None]
+    assert (halts.all, halts.aside(), halts.told(), halts.over()) == (True, set(), {SAYING: None}, [])
+    assert shared.resume(SAYING) == [None]
     assert not halts.all
 
 
@@ -162,13 +163,13 @@ async def test_after_a_stop_an_operator_lets_the_line_go_on_and_nobody_else_does
         await until(lambda: line.pipeline.halts.all)
         await line.pipeline.settle()
         state = await line.ready()
-        assert (state["ok"], state["stopped"], state["halted"]) == (False, True, {"case": None})
+        assert (state["ok"], state["stopped"], state["halted"]) == (False, True, {PLACING: None})
     world.store = SqliteStore(tmp_path / "toy.db")
     async with world.line(dead_in_a_row=3) as line:  # type: ignore[attr-defined]
         state = await line.ready()
-        assert (state["ok"], state["stopped"], state["halted"]) == (False, True, {"case": None})
+        assert (state["ok"], state["stopped"], state["halted"]) == (False, True, {PLACING: None})
         await world.say("good", 1, "g1")
-        await line.door.tell(HALTED, "case", Resume(), by=NOBODY)
+        await line.door.tell(HALTED, PLACING, Resume(), by=NOBODY)
 
         async def counted() -> bool:
             return (await line.door.read(world.toys, "good", asked=Asked(wait=5))).state.total == 1
@@ -186,7 +187,7 @@ async def test_an_operator_who_resumes_at_one_process_resumes_at_all(tmp_path: P
         halts = (one.pipeline.halts, other.pipeline.halts)
         for n, case in enumerate(itertools.islice(two.cases(one), 3)):
             await two.say(case, -1, f"bad-{n}")
-        await until(lambda: all(known.told() == {"case": None} for known in halts))
+        await until(lambda: all(known.told() == {PLACING: None} for known in halts))
         assert [(await line.ready())["stopped"] for line in (one, other)] == [True, True]
         cases = [next(itertools.islice(two.cases(line), 3, 4)) for line in (one, other)]
         for case in cases:
@@ -194,7 +195,7 @@ async def test_an_operator_who_resumes_at_one_process_resumes_at_all(tmp_path: P
         looked = two.clock.ticks()
         await until(lambda: two.clock.ticks() - looked > 0.2)  # many fetches
         assert [await two.total(one, case) for case in cases] == [-1, -1], "neither reads"
-        await other.door.tell(HALTED, "case", Resume(), by=OFFICER)
+        await other.door.tell(HALTED, PLACING, Resume(), by=OFFICER)
 
         async def read() -> bool:
             return [await two.total(one, case) for case in cases] == [1, 1]
@@ -203,5 +204,5 @@ async def test_an_operator_who_resumes_at_one_process_resumes_at_all(tmp_path: P
         assert [(await line.ready())["halted"] for line in (one, other)] == [{}, {}]
         for line in (one, other):
             with pytest.raises(Reject, match="not_halted"):
-                await line.door.tell(HALTED, "case", Resume(), by=OFFICER)
+                await line.door.tell(HALTED, PLACING, Resume(), by=OFFICER)
     await two.bus.close()

@@ -226,5 +226,5 @@ async def test_a_queue_is_as_long_as_its_pace_allows(still: Still) -> None:
 
 async def test_the_suite_knows_where_new_work_begins(tmp_path: Path) -> None:
     """At the counters of intake, and nowhere else."""
-    suite = Suite(settings(tmp_path), {}, discover())
+    suite = Suite(settings(tmp_path, sandbox=True), {}, discover())
     assert suite.pressure.begins == {"/intake/submissions", "/intake/counter"}

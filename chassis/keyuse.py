@@ -13,7 +13,7 @@ from chassis import discovery
 from chassis.settings import ChassisSettings
 from chassis.sqlitefile import examine
 
-COUNT: Final = "SELECT count(*) FROM {} WHERE instr(CAST({} AS BLOB), x'{}')"
+COUNT: Final = "SELECT count(*) FROM {0} WHERE instr(CAST({1} AS BLOB), x'{2}') OR instr(CAST({1} AS BLOB), x'{3}')"
 WHERE: Final = {"doc": "body", "said": "outbox", "log": "value"}
 """Tables of the embedded bus and stores, and the column that may hold something sealed."""
 
@@ -23,25 +23,25 @@ def uses(settings: ChassisSettings, kid: str) -> dict[str, int]:
     shared bus or in a bucket is not seen from here. Raises OSError for a damaged file, StoreDown."""
     found = {"files": _in_files(settings.dir, kid)}
     for path in sorted(settings.dir.glob("*.db")):
-        found[path.stem] = _in_database(path, mark(kid))
+        found[path.stem] = _in_database(path, marks(kid))
     if settings.store:
         from chassis.store.mongo import access, containing
 
         where = (settings.mongo_driver, access(settings))
         for name in discovery.modules("app"):
-            found[name] = asyncio.run(containing(settings.store, f"tongban_{name}", *where, mark(kid)))
+            found[name] = asyncio.run(containing(settings.store, f"tongban_{name}", *where, marks(kid)))
     return {place: count for place, count in found.items() if count}
 
 
-def mark(kid: str) -> bytes:
-    """How a field that this key has sealed begins, within JSON."""
-    return f'"{kid}.'.encode()
+def marks(kid: str) -> tuple[bytes, bytes]:
+    """How a field that this key has sealed begins, within JSON: by itself, or behind a word of how it was packed."""
+    return f'"{kid}.'.encode(), f":{kid}.".encode()
 
 
-def _in_database(path: Path, what: bytes) -> int:
+def _in_database(path: Path, what: tuple[bytes, bytes]) -> int:
     count = 0
     for table, column in WHERE.items():
-        problem, rows = examine(path, 0.0, COUNT.format(table, column, what.hex()))
+        problem, rows = examine(path, 0.0, COUNT.format(table, column, *(mark.hex() for mark in what)))
         if problem and "no such table" not in problem:
             raise OSError(f"{path} cannot be read: {problem}")
         count += rows[0][0] if rows else 0

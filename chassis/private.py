@@ -12,7 +12,7 @@ from typing import Final
 
 OTHERS: Final = 0o077
 """What group and others may do; nothing of it."""
-OURS: Final = {"held", "keys", "bus.db"}
+OURS: Final = {"held", "keys", "bus.db", "clock"}
 """By which the folder of a suite is known."""
 
 
@@ -30,10 +30,10 @@ def open_to_others(path: Path) -> list[Path]:
 
 def narrowed(folder: Path) -> list[Path]:
     """Takes all rights of others away, and returns what had any. Raises PermissionError where that is another user's,
-    or the folder is not plainly a suite's, so that somebody might be locked out."""
+    or the folder is open and not plainly a suite's, so that somebody might be locked out."""
     found = open_to_others(folder)
     names = {path.name for path in folder.iterdir()}
-    if found and names and not names & OURS:
+    if folder in found and names and not names & OURS:
         raise PermissionError
     for path in found:
         path.chmod(_mode(path) & ~OTHERS)

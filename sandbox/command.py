@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import tempfile
@@ -59,7 +60,9 @@ def free(first: int, count: int, option: str) -> None:
 
 @contextlib.contextmanager
 def folder(keep: Path | None, name: str) -> Iterator[Path]:
-    """The folder to keep, or a temporary one that is gone afterwards. Raises Refused."""
+    """The folder to keep, or a temporary one that is gone afterwards; nobody else can look into it, nor into what is
+    made from now on. Raises Refused."""
+    os.umask(0o077)
     if keep is None:
         with tempfile.TemporaryDirectory(prefix=f"tongban-{name}-") as temporary:
             yield Path(temporary)
@@ -71,6 +74,7 @@ def folder(keep: Path | None, name: str) -> Iterator[Path]:
         raise Refused(f"不能使用目录 {keep} ({(error.strerror or '').lower()})") from None
     if used:
         raise Refused(f"目录 {keep} 不是空的, 请另选 (the folder must be new or empty)")
+    keep.chmod(0o700)
     yield keep
 
 

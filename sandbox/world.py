@@ -101,6 +101,7 @@ class World:
 
     async def _start(self, at: datetime) -> float:
         self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory.chmod(0o700)
         if any(self.directory.iterdir()):
             raise WorldError(f"{self.directory} is not empty: a world begins with nothing, its clock never goes back")
         (self.directory / "officers.yaml").write_text(phone_book(), "utf-8")

@@ -75,12 +75,13 @@ async def ping(url: str, driver: str, access: Mapping[str, Any]) -> None:
             await ended
 
 
-async def containing(url: str, database: str, driver: str, access: Mapping[str, Any], mark: bytes) -> int:
-    """How many documents of a database hold these bytes. Raises StoreDown."""
+async def containing(url: str, database: str, driver: str, access: Mapping[str, Any], marks: Collection[bytes]) -> int:
+    """How many documents of a database hold any of these bytes. Raises StoreDown."""
     asking, count = client(url, driver, access), 0
     try:
         async for doc in asking[database]["doc"].find({}, {"body": 1, "outbox": 1, "_id": 0}):
-            count += any(mark in bytes(doc.get(part) or b"") for part in ("body", "outbox"))
+            held = bytes(doc.get("body") or b"") + bytes(doc.get("outbox") or b"")
+            count += any(mark in held for mark in marks)
     except PyMongoError as error:
         raise StoreDown(type(error).__name__) from None
     finally:

@@ -17,10 +17,13 @@ import pytest
 
 from chassis import cli, discovery
 from chassis.auth import Portals, hash_key
-from chassis.keyuse import uses
+from chassis.keyuse import marks, uses
 from chassis.sealing import Keyring, load_keyring
 from chassis.secret import Secrets, Way
 from chassis.settings import ChassisSettings, Section
+from chassis.store import Row
+from chassis.store.mongo import MongoStore, containing
+from services.courier.packing import packed
 
 Rotate = Callable[..., tuple[int, str, str]]
 ONE, TWO = ("whsec_" + letter * 32 for letter in "AB")
@@ -135,14 +138,16 @@ def test_a_key_that_opens_anything_is_not_ended(
     folder = tmp_path / "var"
     folder.mkdir()
     database(folder / "review.db", "doc", "body", [f'["{sealed}"]', f'{{"name":"{ring.seal("x", "y")}"}}'])
+    pushed = packed(Keyring(old, tag), b"[]", "EX1")
+    database(folder / "courier.db", "said", "outbox", [f'["{pushed}"]'])
     database(folder / "bus.db", "log", "value", [f'{{"text":"{sealed}"}}'])
     (folder / "materials" / "ab" / "abc").mkdir(parents=True)
     (folder / "materials" / "ab" / "abc" / "000000000000.city-7").touch()
-    assert uses(ChassisSettings(dir=folder), "city-7") == {"files": 1, "bus": 1, "review": 1}
+    assert uses(ChassisSettings(dir=folder), "city-7") == {"files": 1, "bus": 1, "courier": 1, "review": 1}
     assert uses(ChassisSettings(dir=folder), "city-8") == {"review": 1}
     code, nothing, said = rotate("TONGBAN_KEYS", "--end", TONGBAN_KEYS=both)
     assert (code, nothing) == (1, "")
-    assert "key city-7 must stay, it still opens (files 1, bus 1, review 1)" in said
+    assert "key city-7 must stay, it still opens (files 1, bus 1, courier 1, review 1)" in said
     for file in (*folder.glob("*.db"), *folder.glob("materials/*/*/*")):
         file.unlink()
     code, new, _ = rotate("TONGBAN_KEYS", "--end", TONGBAN_KEYS=both)
@@ -173,3 +178,17 @@ def test_all_secrets_are_listed_and_none_is_shown(
     assert re.search(r"TONGBAN_COURIER_SF_SECRET\s+ours\s+2  scans pushed by 顺丰", out)
     assert "nnnn" not in out
     assert cli.main(["rotate", "TONGBAN_PORT"]) == 2
+
+
+@pytest.mark.real
+@pytest.mark.anyio
+@pytest.mark.parametrize("driver", ["motor", "pymongo"])
+async def test_documents_in_mongodb_are_counted_by_key(mongo: Any, driver: str) -> None:
+    store = MongoStore(mongo.url, f"rotating_{driver}", driver)
+    await store.open()
+    said = ((b'["k1.abc"]', b""), (b'["z:k1.abc"]', b""), (b"[]", b'["k1.abc"]'), (b'["k2.abc", "k1"]', b'["mk1.abc"]'))
+    rows = [Row("case", str(n), 1, 0, body, "me", 1, outbox=outbox) for n, (body, outbox) in enumerate(said)]
+    assert await store.write(rows) == set()
+    await store.close()
+    for kid, count in (("k1", 3), ("k2", 1), ("k3", 0)):
+        assert await containing(mongo.url, f"rotating_{driver}", driver, {}, marks(kid)) == count

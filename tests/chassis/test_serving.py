@@ -71,7 +71,7 @@ async def test_a_suite_says_what_it_is_where_on_what_and_what_is_missing(tmp_pat
     assert "Tongban 0.1.0: evaluation, review, in one process" in lines[0]
     assert f"at http://127.0.0.1:{port}, every route described at http://127.0.0.1:{port}/docs" in lines[1]
     assert "bus: SQLite in var; store: SQLite in var; no sandbox" in lines[2]
-    assert "TONGBAN_PORTAL_KEYS" in text
+    assert "missing: applications over HTTP: closed, since no secret is set: TONGBAN_PORTAL_KEYS" in text
     assert "TONGBAN_OIDC_ISSUER" in text
     assert "TONGBAN_REVIEW_REGISTER_URL" in text, "the pretend city's address"
     assert "TONGBAN_COURIER" not in text, "only of the services that run"

@@ -146,7 +146,7 @@ class World:
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         directory = setup.directory
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.clock = Clock(directory / "clock")
         if not (directory / "keys").exists():  # else an earlier world has been here, and the clock never goes back
             self.clock.move(START)

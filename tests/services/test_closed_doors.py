@@ -26,6 +26,7 @@ from chassis.auth import Portals, Unauthorized, hash_key
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry
 from chassis.sealing import Keyring
+from chassis.serving import greet
 from chassis.settings import ChassisSettings, Section
 from chassis.suite import Suite, discover
 from sandbox import ems_codec, hooks, wechat
@@ -183,9 +184,12 @@ def test_an_old_key_of_a_portal_is_counted() -> None:
     assert REGISTRY.get_sample_value("tongban_old_secrets_total", labels) == before + 1
 
 
-def test_start_and_doctor_say_what_is_closed_in_words() -> None:
+def test_start_and_doctor_say_what_is_closed_in_words(caplog: pytest.LogCaptureFixture) -> None:
     sections: list[Section] = [Courier(), Notify()]
+    with caplog.at_level("INFO", logger="tongban"):
+        greet(ChassisSettings(), ("courier", "notify"), False, sections)
     said = lacking.closed(ChassisSettings(), sections)
+    assert {*said} < {*caplog.messages}
     for door in DOORS.values():
         (line,) = [line for line in said if door.variable in line]
         assert re.match(r"[a-z].*: closed, since no secret is set: ", line)

@@ -10,12 +10,15 @@ import base64
 import json
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import jwt
 import pytest
 
+from chassis.discovery import sections
+from chassis.settings import environment
 from sandbox.citizens import Citizens
 from sandbox.city import City, options
 from sandbox.given import partners
@@ -260,15 +263,22 @@ async def test_a_suite_is_given_every_partner(city: City) -> None:
     assert all(len(key) >= 24 for key in keys)
 
 
-async def test_the_process_starts_says_where_and_ends_on_sigterm(http: aiohttp.ClientSession) -> None:
+async def test_the_process_starts_says_where_and_ends_on_sigterm(http: aiohttp.ClientSession, tmp_path: Path) -> None:
+    settings = tmp_path / "new" / "city.env"
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "sandbox.city", "--port", "0", "--suite", "", stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "sandbox.city", "--port", "0", "--suite", "", "--settings", str(settings)),
+        stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
     async with asyncio.timeout(30):
         where = json.loads(await process.stdout.readline())
         url = where["city"]
         assert where["mail"].startswith("127.0.0.1:")
+        given = environment({}, settings)
+        assert given["TONGBAN_OIDC_ISSUER"] == url
+        assert all(section.read(given) for section in sections().values())
+        assert given["TONGBAN_COURIER_SF_SECRET"] not in (SHARED.sf, ""), "its own, of this run"
+        assert settings.stat().st_mode & 0o077 == 0
         async with http.get(f"{url}/health") as response:
             assert await response.json() == {"ok": True}
         process.send_signal(signal.SIGTERM)

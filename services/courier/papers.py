@@ -21,6 +21,7 @@ from services.courier.domain.batch import EMS, Batch, HandOverBatch, batch_id, o
 from services.courier.domain.kept import Kept
 from services.courier.domain.parcel import Parcel, Stray, document
 from services.courier.domain.settlement import Carriage, Settlement, carried, compared, month_of, summed
+from services.courier.packing import unpacked
 from services.courier.partners.ems import EmsLabels
 from services.courier.shapes import (
     BatchSheet,
@@ -157,7 +158,7 @@ def kept_in(lines: Iterable[str]) -> list[Kept]:
 def opened(keyring: Keyring, kept: Kept) -> PushedEvidence:
     """`parts` is None where the key is no longer there."""
     try:
-        parts = msgspec.json.decode(keyring.open(kept.sealed, f"{kept.waybill}:evidence"))
+        parts = msgspec.json.decode(unpacked(keyring, kept.sealed, kept.waybill))
     except SealError:
         parts = None
     return {"at": kept.at, "by": kept.by, "waybill": kept.waybill, "parts": parts}

@@ -43,10 +43,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    from tests.real.backends import KafkaBroker
+    """With TLS, logins and an authorizer, as in a city; who may do what is no question of these suites."""
+    from tests.real.secure import GuardedKafkaBroker
 
-    with KafkaBroker(tmp_path_factory.mktemp("kafka")) as broker:
+    with GuardedKafkaBroker(tmp_path_factory.mktemp("kafka"), ()) as broker:
         yield broker
+
+
+def warden(kafka: Any) -> dict[str, Any]:
+    """What a client of that broker needs to come in, with every right."""
+    from chassis.bus.kafka_access import access
+    from tests.real.secure import WARDEN
+
+    return access(ChassisSettings.read(kafka.settings(WARDEN)))
 
 
 @pytest.fixture(scope="session")
@@ -72,13 +81,14 @@ async def make_bus(
 ) -> AsyncIterator[MakeBus]:
     """Makes buses on the same log: each is a process of its own as far as the bus can tell."""
     made: list[Bus] = []
-    url = request.getfixturevalue("kafka").url if bus_kind == "kafka" else ""
+    broker = request.getfixturevalue("kafka") if bus_kind == "kafka" else None
+    access = warden(broker) if broker is not None else {}
 
     def make() -> Bus:
-        if url:
+        if broker is not None:
             from chassis.bus.kafka import KafkaBus
 
-            made.append(KafkaBus(url, partitions=PARTITIONS, replication=1, clock=clock))
+            made.append(KafkaBus(broker.url, partitions=PARTITIONS, replication=1, clock=clock, access=access))
         else:
             made.append(LogBus(tmp_path / "bus.db", partitions=PARTITIONS, clock=clock))
         return made[-1]
@@ -120,9 +130,11 @@ async def store(make_store: MakeStore) -> Store:
 
 @pytest.fixture
 def bus_settings(bus_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> ChassisSettings:
-    """The address of this test's bus, for other processes."""
-    url = request.getfixturevalue("kafka").url if bus_kind == "kafka" else ""
-    return ChassisSettings(dir=tmp_path, bus=url, partitions=PARTITIONS)
+    """The way to this test's bus, for other processes."""
+    from tests.real.secure import WARDEN
+
+    given = request.getfixturevalue("kafka").settings(WARDEN) if bus_kind == "kafka" else {}
+    return ChassisSettings.read({**given, "TONGBAN_DIR": str(tmp_path), "TONGBAN_PARTITIONS": str(PARTITIONS)})
 
 
 @pytest.fixture

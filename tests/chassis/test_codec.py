@@ -15,6 +15,7 @@ import pytest
 from chassis.bus import Record
 from chassis.bus.kafka import KafkaBus
 from chassis.clock import Clock
+from tests.chassis.conftest import warden
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real]
 
@@ -48,7 +49,7 @@ def read_plainly(servers: str, topic: str) -> str:
 
 
 async def test_a_portal_reads_its_answers_with_aiokafka_alone(kafka: Any) -> None:
-    bus = KafkaBus(kafka.url, partitions=1, replication=1, clock=Clock())
+    bus = KafkaBus(kafka.url, partitions=1, replication=1, clock=Clock(), access=warden(kafka))
     portal, body = f"p{uuid4().hex[:12]}", b"received " * 200
     answers, own = f"answers.{portal}", f"portal.{portal}"
     await bus.ensure({answers: 1, own: 1})

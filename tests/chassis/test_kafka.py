@@ -25,7 +25,7 @@ from chassis.settings import ChassisSettings, SettingsError
 from chassis.store.mongo import access as mongo_access
 from chassis.store.sqlite import SqliteStore
 from contracts.event import SHANGHAI
-from tests.chassis.conftest import PARTITIONS
+from tests.chassis.conftest import PARTITIONS, warden
 from tests.chassis.records import join, record, take
 from tests.chassis.running import running, settings, until
 from tests.chassis.toy import PLACING, Partner, placed, service
@@ -172,16 +172,16 @@ def url(kafka: Any) -> str:
 
 
 @pytest.fixture
-async def writer(url: str) -> AsyncIterator[Writer]:
-    producer = AIOKafkaProducer(bootstrap_servers=url.removeprefix("kafka://"))
+async def writer(kafka: Any, url: str) -> AsyncIterator[Writer]:
+    producer = AIOKafkaProducer(bootstrap_servers=url.removeprefix("kafka://"), **warden(kafka))
     await producer.start()
     yield Writer(producer)
     await producer.stop()
 
 
 @pytest.fixture
-async def real(url: str, topic: str) -> AsyncIterator[KafkaBus]:
-    bus = KafkaBus(url, PARTITIONS, 1, Clock())
+async def real(kafka: Any, url: str, topic: str) -> AsyncIterator[KafkaBus]:
+    bus = KafkaBus(url, PARTITIONS, 1, Clock(), access=warden(kafka))
     await bus.open()
     await bus.ensure({topic: PARTITIONS})
     yield bus
@@ -234,9 +234,10 @@ async def test_a_line_goes_on_behind_all_of_them(real: KafkaBus, writer: Writer,
 
 @pytest.mark.real
 @asynchronous
-async def test_markers_of_transactions_are_no_arrears(real: KafkaBus, topic: str, url: str) -> None:
+async def test_markers_of_transactions_are_no_arrears(real: KafkaBus, topic: str, kafka: Any, url: str) -> None:
     """They take offsets and are never given to anybody: a service that waited for them would never be done."""
-    producer = AIOKafkaProducer(bootstrap_servers=url.removeprefix("kafka://"), transactional_id=f"t-{topic}")
+    servers = url.removeprefix("kafka://")
+    producer = AIOKafkaProducer(bootstrap_servers=servers, transactional_id=f"t-{topic}", **warden(kafka))
     await producer.start()
     for n in range(3):
         async with producer.transaction():

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from chassis import merging
 from chassis.english import ENGLISH
-from chassis.holding import listening
+from chassis.holding import BACKLOG, doors, listening
 from chassis.language import English
 from chassis.problems import PROBLEM, details
 from chassis.settings import ChassisSettings
@@ -62,7 +62,8 @@ class Front:
         app.router.add_route("*", "/{rest:.*}", self._pass)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        await web.SockSite(self._runner, listening(self.settings, self.settings.port), backlog=512).start()
+        for door in doors(listening(self.settings, self.settings.port)):
+            await web.SockSite(self._runner, door, backlog=BACKLOG).start()
 
     async def stop(self) -> None:
         if self._runner is not None:

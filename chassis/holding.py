@@ -75,6 +75,11 @@ def _holders(file: int) -> str:
     return f" (process {', '.join(living)})" if living else ""
 
 
+BACKLOG = 4096
+"""Connections that the kernel keeps for a process that has no time to take them."""
+DOORS = 32
+
+
 def listening(settings: ChassisSettings, port: int) -> socket.socket:
     """A socket bound to a port of the suite, for a server to listen on. Raises Taken when another program listens
     there, SettingsError when nobody could."""
@@ -100,3 +105,9 @@ def listening(settings: ChassisSettings, port: int) -> socket.socket:
         named = "there" if port == settings.port else f"on {port}, where a service would follow"
         raise Taken(must(f"it must be free, but another program listens {named}")) from None
     return found
+
+
+def doors(door: socket.socket) -> list[socket.socket]:
+    """The same listening socket so often that a loop whose turns are long takes as many connections in each: libuv
+    takes one per socket and turn, and those that wait too long in between are turned away by the kernel, unheard."""
+    return [door, *(door.dup() for _ in range(DOORS - 1))]

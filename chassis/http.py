@@ -30,7 +30,7 @@ from chassis.decision import Caller, Reject, ensure
 from chassis.document import Bug
 from chassis.door import Asked
 from chassis.language import English
-from chassis.pressure import AGAIN
+from chassis.pressure import AGAIN, Pressure
 from chassis.problems import PROBLEM, Say, details, spoken, titled
 from chassis.reading import halves
 from chassis.rights import ANYBODY, Right
@@ -192,13 +192,14 @@ class Ready(Live):
 
 def begun_at(app: FastAPI) -> frozenset[str]:
     """The paths of the routes at which new work begins."""
-    return frozenset(str(one.path) for one in iter_route_contexts(app.routes) if hasattr(one.endpoint, "begins"))
+    contexts = iter_route_contexts(app.routes)
+    return frozenset(str(c.path) for c in contexts if hasattr(c.endpoint, "begins"))
 
 
 class Measured:
     """ASGI middleware: counts and times requests by service and status, never by path or person. Whom the process has
-    no time for is told before his request costs anything. Who reads a body that says it is too large, or lies about
-    that, gets HTTPException 413 instead of its rest."""
+    no time for is told before his request costs anything; whom it has time for goes on in turn, once his body begins to
+    come. Who reads a body that says it is too large, or lies about that, gets HTTPException 413 instead of its rest."""
 
     def __init__(
         self,
@@ -206,24 +207,26 @@ class Measured:
         clock: Clock,
         names: frozenset[str],
         body_limit: int,
-        refuses: Callable[[str, str, str], bool],
+        pressure: Pressure,
     ) -> None:
         self.app, self.clock, self.names, self.body_limit = app, clock, names, body_limit
-        self.refuses = refuses
+        self.pressure = pressure
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         began = self.clock.ticks()
-        first = scope["path"].lstrip("/").partition("/")[0]
+        path, method = scope["path"], scope["method"]
+        first = path.lstrip("/").partition("/")[0]
         service = first if first in self.names else "other"
         declared = next((int(value) for name, value in scope["headers"] if name == b"content-length"), 0)
         status, size = 500, 0
+        early: Message | None = None
 
         async def limited() -> Message:
-            nonlocal size
+            nonlocal size, early
             if declared <= self.body_limit:
-                message = await receive()
+                message, early = early or await receive(), None
                 size += len(message.get("body", b""))
                 if size <= self.body_limit:
                     return message
@@ -235,7 +238,16 @@ class Measured:
                 status = message["status"]
             await send(message)
 
-        app: ASGIApp = busy if self.refuses(service, scope["method"], scope["path"]) else self.app
+        app = self.app
+        if self.pressure.paces(service, method):
+            refused = self.pressure.refuses(service, path)
+            if not refused and declared <= self.body_limit:
+                # Most bodies are there with their heads. Between this second look and the queue nobody else comes in.
+                early = await receive()
+                refused = self.pressure.refuses(service, path)
+                if not refused:
+                    await self.pressure.turn(path)
+            app = busy if refused else app
         try:
             await app(scope, limited, watched)
         finally:
@@ -251,7 +263,7 @@ def application(
     live: Callable[[], Awaitable[Live]],
     ready: Callable[[], Awaitable[Ready]],
     english: English,
-    refuses: Callable[[str, str, str], bool],
+    pressure: Pressure,
 ) -> FastAPI:
     """The empty application: error words, limits, health and metrics; services' routers are included by the suite."""
     app: FastAPI = FastAPIOffline(
@@ -337,7 +349,7 @@ def application(
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     described.describe(app)
-    app.add_middleware(Measured, clock=clock, names=names, body_limit=body_limit, refuses=refuses)
+    app.add_middleware(Measured, clock=clock, names=names, body_limit=body_limit, pressure=pressure)
     return app
 
 

@@ -29,7 +29,7 @@ from chassis.store import Ref, Store, StoreDown
 
 log = logging.getLogger("tongban")
 
-SLICE = 0.010
+SLICE = 0.005
 """Seconds of folding after which other tasks of the process get a turn."""
 
 
@@ -110,9 +110,11 @@ class Pipeline:
             self._pressed = self.clock.ticks()
 
     @property
-    def pressed(self) -> float:
-        """Seconds for which reading has been at its limit."""
-        return self.clock.ticks() - self._pressed if self._pressed is not None else 0.0
+    def late(self) -> float:
+        """Seconds by which the later stages of cases are behind: for so long reading has been at its limit, or what was
+        written has waited to be said."""
+        pressed = self.clock.ticks() - self._pressed if self._pressed is not None else 0.0
+        return max(pressed, self.publisher.late)
 
     async def _catch_up(self, fetched: int) -> None:
         """Counts off what waited when the partitions were taken; more may come all the time. Where nothing comes it is
@@ -143,7 +145,7 @@ class Pipeline:
             try:
                 if batch.records and not self._recalled:
                     await self.recall()
-                work = self._sort(batch, poison)
+                work = await self._sort(batch, poison)
                 for ref in self.documents.unsure - work.keys():
                     work[ref].append(touch(ref)[1])
                 found = await self._settle(work, poison)
@@ -171,11 +173,15 @@ class Pipeline:
         self.parked, self._recalled = found, True
         metrics.PARKED.labels(self.service).set(len(found))
 
-    def _sort(self, batch: Batch, poison: dict[int, Poison]) -> dict[Ref, list[Message]]:
+    async def _sort(self, batch: Batch, poison: dict[int, Poison]) -> dict[Ref, list[Message]]:
         """Messages by document. Records behind a dead letter of the same case go to the parking document instead."""
         work: dict[Ref, list[Message]] = defaultdict(list)
         behind = set(self.parked)
+        began = self.clock.ticks()
         for index, record in enumerate(batch.records):
+            if self.clock.ticks() - began > SLICE:
+                await self.clock.sleep(0)
+                began = self.clock.ticks()
             bad = poison.get(index)
             if bad is None and not (behind and place_of(record) in behind):
                 try:

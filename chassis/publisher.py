@@ -47,6 +47,7 @@ class Publisher:
         self._free = asyncio.Event()
         self._free.set()
         self._waiting = 0
+        self._up: float | None = clock.steady()
         self._published = metrics.PUBLISHED.labels(service)
         self._age = metrics.OUTBOX_AGE.labels(service)
         self._reached = reach.bus(bus)
@@ -74,6 +75,13 @@ class Publisher:
         return self.clock.steady() - self._queue[0].since if self._queue else 0.0
 
     @property
+    def late(self) -> float:
+        """The same, of a bus that takes what it is told: what waits because it is down makes nobody late."""
+        if not self._queue or self._up is None:
+            return 0.0
+        return self.clock.steady() - max(self._queue[0].since, self._up)
+
+    @property
     def idle(self) -> bool:
         return not self._queue
 
@@ -93,9 +101,11 @@ class Publisher:
             except BusDown as error:
                 metrics.PUBLISH_FAILURES.labels(self.service).inc()
                 self._reached.silent(str(error), self.clock.ticks(), self.service)
+                self._up = None
                 await self.clock.sleep(0.5)
                 continue
             self._reached.answered(self.clock.ticks(), self.service)
+            self._up = self._up or self.clock.steady()
             self.acked = max([self.acked, *(entry.batch for entry in due)])
             for _ in due:
                 self._queue.popleft()

@@ -31,7 +31,7 @@ from chassis.decision import Reject
 from chassis.described import refusals
 from chassis.discovery import modules
 from chassis.english import ENGLISH
-from chassis.holding import listening
+from chassis.holding import BACKLOG, doors, listening
 from chassis.http import Live, Ready, application, begun_at, entitled
 from chassis.language import English
 from chassis.line import Line
@@ -138,7 +138,7 @@ class Suite:
             for s in services
         ]
         self.officers = Officers(settings.oidc_issuer, settings.oidc_audience, self.clock)
-        self.pressure = Pressure({line.name: line.pipeline for line in self.lines}, settings.inbox)
+        self.pressure = Pressure({line.name: line.pipeline for line in self.lines}, settings.inbox, self.clock)
         self.app = self._application()
         self.started = asyncio.Event()
         self._listening: Callable[[], bool] = lambda: False
@@ -151,7 +151,7 @@ class Suite:
             live=self.live,
             ready=self.ready,
             english=English(contracts_english.ENGLISH, ENGLISH, *(line.service.english for line in self.lines)),
-            refuses=self.pressure.refuses,
+            pressure=self.pressure,
         )
         app.state.officers = self.officers
         app.state.city = self.city
@@ -222,11 +222,11 @@ class Suite:
             raise
         config = uvicorn.Config(
             self.app, log_level="warning", access_log=False,
-            lifespan="off", http="httptools", ws="none", timeout_graceful_shutdown=5, backlog=512,
+            lifespan="off", http="httptools", ws="none", timeout_graceful_shutdown=5, backlog=BACKLOG,
         )  # fmt: skip
         server = Server(config)
         self._listening = lambda: server.started
-        serving = asyncio.ensure_future(server.serve([door]))
+        serving = asyncio.ensure_future(server.serve(doors(door)))
         running = [serving, *(asyncio.ensure_future(line.run()) for line in self.lines)]
         ending = asyncio.ensure_future(stop.wait())
         gc.collect()

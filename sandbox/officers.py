@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import aiohttp
 
+from sandbox.patience import asked
+
 AREA = "341600"
 """亳州市."""
 
@@ -176,9 +178,7 @@ class Office:
             headers["Idempotency-Key"] = key
         if wait:
             headers["Prefer"] = f"wait={wait:g}"
-        async with self.session.request(
-            method, self.suite + path, json=body, params=query, headers=headers
-        ) as response:
+        async with asked(self.session, method, self.suite + path, json=body, params=query, headers=headers) as response:
             raw = await response.read()
             shown = await response.json(content_type=None) if raw and "json" in response.content_type else None
             return Heard(response.status, shown, response.headers.get("ETag", ""))

@@ -29,6 +29,7 @@ from sandbox.balancer import Balancer
 from sandbox.city import City, Options
 from sandbox.given import partners
 from sandbox.officers import Office, officer_of, phone_book
+from sandbox.patience import asked
 from sandbox.processes import Processes, free_ports
 
 PORTAL = "demo"
@@ -256,7 +257,7 @@ class World:
     async def ask(self, method: str, path: str, body: Any = None, **more: Any) -> tuple[int, Any]:
         """Any other request in the portal's name: status and answer."""
         headers = {"X-Api-Key": self.key, **more.pop("headers", {})}
-        async with self.http.request(method, f"{self.url}{path}", json=body, headers=headers, **more) as answer:
+        async with asked(self.http, method, f"{self.url}{path}", json=body, headers=headers, **more) as answer:
             return answer.status, await answer.json(content_type=None)
 
     async def receipt(self, case: str) -> dict[str, Any]:
@@ -307,7 +308,7 @@ class World:
 
     async def rate(self, body: Mapping[str, Any]) -> int:
         """A rating by the code of an invitation: the HTTP status."""
-        async with self.http.post(f"{self.url}/evaluation/ratings", json=body) as answer:
+        async with asked(self.http, "POST", f"{self.url}/evaluation/ratings", json=body) as answer:
             return answer.status
 
     # -- officers and the clock ----------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from services.courier.domain.batch import EMS, Batch, HandOverBatch, Seat, batch
 from services.courier.domain.kept import Kept
 from services.courier.domain.parcel import Parcel, Stray, document, stray_id
 from services.courier.domain.settlement import Carriage, Settlement, carried, compared, month_of, summed
+from services.courier.packing import unpacked
 from services.courier.partners.ems import EmsLabels
 from services.courier.shapes import (
     BatchSheet,
@@ -168,7 +169,7 @@ def kept_in(lines: Iterable[str]) -> list[Kept]:
 def opened(keyring: Keyring, kept: Kept) -> PushedEvidence:
     """`parts` is None where the key is no longer there."""
     try:
-        parts = msgspec.json.decode(keyring.open(kept.sealed, f"{kept.waybill}:evidence"))
+        parts = msgspec.json.decode(unpacked(keyring, kept.sealed, kept.waybill))
     except SealError:
         parts = None
     return {"at": kept.at, "by": kept.by, "waybill": kept.waybill, "parts": parts}

@@ -21,6 +21,7 @@ from chassis.rights import PARTNERS, Right
 from chassis.sealing import Keyring
 from contracts.event import Problem
 from services.courier.domain.parcel import KeepScans, Parcel, Scanned, Stray, stray_id
+from services.courier.packing import packed
 from services.courier.partners.port import Partner, Push, Pushed
 
 log = logging.getLogger("tongban")
@@ -107,5 +108,5 @@ def refused(
 
 
 def sealing(keyring: Keyring, waybill: str, pushed: Pushed) -> str:
-    """The parts of the push that speak of this waybill, as they came, sealed as a JSON list."""
-    return keyring.seal(msgspec.json.encode(pushed.raw).decode(), f"{waybill}:evidence")
+    """The parts of the push that speak of this waybill, as they came, packed and sealed as a JSON list."""
+    return packed(keyring, msgspec.json.encode(pushed.raw), waybill)

@@ -20,7 +20,7 @@ from chassis.rights import ANYBODY, Over, Right, officers
 from chassis.shapes import like
 from contracts.event import CaseId
 from services.evaluation.domain.case import Case, Rate
-from services.evaluation.journal import verify_chain
+from services.evaluation.journal import verify_chain, whole
 from services.evaluation.shapes import CaseJournal, EvaluatedCase, EvaluatedCases, ListedEvaluatedCase, TakenRating
 
 RATES = Right(
@@ -93,7 +93,7 @@ def routes(cases: Decider[Case], door: Door) -> APIRouter:
         The hash-chained trace, with what is wrong with it: nothing, unless somebody touched it.
         """
         told = await door.read(cases, case, by=by)
-        lines = await door.lines(cases, case, 0, told.state.n)
+        lines = whole(await door.lines(cases, case, 0, told.state.n))
         problems = verify_chain(lines, told.state.head)
         found: CaseJournal = {
             "case": case,

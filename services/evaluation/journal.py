@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from contracts.event import Event
 
@@ -18,6 +18,9 @@ LINE = re.compile(
 )
 """A line to its last character, so that nothing can stand in it that its hash does not cover."""
 
+PREVIOUS = re.compile(r',"previous":"[0-9a-f]{64}"')
+HASH = re.compile(r',"hash":"(?P<hash>[0-9a-f]{64})"\}$')
+
 
 def entry(n: int, previous: str, event: Event) -> tuple[str, str]:
     """Line number `n` (from 1) and the new head of the chain."""
@@ -25,6 +28,26 @@ def entry(n: int, previous: str, event: Event) -> tuple[str, str]:
     core = f'{{"n":{n},"type":"{event.TYPE}","at":"{event.at.isoformat()}","by":"{event.PUBLISHER}","digest":"{digest}"'
     head = hashlib.sha256(f"{previous}{core}".encode()).hexdigest()
     return f'{core},"previous":"{previous}","hash":"{head}"}}', head
+
+
+def kept(line: str) -> str:
+    """The line as it is stored: without the hash of the line before, which stands there already."""
+    return PREVIOUS.sub("", line, count=1)
+
+
+def whole(lines: Iterable[str]) -> list[str]:
+    """Stored lines, from the first one on, as they were made. A line that was changed or is missing still shows: the
+    hash that follows covers what stood before it."""
+    found: list[str] = []
+    previous = GENESIS
+    for line in lines:
+        head = HASH.search(line)
+        if head is None or PREVIOUS.search(line):
+            found.append(line)
+        else:
+            found.append(f'{line[: head.start()]},"previous":"{previous}"{head[0]}')
+        previous = head["hash"] if head is not None else ""
+    return found
 
 
 def verify_chain(lines: Sequence[str], head: str | None = None) -> list[str]:

@@ -40,7 +40,7 @@ from contracts.review import Issued, Reviewed, Stepped
 from contracts.words import Channel, DeliveryMethod, Direction, Grade, LimitKind, Unit
 from services.evaluation.domain.case import Case, Rate, Rating
 from services.evaluation.domain.clocks import Clocks, about
-from services.evaluation.journal import entry
+from services.evaluation.journal import entry, kept
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Rules:
         for event in ([heard] if heard is not None else []) + work.say:
             n += 1
             line, head = entry(n, head, event)
-            lines.append(line)
+            lines.append(kept(line))
         return Decision(replace(case, n=n, head=head), say=tuple(work.say), append=tuple(lines))
 
     # -------------------------------------------------------------------------------------------------- supervision

@@ -42,7 +42,8 @@ class Notice(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Invitation(msgspec.Struct, frozen=True):
-    """An invitation to rate: of which case, since when, until when a reply answers it."""
+    """An invitation to rate: of which case, since when, until when a reply answers it. No address: a mailbox lives for
+    years, and nobody who hears of a reply sends anything."""
 
     case: str = ""
     about: dict[str, Any] = {}

@@ -126,7 +126,8 @@ class Rules:
         work, contact = Work(state), event.about.contact
         about = event.about.model_dump(mode="json", exclude_none=True)
         if isinstance(event, Invited) and (state.invited.at is None or event.at >= state.invited.at):
-            work.state = replace(work.state, invited=Invitation(event.case, about, event.at, event.until))
+            kept = {**about, "contact": {k: v for k, v in about["contact"].items() if k != "address"}}
+            work.state = replace(work.state, invited=Invitation(event.case, kept, event.at, event.until))
         for channel in ("sms", *self.beside):
             found = self.book.find(channel, name, contact.language or "zh")
             if found is not None and (channel == "sms" or getattr(contact, channel)):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from contracts.event import Event
 from services.evaluation.commands import verify
-from services.evaluation.journal import GENESIS, entry, verify_chain
+from services.evaluation.journal import GENESIS, entry, kept, verify_chain, whole
 from tests.services.evaluation.test_clocks import story
 from tests.services.samples import ABOUT
 
@@ -30,6 +30,7 @@ def chain() -> tuple[list[str], str]:
 
 
 LINES, HEAD = chain()
+KEPT = [kept(line) for line in LINES]
 
 
 def test_a_whole_journal_is_whole_and_names_nobody() -> None:
@@ -49,13 +50,24 @@ def test_every_changed_character_is_found(data: st.DataObject) -> None:
     changed = line[:place] + sign + line[place + data.draw(st.integers(0, 1)) :]
     if changed != line:
         assert verify_chain([*LINES[:which], changed, *LINES[which + 1 :]], HEAD) != []
+        assert verify_chain(whole([*KEPT[:which], kept(changed), *KEPT[which + 1 :]]), HEAD) != [] or (
+            kept(changed) == KEPT[which]
+        )
+
+
+def test_what_is_stored_is_the_journal_without_what_stands_there_twice() -> None:
+    assert whole(KEPT) == LINES
+    assert whole(LINES) == LINES, "as earlier versions stored them"
+    assert whole([*LINES[:2], *KEPT[2:]]) == LINES
+    assert not any("previous" in line for line in KEPT)
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.integers(0, len(LINES) - 1), max_size=len(LINES) + 2))
 def test_every_missing_repeated_or_moved_line_is_found(order: list[int]) -> None:
-    whole = order == list(range(len(LINES)))
-    assert (verify_chain([LINES[i] for i in order], HEAD) == []) is whole
+    untouched = order == list(range(len(LINES)))
+    assert (verify_chain([LINES[i] for i in order], HEAD) == []) is untouched
+    assert (verify_chain(whole(KEPT[i] for i in order), HEAD) == []) is untouched
 
 
 @pytest.mark.parametrize("line", ["", "[]", "3", "null", '{"n":1}', LINES[0] + " ", LINES[0][:-1] + ',"x":1}'])

@@ -26,7 +26,7 @@ from contracts.words import Channel, DeliveryMethod, Direction, Grade, LimitKind
 from services.evaluation.api import RATES
 from services.evaluation.domain.case import Rate
 from services.evaluation.domain.rules import Policy, cases
-from services.evaluation.journal import verify_chain
+from services.evaluation.journal import verify_chain, whole
 from tests.services.folding import Folding
 from tests.services.samples import ABOUT, CAL, CASE, accepted, at, limit, received
 
@@ -183,7 +183,7 @@ def test_an_invitation_expires() -> None:
 def test_the_journal_is_chained_and_betrays_every_touch() -> None:
     desk, token = closed()
     desk.hear(Rate(token=token, grade=Grade.SATISFIED, channel=Channel.APP).spoken_by(ANYONE), at(5, 1))
-    lines = desk.lines
+    lines = whole(desk.lines)
     assert len(lines) == desk.state.n == 3
     assert verify_chain(lines, desk.state.head) == []
     assert verify_chain(lines[:-1], desk.state.head) != []

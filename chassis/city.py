@@ -5,9 +5,9 @@ Data and questions to it; this module must never read a file or a clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
@@ -18,6 +18,8 @@ from contracts.event import Problem
 from contracts.item_parts import Area, Code, Line, Name, Paragraph, Part
 
 StaffId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{3,40}$")]
+MANY: Final = 4096
+"""Officers whose posts of today are remembered."""
 LENGTHS: Final = {"city": 6, "county": 6, "town": 9, "village": 12}
 
 
@@ -120,6 +122,11 @@ class City(Part):
         return {unit.code: unit for unit in self.units}
 
     @cached_property
+    def apart(self) -> tuple[str, ...]:
+        """The units that keep their rights to themselves."""
+        return tuple(unit.code for unit in self.units if unit.apart)
+
+    @cached_property
     def serving(self) -> dict[str, frozenset[str]]:
         """The roles by department whose officers act for every department."""
         return {d.name: frozenset(d.serves) for d in self.departments if d.serves}
@@ -129,16 +136,22 @@ class City(Part):
         Nobody has a post in an area that the city does not have."""
         area, roles = areas.plain(area), frozenset(roles)
         known = area if area in self.places else ""
-        without = tuple(u.code for u in self.units if u.apart and u.code != area and areas.within(u.code, known))
+        without = tuple(unit for unit in self.apart if unit != area and areas.within(unit, known))
         own = Post(roles, department, known, staff, without)
         everywhere = roles & self.serving.get(department, frozenset())
         return (own, Post(everywhere, EVERY, known, staff, without)) if everywhere else (own,)
 
-    def filling(self, caller: Caller, today: date, more: Iterable[Deputy] = ()) -> Caller:
-        """The officer with every post that they fill today: that of the token, and those of whom they stand in for,
-        by the city's file or by the appointments `more`."""
+    @cached_property
+    def _filling(self) -> Callable[[Caller, date], Caller]:
+        return lru_cache(MANY)(self._filled)
+
+    def filling(self, caller: Caller, today: date) -> Caller:
+        """The officer with every post that they fill today: that of the token, and those of whom they stand in for."""
+        return self._filling(caller, today)
+
+    def _filled(self, caller: Caller, today: date) -> Caller:
         posts = self.posts(caller.name, caller.roles, caller.department, caller.area)
-        for one in (*self.deputies, *more):
+        for one in self.deputies:
             absent = self.staff.get(one.of)
             if one.deputy == caller.name and one.begin <= today <= one.end and absent is not None:
                 posts += self.posts(absent.id, absent.roles, absent.department, absent.area)

@@ -5,7 +5,7 @@ Pure values and one question; this module must never import a service, a store, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -118,7 +118,7 @@ class Caller:
 
     def under(self, right: Right) -> Caller:
         """The same caller at a route of this right."""
-        return replace(self, right=right)
+        return Caller(self.kind, self.name, self.roles, self.department, self.area, self.posts, right)
 
     @property
     def filled(self) -> tuple[Post, ...]:
@@ -137,9 +137,13 @@ NOBODY: Final = Caller("system", "system")
 def refused(by: Caller, whose: Whose | None) -> str:
     """Why this caller may not, as a rule, or nothing where they may: what every route, list and command asks. None
     instead of an owner asks whether there is anything at all that they may do here."""
-    grants = by.right.grants if by.right is not None else ()
-    reasons = [_lacks(grant, by, whose) for grant in grants]
-    return "" if "" in reasons else max(reasons, key=REASONS.index, default="role_missing")
+    nearest = REASONS[0]
+    for grant in by.right.grants if by.right is not None else ():
+        rule = _lacks(grant, by, whose)
+        if not rule:
+            return ""
+        nearest = max(nearest, rule, key=REASONS.index)
+    return nearest
 
 
 REFUSED: Final = {
@@ -177,7 +181,7 @@ def _unfit(grant: Grant, post: Post, whose: Whose | None) -> str:
         return "area_missing"
     if whose is None:
         return ""
-    if whose == NOBODYS or (grant.over is Over.OWN and post.staff not in whose.staff):
+    if not whose.departments or (grant.over is Over.OWN and post.staff not in whose.staff):
         return "other_owner"
     if grant.over is Over.DEPARTMENT and post.department not in (EVERY, *whose.departments):
         return "other_department"

@@ -40,8 +40,6 @@ def test_who_stands_in_for_whom_and_until_when() -> None:
     assert second.names == {"sj-handler-1", "sj-handler-2"}
     assert CITY.filling(handler("sj-handler-2"), AFTER).names == {"sj-handler-2"}
     assert CITY.filling(handler("sj-handler-1"), DURING).names == {"sj-handler-1"}, "not the other way round"
-    more = (Deputy(of="sj-checker-1", deputy="sj-approver-1", begin=AFTER, end=AFTER),)
-    assert CITY.filling(handler("sj-approver-1"), AFTER, more).names == {"sj-approver-1", "sj-checker-1"}
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,9 @@ async def everything_opens(http: aiohttp.ClientSession, given: dict[str, str], p
     for name, token in tokens.items():
         assert token in printed, name
         assert f"${name}" in printed
-        assert (await got(http, f"{url}/intake/cases/{case}", **bearer(token)))[0] == 200, name
+        assert (await got(http, f"{url}/notify/templates", **bearer(token)))[0] == 200, name
+        sees = name.split("_")[1] in ("WINDOW", "HANDLER", "CHECKER", "APPROVER", "SUPERVISOR")
+        assert (await got(http, f"{url}/intake/cases/{case}", **bearer(token)))[0] == (200 if sees else 403), name
     assert (await got(http, f"{url}/intake/work", **bearer(given["PLAY_WINDOW_TOKEN"])))[0] == 200
     letters = f"{url}/intake/operators/dead-letters"
     assert (await got(http, letters, **bearer(given["PLAY_OPERATOR_TOKEN"])))[0] == 200

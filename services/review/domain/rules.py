@@ -178,12 +178,9 @@ class Rules:
         step = self._open_step(state) if heads else self._held(state, command)
         if command.officer == state.holder:
             return Decision(state)
-        known = self.city.staff.get(command.officer)
-        if known is None or refused(
-            self.city.filling(known.caller(), now.date()).under(AT_STEP[step.role]), state.whose()
-        ):
-            raise Reject("staff_unknown", f"没有这个工号, 或者不在本部门{POSTS[step.role]}岗位", "officer", 422)
         self._apart(state, step, command.officer, "officer")
+        if not self._fills(command.officer, step, state, now):
+            raise Reject("staff_unknown", f"没有这个工号, 或者不在本部门{POSTS[step.role]}岗位", "officer", 422)
         return self._in_step(replace(state, holder=command.officer, giver=state.holder), "handed_over", now)
 
     def approve(self, state: Case, command: Approve, now: datetime) -> Decision[Case]:
@@ -214,6 +211,13 @@ class Rules:
         if refused(command.by.under(AT_STEP[step.role]), state.whose()):
             raise Reject("wrong_role", f"本环节须由{POSTS[step.role]}岗位办理", status=403)
         return step
+
+    def _fills(self, staff: str, step: Step, state: Case, now: datetime) -> bool:
+        """Whether the city has this officer in a post that may act in the step."""
+        known = self.city.staff.get(staff)
+        if known is None:
+            return False
+        return not refused(self.city.filling(known.caller(), now.date()).under(AT_STEP[step.role]), state.whose())
 
     def _apart(self, state: Case, step: Step, officer: str, field: str | None = None) -> None:
         """四眼原则: nobody who has passed a named earlier step, in whatever round, acts in this one."""

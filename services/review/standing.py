@@ -9,9 +9,9 @@ from datetime import date
 from typing import Final
 
 from chassis.city import City
-from chassis.decision import NOBODY, Caller, Decider
+from chassis.decision import NOBODY, Caller, Decider, Reject
 from chassis.door import Door
-from chassis.rights import ANYBODY, Right
+from chassis.rights import ANYBODY, REFUSED, Right
 from services.review.domain.absence import STANDING, Absence, Appointment
 
 LEARNS: Final = Right("Every process knows who stands in for whom.", ANYBODY)
@@ -45,3 +45,11 @@ class StandIns:
         absent = [known for staff in of if (known := self.city.staff.get(staff)) is not None]
         posts = tuple(p for one in absent for p in self.city.posts(one.id, one.roles, one.department, one.area))
         return Caller(by.kind, by.name, by.roles, by.department, by.area, (*by.filled, *posts), by.right)
+
+
+def holder(by: Caller, of: str | None) -> str:
+    """Whose cases are asked for: the caller's own, or those of somebody for whom they stand in. Raises Reject
+    other_owner (403)."""
+    if of not in (None, *by.names):
+        raise Reject("other_owner", REFUSED["other_owner"], "of", 403)
+    return of or by.name

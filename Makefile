@@ -32,10 +32,10 @@ test: .venv/.ready-dev ## every test that needs only Python
 test-real: .venv/.ready-dev ## the tests on Apache Kafka and a MongoDB server (needs Java 17, Maven and libfaketime), and on replicas
 	$(BIN)/python -m tests.real.backends install
 	$(BIN)/python -m pytest -q -m "real and not soak" --on=kafka,mongo
-
-soak: .venv/.ready-dev ## the long runs: chaos, fuzzing, capability tests on two replicas
-	$(BIN)/python -m pytest -q -m soak
 	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "$(FAST)" --replicas=2 tests/capabilities
+
+soak: .venv/.ready-dev ## the long runs: chaos and fuzzing
+	$(BIN)/python -m pytest -q -m soak
 
 bench: .venv/.ready-dev build/bench-dbos/.ready ## the figures of the README; writes build/bench.json
 	$(BIN)/python -m tests.bench

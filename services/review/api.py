@@ -16,8 +16,18 @@ from chassis.door import Asked, Door, Told
 from chassis.http import ASKED, may
 from chassis.rights import Over, Right, officers
 from contracts.event import CaseId
+from services.review.domain.absence import STANDING, Absence, Appoint, StaffId
 from services.review.domain.case import OPEN, Approve, Case, Claim, Deny, HandTo, Pass, Return
-from services.review.shapes import AppliedRule, ReviewCase, ReviewWorklist, WaitingReviewCase
+from services.review.shapes import (
+    AppliedRule,
+    ListedStoodIn,
+    ReviewCase,
+    ReviewWorklist,
+    StandInList,
+    StoodIn,
+    WaitingReviewCase,
+)
+from services.review.standing import StandIns, holder
 
 Role = Literal["handler", "checker", "approver"]
 DECIDES = Right(
@@ -29,6 +39,9 @@ GIVES = Right(
     *DECIDES.grants,
     officers("head", over=Over.DEPARTMENT),
 )
+HEADS = Right(
+    "The head of the unit says who stands in for whom of it, and until when.", officers("head", over=Over.DEPARTMENT)
+)
 LOOKS = Right(
     "Who decides or heads the unit sees its cases; supervision sees all of its area and decides nothing.",
     *GIVES.grants,
@@ -37,8 +50,12 @@ LOOKS = Right(
 Most = Annotated[int, Query(ge=1, le=200)]
 
 
-def routes(cases: Decider[Case], door: Door) -> APIRouter:
+def routes(cases: Decider[Case], away: Decider[Absence], standing: StandIns, door: Door) -> APIRouter:
     router = APIRouter(route_class=Route)
+
+    def today(by: Caller) -> Caller:
+        """The caller with the posts that an appointment has added."""
+        return standing.filling(by, door.clock.legal().date())
 
     @router.get("/work")
     async def work(
@@ -57,13 +74,18 @@ def routes(cases: Decider[Case], door: Door) -> APIRouter:
 
     @router.get("/mine")
     async def mine(
-        after: str | None = None, limit: Most = 50, by: Caller = may(DECIDES), asked: Asked = ASKED
+        after: str | None = None,
+        limit: Most = 50,
+        of: Annotated[StaffId | None, Query(description="工号; 本人的不填")] = None,
+        by: Caller = may(DECIDES),
+        asked: Asked = ASKED,
     ) -> Answer[ReviewWorklist]:
         """我的办件 what the officer holds
 
-        Claimed or handed over, the most urgent first.
+        Claimed or handed over, the most urgent first; with `of` what somebody holds for whom the caller stands in.
         """
-        return page(await door.find(cases, f"officer:{by.name}", after, limit, by=by, asked=asked), waiting)
+        by = today(by)
+        return page(await door.find(cases, f"officer:{holder(by, of)}", after, limit, by=by, asked=asked), waiting)
 
     @router.get("/cases/{case}")
     async def read(case: CaseId, by: Caller = may(LOOKS), asked: Asked = ASKED) -> Kept[ReviewCase]:
@@ -77,9 +99,9 @@ def routes(cases: Decider[Case], door: Door) -> APIRouter:
     async def claim(case: CaseId, command: Claim, by: Caller = may(DECIDES), asked: Asked = ASKED) -> Kept[ReviewCase]:
         """领办 claim a case
 
-        The step in which the case is.
+        The step in which the case is; also one that an officer holds for whom the caller stands in (AB岗).
         """
-        return reply(await door.tell(cases, case, command, by=by, asked=asked), view)
+        return reply(await door.tell(cases, case, command, by=today(by), asked=asked), view)
 
     @router.post("/cases/{case}/pass")
     async def passed(case: CaseId, command: Pass, by: Caller = may(DECIDES), asked: Asked = ASKED) -> Kept[ReviewCase]:
@@ -127,7 +149,41 @@ def routes(cases: Decider[Case], door: Door) -> APIRouter:
         """
         return reply(await door.tell(cases, case, command, by=by, asked=asked), view)
 
+    @router.put("/deputies/{staff}")
+    async def appoint(staff: StaffId, command: Appoint, by: Caller = may(HEADS), asked: Asked = ASKED) -> Kept[StoodIn]:
+        """指定AB岗 appoint who stands in
+
+        For an officer of the head's department, from a day to a day; once more with other days takes the place of the
+        appointment before.
+        """
+        return reply(await door.tell(away, staff, command, by=by, asked=asked), stood_in)
+
+    @router.get("/deputies")
+    async def deputies(
+        after: str | None = None, limit: Most = 50, by: Caller = may(HEADS), asked: Asked = ASKED
+    ) -> Answer[StandInList]:
+        """AB岗一览 who stands in for whom
+
+        By appointment, in the head's department; what the city's file says stands there.
+        """
+        return page(await door.find(away, STANDING, after, limit, by=by, asked=asked), listed)
+
     return router
+
+
+def stood_in(state: Absence) -> StoodIn:
+    return {
+        "staff": state.id,
+        "department": state.department,
+        "deputies": [
+            {"deputy": one.deputy, "begin": one.begin, "end": one.end, "by": one.by, "at": one.at}
+            for one in state.appointments
+        ],
+    }
+
+
+def listed(told: Told[Absence]) -> ListedStoodIn:
+    return {**stood_in(told.state), "version": told.version}
 
 
 def waiting(told: Told[Case]) -> WaitingReviewCase:

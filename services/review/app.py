@@ -9,24 +9,28 @@ from functools import partial
 
 from chassis.service import Parts, Service
 from services.review import api
+from services.review.domain.absence import absences
 from services.review.domain.case import AskRegister
 from services.review.domain.rules import cases
 from services.review.english import ENGLISH
 from services.review.registers import Registers
 from services.review.settings import Settings
+from services.review.standing import StandIns
 
 
 def build(parts: Parts) -> Service:
     settings = Settings.read(parts.env)
-    decider = cases(parts.calendar, parts.city)
+    decider, away = cases(parts.calendar, parts.city), absences(parts.city)
+    standing = StandIns(away, parts.city)
     registers = Registers(settings, parts.keyring)
     return Service(
         "review",
         title="审批",
         about="承办、审核、批准 · worklists, steps and decisions",
-        deciders=(decider,),
+        deciders=(decider, away),
         errands={AskRegister: registers},
-        routes=partial(api.routes, decider),
+        routes=partial(api.routes, decider, away, standing),
+        learn=standing,
         close=(registers.close,),
         english=ENGLISH,
     )

@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 from chassis.shapes import (
     USUALLY_NOTHING,
     Case,
+    Day,
     Department,
     ItemCode,
     Moment,
@@ -73,6 +74,37 @@ class ReviewCase(TypedDict):
     reason: Annotated[str | None, USUALLY_NOTHING]
     explanation: Annotated[tuple[AppliedRule, ...], Field(examples=[[]])]
     certificate: Annotated[str | None, USUALLY_NOTHING]
+
+
+class StandIn(TypedDict):
+    """AB岗: who stands in from the day `begin` to the day `end`, appointed by which head, and when."""
+
+    deputy: Staff
+    begin: Day
+    end: Day
+    by: Annotated[Staff, Field(examples=["sj-head-1"])]
+    at: Moment
+
+
+class StoodIn(TypedDict):
+    """An officer of the department and everybody who was appointed to stand in, in the order of appointment."""
+
+    staff: Annotated[Staff, Field(examples=["sj-handler-1"])]
+    department: Department
+    deputies: list[StandIn]
+
+
+class ListedStoodIn(StoodIn):
+    """An officer on a list, with the version."""
+
+    version: Version
+
+
+class StandInList(TypedDict):
+    """One page of those for whom somebody stands in, by staff id."""
+
+    items: list[ListedStoodIn]
+    next: Next
 
 
 class WaitingReviewCase(ReviewCase):

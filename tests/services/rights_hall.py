@@ -172,7 +172,7 @@ class Hall(Standing):
             "case": case, "kind": {"courier": "parcel", "notify": "mailbox"}.get(service, "case"),
             "id": case, "name": "accepted", "partner": "partner",
             "department": MARKET, "payer": MARKET, "day": "2026-04-01", "month": "2026-04", "code": "SJ-SPJY",
-            "number": "1", "upload": self.upload, "topic": "case", "secret": "guess",
+            "number": "1", "upload": self.upload, "topic": "case", "staff": "sj-handler-1", "secret": "guess",
         }  # fmt: skip
         query = {
             "/review/work": "?role=handler", "/intake/phones": f"?phone={self.phone}",

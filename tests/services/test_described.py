@@ -61,6 +61,7 @@ KNOWN = {
     "number": 1,
     "upload": "5f2b1c9e8d7a46039c1e2f3a4b5c6d7e",
     "topic": "case.intake",
+    "staff": "sj-handler-1",
 }
 """What path parameters name where they name something."""
 

@@ -62,7 +62,7 @@ class KafkaSubscription:
                 await self._fill(wait)
         except UnicodeDecodeError:
             self._unreadable = True
-            return []
+            self._admit()
         except (KafkaError, OSError) as error:
             await self.close()
             raise down(error) from None
@@ -75,21 +75,29 @@ class KafkaSubscription:
         dry = [tp for tp in self._consumer.assignment() if not self._here.get(tp)]
         if dry or not self._here:
             await self._ask(dry, 0 if any(self._here.values()) else int(wait * 1000))
-        last = {tp: messages[-1].offset for tp, messages in self._here.items() if messages}
-        numbers = {tp.partition for tp in last}
+        numbers = {tp.partition for tp, messages in self._here.items() if messages}
         beside = [tp for tp in self._consumer.assignment() - self._consumer.paused() if tp.partition in numbers]
+        if len(beside) == len(numbers):
+            return self._admit()  # there is one topic, and nothing to be put in order
         try:
             async with asyncio.timeout(PATIENCE):
-                if any(offset >= self._ends.get(tp, 0) for tp, offset in last.items()):
+                if any(
+                    messages and messages[-1].offset >= self._ends.get(tp, 0) for tp, messages in self._here.items()
+                ):
                     self._ends.update(await self._consumer.end_offsets(beside))
                 while behind := [tp for tp in beside if not self._here.get(tp) and await self._behind(tp)]:
                     await self._ask(behind, 20)
         except TimeoutError:
-            self._ends.update({tp: offset + 1 for tp, offset in last.items()})
+            self._admit()
 
     async def _ask(self, partitions: Sequence[TopicPartition], waiting: int) -> None:
-        for tp, messages in (await self._consumer.getmany(*partitions, timeout_ms=waiting)).items():
-            self._here.setdefault(tp, deque()).extend(messages)
+        with contextlib.suppress(IllegalStateError):  # moved to another member a moment ago
+            for tp, messages in (await self._consumer.getmany(*partitions, timeout_ms=waiting)).items():
+                self._here.setdefault(tp, deque()).extend(messages)
+
+    def _admit(self) -> None:
+        """Lets all that is here be given out, whatever it follows from."""
+        self._ends.update({tp: messages[-1].offset + 1 for tp, messages in self._here.items() if messages})
 
     async def _behind(self, tp: TopicPartition) -> bool:
         """Whether it has come less far than it is known to reach. Markers of transactions are passed, never given."""

@@ -92,7 +92,8 @@ def listening(settings: ChassisSettings, port: int) -> socket.socket:
     # localhost may be two addresses; the front door asks its services at the older one.
     infos = socket.getaddrinfo(settings.host, port, type=socket.SOCK_STREAM)
     family, kind, _, _, where = min(infos, key=lambda info: info[0])
-    found = socket.socket(family, kind)
+    # Only a socket that says it is TCP is told by asyncio not to hold small answers back, each for 40 ms (Nagle).
+    found = socket.socket(family, kind, socket.IPPROTO_TCP)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind(where)

@@ -9,7 +9,7 @@ import contextlib
 import heapq
 import logging
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -29,7 +29,7 @@ log = logging.getLogger("tongban")
 
 Message: TypeAlias = "ConsumerRecord[bytes, bytes]"
 PATIENCE = 0.5
-"""Seconds that a partition which has more, and does not come, holds the others up."""
+"""Seconds that a partition which has more, or does not say whether it has, holds up the others of its number."""
 COMMIT_WITHIN = 5.0
 """Seconds; while the broker is down aiokafka waits for it instead of failing."""
 
@@ -43,6 +43,7 @@ class KafkaSubscription:
         self._done: dict[Partition, int] = {}
         self._given: dict[Partition, int] = {}
         self._here: dict[TopicPartition, deque[Message]] = {}
+        self._ends: dict[TopicPartition, int] = {}
         self._paused: frozenset[str] = frozenset()
         self._unreadable = False
         self.held: frozenset[Partition] = frozenset()
@@ -61,52 +62,65 @@ class KafkaSubscription:
                 await self._fill(wait)
         except UnicodeDecodeError:
             self._unreadable = True
-            return []
+            self._admit()
         except (KafkaError, OSError) as error:
             await self.close()
             raise down(error) from None
         return [self._given_out(message) for message in self._oldest(most)]
 
     async def _fill(self, wait: float) -> None:
-        """Asks for more of each partition of which nothing is left here, until all that have more have come: what one
-        service says of a case must not be read before what it follows from, which another said elsewhere. A partition
-        that does not come is not waited for."""
-        until = self._clock.steady() + PATIENCE
-        waiting = 0 if any(self._here.values()) else int(wait * 1000)
-        while True:
-            dry = [tp for tp in self._consumer.assignment() if not self._here.get(tp)]
-            if not dry and self._here:
-                return
-            for tp, messages in (await self._consumer.getmany(*dry, timeout_ms=waiting)).items():
-                self._here.setdefault(tp, deque()).extend(messages)
-            if not any(self._here.values()) or not await self._awaited() or self._clock.steady() > until:
-                return
-            waiting = 20
+        """Asks for more of each partition of which nothing is left here. As soon as something has come it also asks how
+        far all partitions of that number reach, and for what they have up to there: what one service says of a case
+        must not be read before what it follows from, which another said on a topic of its own."""
+        dry = [tp for tp in self._consumer.assignment() if not self._here.get(tp)]
+        if dry or not self._here:
+            await self._ask(dry, 0 if any(self._here.values()) else int(wait * 1000))
+        numbers = {tp.partition for tp, messages in self._here.items() if messages}
+        beside = [tp for tp in self._consumer.assignment() - self._consumer.paused() if tp.partition in numbers]
+        if len(beside) == len(numbers):
+            return self._admit()  # there is one topic, and nothing to be put in order
+        try:
+            async with asyncio.timeout(PATIENCE):
+                if any(
+                    messages and messages[-1].offset >= self._ends.get(tp, 0) for tp, messages in self._here.items()
+                ):
+                    self._ends.update(await self._consumer.end_offsets(beside))
+                while behind := [tp for tp in beside if not self._here.get(tp) and await self._behind(tp)]:
+                    await self._ask(behind, 20)
+        except TimeoutError:
+            self._admit()
 
-    async def _awaited(self) -> bool:
-        """Whether a partition of which nothing is here has something at the broker, as far as that has told."""
+    async def _ask(self, partitions: Sequence[TopicPartition], waiting: int) -> None:
         with contextlib.suppress(IllegalStateError):  # moved to another member a moment ago
-            for tp in self._consumer.assignment() - self._consumer.paused():
-                if not self._here.get(tp):
-                    end = self._consumer.highwater(tp)
-                    if end is None or await self._consumer.position(tp) < end:
-                        return True
+            for tp, messages in (await self._consumer.getmany(*partitions, timeout_ms=waiting)).items():
+                self._here.setdefault(tp, deque()).extend(messages)
+
+    def _admit(self) -> None:
+        """Lets all that is here be given out, whatever it follows from."""
+        self._ends.update({tp: messages[-1].offset + 1 for tp, messages in self._here.items() if messages})
+
+    async def _behind(self, tp: TopicPartition) -> bool:
+        """Whether it has come less far than it is known to reach. Markers of transactions are passed, never given."""
+        with contextlib.suppress(IllegalStateError):  # moved to another member a moment ago
+            return bool(await self._consumer.position(tp) < self._ends.get(tp, 0))
         return False
 
     def _oldest(self, most: int) -> Iterator[Message]:
-        """Takes out what is here in the order in which the broker wrote it down. Within a partition its own order
-        counts, and with the last of a partition that has more at the broker it ends."""
+        """Takes out what is here in the order in which the brokers wrote it down, within a partition in its own, up to
+        where it is not known what comes next."""
         heads = [(messages[0].timestamp, tp) for tp, messages in self._here.items() if messages]
         heapq.heapify(heads)
         for _ in range(most):
             if not heads:
                 return
             at, tp = heads[0]
+            if self._here[tp][0].offset >= self._ends.get(tp, 0):
+                return
             message = self._here[tp].popleft()
             yield message
             if self._here[tp]:
                 heapq.heapreplace(heads, (max(at, self._here[tp][0].timestamp), tp))
-            elif tp in self._consumer.assignment() and (self._consumer.highwater(tp) or 0) > message.offset + 1:
+            elif message.offset + 1 < self._ends[tp]:
                 return
             else:
                 heapq.heappop(heads)
@@ -184,6 +198,7 @@ class KafkaSubscription:
     def forget(self) -> None:
         """What is here and not given out is read again, by whoever holds its partition then."""
         self._here.clear()
+        self._ends.clear()
 
     def moved(self, held: frozenset[Partition]) -> None:
         self.forget()

@@ -119,7 +119,8 @@ class Witness:
             return None
         self._known[id] = record.value
         headers = record.headers
-        said = Said(kind, id, headers["ce_source"], int(headers["ce_sequence"]), record.offset, record.value)
+        place = len(self._known)  # in the order of hearing: offsets of different topics say nothing of each other
+        said = Said(kind, id, headers["ce_source"], int(headers["ce_sequence"]), place, record.value)
         self.cases[record.key].append(said)
         return said
 

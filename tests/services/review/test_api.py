@@ -11,11 +11,16 @@ from typing import Any
 
 import pytest
 
-from contracts.event import AutoRule
+from chassis.bus import Record
+from chassis.bus.log import LogBus
+from chassis.clock import Clock
+from contracts.event import SHARED, AutoRule, source_of
 from contracts.review import Issued, Reviewed, Stepped
+from contracts.wire import Envelope, encode
 from sandbox.citizens import Citizens
 from sandbox.faults import Fault
 from services.review.app import build
+from tests.chassis.running import read_all
 from tests.services.review.hall import Hall, hall
 from tests.services.samples import ABOUT, CASE, accepted, at
 
@@ -133,3 +138,17 @@ async def test_a_case_that_nobody_knows(town: Hall) -> None:
     heard = await town.office("sj-handler-1").decide(CASE, "claim")
     assert (heard.status, heard.body["rule"]) == (404, "not_found")
     assert (await town.office("sj-handler-1").call("GET", "/review/cases/x")).status == 422
+
+
+async def test_what_was_said_while_all_services_shared_a_topic_is_read_where_it_stands(tmp_path: Path) -> None:
+    """A case that was accepted by the version before is decided by this one, and nothing is said there any more."""
+    log = LogBus(tmp_path / "bus.db", partitions=2, clock=Clock())
+    await log.open()
+    await log.ensure({SHARED: 2})
+    headers, value = encode(Envelope("e-before", source_of("intake"), 1, accepted(NOW)))
+    await log.publish([Record(SHARED, CASE, headers, value)])
+    await log.close()
+    async with hall(tmp_path, "review", build, NOW) as town:
+        (stepped,) = await town.said(Stepped)
+        assert stepped.case == CASE
+        assert len(await read_all(town.suite.bus, SHARED)) == 1

@@ -6,9 +6,19 @@ It must never start anything by itself.
 
 from __future__ import annotations
 
+import gc
+import warnings
+
 import pytest
 
 from tests import chosen
+
+LEFT = (
+    "ignore:.*unclosed <socket:ResourceWarning",
+    "ignore:.*unclosed <socket:pytest.PytestUnraisableExceptionWarning",
+)
+"""Of a TLS handshake that fails, as one does whose server is killed meanwhile, asyncio leaves the socket to the garbage
+collector; when that comes, whatever runs then would be blamed."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -18,6 +28,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     chosen.replicas = config.getoption("replicas")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("real") is not None:
+            for each in LEFT:
+                item.add_marker(pytest.mark.filterwarnings(each))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if session.config.getoption("on") != "sqlite":
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*unclosed <socket", ResourceWarning)
+            gc.collect()
 
 
 @pytest.fixture

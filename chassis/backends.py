@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from chassis.bus import Bus
 from chassis.clock import Clock
-from chassis.principals import database
 from chassis.settings import ChassisSettings, SettingsError
 from chassis.store import Store
+
+
+def database(service: str) -> str:
+    """The database of a service at MongoDB."""
+    return f"tongban_{service}"
 
 
 def open_bus(settings: ChassisSettings, clock: Clock) -> Bus:

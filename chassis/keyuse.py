@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from chassis import discovery
+from chassis.backends import database
 from chassis.settings import ChassisSettings
 from chassis.sqlitefile import examine
 
@@ -29,7 +30,7 @@ def uses(settings: ChassisSettings, kid: str) -> dict[str, int]:
 
         where = (settings.mongo_driver, access(settings))
         for name in discovery.modules("app"):
-            found[name] = asyncio.run(containing(settings.store, f"tongban_{name}", *where, marks(kid)))
+            found[name] = asyncio.run(containing(settings.store, database(name), *where, marks(kid)))
     return {place: count for place, count in found.items() if count}
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from chassis.backends import database
 from chassis.line import spoken, topics
 from chassis.service import Service
 
@@ -65,8 +66,3 @@ def users(services: Iterable[Service]) -> list[dict[str, Any]]:
         }
         for service in services
     ]
-
-
-def database(service: str) -> str:
-    """The database of a service at MongoDB."""
-    return f"tongban_{service}"

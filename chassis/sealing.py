@@ -108,17 +108,28 @@ class Keyring:
     def seal(self, plain: str, context: str) -> str:
         """`<key id>.<base64url of nonce, ciphertext and tag>`. `context` (which field of which case) is authenticated
         with it, so that a sealed field cannot be moved to another place. Raises SealError without a key."""
-        kid, box = self.seal_bytes(plain.encode(), context)
-        return f"{kid}.{base64.urlsafe_b64encode(box).rstrip(b'=').decode()}"
+        return self.seal_as_text(plain.encode(), context)
 
     def open(self, sealed: str, context: str) -> str:
         """The text inside. Raises SealError for an unknown key, another context, or anything that was changed."""
+        try:
+            return self.open_as_text(sealed, context).decode()
+        except UnicodeDecodeError:
+            raise SealError("changed, cut short, or sealed for another place") from None
+
+    def seal_as_text(self, plain: bytes, context: str) -> str:
+        """The same for what is no text itself."""
+        kid, box = self.seal_bytes(plain, context)
+        return f"{kid}.{base64.urlsafe_b64encode(box).rstrip(b'=').decode()}"
+
+    def open_as_text(self, sealed: str, context: str) -> bytes:
+        """What `seal_as_text` was given. Raises SealError as `open` does."""
         kid, _, text = sealed.partition(".")
         try:
             box = base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
-            return self.open_bytes(kid, box, context).decode()
         except ValueError:
             raise SealError("changed, cut short, or sealed for another place") from None
+        return self.open_bytes(kid, box, context)
 
     def seal_bytes(self, plain: bytes, context: str) -> tuple[str, bytes]:
         """The key's id, and nonce, ciphertext and tag: `SEALED` bytes more than went in. Raises SealError without a

@@ -5,10 +5,11 @@ The only module that imports motor or pymongo; it must never import a bus, HTTP 
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import logging
 from collections import defaultdict, deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any
 
 from pymongo import ASCENDING, InsertOne, ReplaceOne, WriteConcern
@@ -62,32 +63,38 @@ def client(url: str, driver: str, access: Mapping[str, Any]) -> Any:
     raise SettingsError("TONGBAN_MONGO_DRIVER: expected motor or pymongo")
 
 
-async def ping(url: str, driver: str, access: Mapping[str, Any]) -> None:
-    """Returns when a server answers. Raises StoreDown."""
-    asking = client(url, driver, access)
+@contextlib.asynccontextmanager
+async def asking(url: str, driver: str, access: Mapping[str, Any]) -> AsyncIterator[Any]:
+    """A client for a question or two. Raises StoreDown."""
+    asked = client(url, driver, access)
     try:
-        await asking.admin.command("ping")
+        yield asked
     except PyMongoError as error:
         raise StoreDown(type(error).__name__) from None
     finally:
-        ended = asking.close()
-        if inspect.isawaitable(ended):
-            await ended
+        await closed(asked)
+
+
+async def closed(client: Any) -> None:
+    """Closes a client of either driver."""
+    ended = client.close()
+    if inspect.isawaitable(ended):
+        await ended
+
+
+async def ping(url: str, driver: str, access: Mapping[str, Any]) -> None:
+    """Returns when a server answers. Raises StoreDown."""
+    async with asking(url, driver, access) as asked:
+        await asked.admin.command("ping")
 
 
 async def containing(url: str, database: str, driver: str, access: Mapping[str, Any], marks: Collection[bytes]) -> int:
     """How many documents of a database hold any of these bytes. Raises StoreDown."""
-    asking, count = client(url, driver, access), 0
-    try:
-        async for doc in asking[database]["doc"].find({}, {"body": 1, "outbox": 1, "_id": 0}):
+    count = 0
+    async with asking(url, driver, access) as asked:
+        async for doc in asked[database]["doc"].find({}, {"body": 1, "outbox": 1, "_id": 0}):
             held = bytes(doc.get("body") or b"") + bytes(doc.get("outbox") or b"")
             count += any(mark in held for mark in marks)
-    except PyMongoError as error:
-        raise StoreDown(type(error).__name__) from None
-    finally:
-        ended = asking.close()
-        if inspect.isawaitable(ended):
-            await ended
     return count
 
 
@@ -126,9 +133,7 @@ class MongoStore:
 
     async def close(self) -> None:
         if self._client is not None:
-            ended = self._client.close()
-            if inspect.isawaitable(ended):
-                await ended
+            await closed(self._client)
             self._client = None
 
     async def check(self) -> None:

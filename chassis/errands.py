@@ -14,7 +14,7 @@ import msgspec
 
 from chassis import metrics, reach
 from chassis.clock import Clock
-from chassis.decision import Answer, Errand, Lane, Lost, Reject, Retry, Runner, Unknown
+from chassis.decision import Answer, Errand, Lost, Reject, Retry, Runner, Unknown
 from chassis.document import Doc, Open
 from chassis.fold import Begin, Defer, Folder, Message
 from chassis.store import Ref
@@ -24,6 +24,9 @@ log = logging.getLogger("tongban")
 OUTCOMES = ("done", "failed", "lost", "retry", "unknown")
 SCHEDULE = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 """Seconds before the next try; the last one repeats."""
+OFTEN = 20
+"""How many of those for which a lane had no room come back each second, at least, so that a lane that was held up by
+its partner is busy again at once."""
 MOST_TRIES = 500
 """Tries in all before an errand is reported failed: about eight hours of a partner that is down."""
 
@@ -34,21 +37,35 @@ def next_try(tries: int, wanted: float = 0.0) -> float:
 
 
 class Queue:
-    """One lane: what waits in it, and how long a call of it usually takes."""
+    """One lane: what waits in it, and how long a call of it usually takes. `most` are under way at once; of careful
+    errands only `careful`, which hold up what shares their lane."""
 
-    def __init__(self, most: int, careful: int) -> None:
+    def __init__(self, most: int, careful: int, has_careful: bool) -> None:
         self.most = most
         self.few = asyncio.Semaphore(careful)
         self.waiting: asyncio.Queue[tuple[Ref, Open, Errand]] = asyncio.Queue()
-        self.usual = 0.0
+        self._at_once = min(most, careful) if has_careful else most
+        self._usual = 1.0
+        self._turn = 0.0
 
     def took(self, seconds: float) -> None:
-        self.usual = 0.8 * self.usual + 0.2 * seconds
+        self._usual = 0.8 * self._usual + 0.2 * seconds
 
     @property
-    def wait(self) -> float:
-        """Seconds until what joins it now is likely to begin, if all that waits is made."""
-        return self.waiting.qsize() / self.most * self.usual
+    def pace(self) -> float:
+        """How many calls a second it is likely to make."""
+        return self._at_once / max(self._usual, 0.001)
+
+    def full(self, lease: float) -> bool:
+        """Whether the claim of what joins it now would be over before its turn."""
+        return self.waiting.qsize() >= self.most + self.pace * lease / 2
+
+    def turn(self, now: float) -> float:
+        """When what found no place, or has waited too long, comes back (steady time): one after the other, in their
+        order. So a backlog of any length costs a bounded number of writes a second, and a lane that is free again is
+        never idle for long."""
+        self._turn = max(now, self._turn) + 1 / max(OFTEN, 2 * self.pace)
+        return self._turn
 
 
 class Errands:
@@ -85,17 +102,23 @@ class Errands:
         self._counts = {(k, o): metrics.ERRANDS.labels(service, k, o) for k in kinds for o in OUTCOMES}
 
     def run(self, ref: Ref, open: Open) -> None:
-        """Takes an errand whose claim is durable."""
+        """Takes an errand whose claim is durable; one for which its lane has no room comes back later."""
+        errand = self.folders[ref[0]].errand(open)
+        queue = self._lane(errand)
+        if queue.full(self.lease):
+            later = self._later(open, queue.turn(self.clock.steady()), open.sure, open.doubt)
+            self.put(ref, Message(f"{open.id}:{open.tries}", later))
+            return
         self._open += 1
         self._gauge.set(self._open)
-        errand = self.folders[ref[0]].errand(open)
-        self._lane(errand.lane()).waiting.put_nowait((ref, open, errand))
+        queue.waiting.put_nowait((ref, open, errand))
 
-    def _lane(self, lane: Lane) -> Queue:
+    def _lane(self, errand: Errand) -> Queue:
         """A new lane gets workers of its own, so that it cannot take those of another."""
+        lane = errand.lane()
         queue = self._lanes.get(lane.name)
         if queue is None:
-            queue = self._lanes[lane.name] = Queue(lane.most or self._limit, self._careful)
+            queue = self._lanes[lane.name] = Queue(lane.most or self._limit, self._careful, errand.careful())
             if self._group is not None:
                 self._staff(self._group, queue)
         return queue
@@ -164,9 +187,7 @@ class Errands:
         runner = self.runners[type(errand)]
         left = open.lease - self.clock.steady()
         if left < self.lease / 3:
-            # By then, whatever waits here now has been taken up or has waited too long as well.
-            wait = min(queue.wait, self.lease)
-            return self._later(open, self.clock.steady() + wait, open.sure, open.doubt)
+            return self._later(open, queue.turn(self.clock.steady()), open.sure, open.doubt)
         if open.sure and errand.careful():
             begun = await self._begin(ref, open)
             if begun is None:

@@ -1,4 +1,4 @@
-"""Errands on their own: when one that has waited too long in its lane comes back.
+"""Errands on their own: when one that has waited too long in its lane, or found no room in it, comes back.
 
 It gives them a clock of its own; it must never need a bus or a store.
 """
@@ -12,7 +12,7 @@ import pytest
 
 from chassis.clock import Clock
 from chassis.document import Doc, Open
-from chassis.errands import Errands
+from chassis.errands import OFTEN, Errands
 from chassis.fold import Defer, Folder, Message
 from chassis.store import Ref
 from tests.chassis.running import until
@@ -58,3 +58,22 @@ async def test_what_has_waited_too_long_comes_back_within_a_lease_however_many_t
     later = [message.body for id, message in heard.items() if id != "fresh"]
     assert all(isinstance(defer, Defer) and defer.sure for defer in later)
     assert max(defer.at for defer in later) <= clock.system() + LEASE
+
+
+async def test_a_backlog_is_neither_claimed_whole_nor_kept_from_its_lane() -> None:
+    """What a lane cannot make while a claim lasts comes back in its order, and no faster than it is worth."""
+    clock, heard = Clock(), dict[str, Message]()
+    partner = Partner()
+    errands = Errands(
+        "toy", {Ping: partner}, {"toy": Folder("toy", deciders()[0], [Ping], 4, LEASE)},
+        lambda ref, message: heard.update({ref[1]: message}), refused, clock,
+        limit=4, lease=LEASE, settle=1.0, doubts=12, careful=4,
+    )  # fmt: skip
+    began = clock.steady()
+    for n in range(1000):
+        errands.run(("toy", f"{n:04}"), Open(f"{n:04}", 0, True, began + LEASE, Ping(n=1)))
+    assert errands.open < 50, "four calls at once, of a second until more is known, in half a lease"
+    later = [(message.body.at, id) for id, message in heard.items()]
+    assert later == sorted(later)
+    assert len(later) == 1000 - errands.open
+    assert 0.9 < (later[-1][0] - began) / (len(later) / OFTEN) < 1.1

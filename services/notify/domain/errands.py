@@ -15,8 +15,8 @@ DOWN, REFUSED = "provider_down", "provider_refused"
 UNLISTED: Final = frozenset({"tencent"})
 """Providers that list a message only once it has a receipt: their "not found" never proves that it was not sent."""
 
-BULK: Final = Lane("bulk", 20)
-"""What can wait goes by a lane of its own, so that it never delays what is urgent."""
+BULK: Final = 20
+"""What can wait goes by a lane of its own, so many at once, so that it never delays what is urgent."""
 
 
 class SendSms(Errand, frozen=True, kw_only=True):
@@ -34,7 +34,8 @@ class SendSms(Errand, frozen=True, kw_only=True):
     urgent: bool = True
 
     def lane(self) -> Lane:
-        return Lane() if self.urgent else BULK
+        """Each provider's own: one that is slow, or that may be asked little at once, holds up nothing of the other."""
+        return Lane(f"sms:{self.provider}") if self.urgent else Lane(f"sms:{self.provider}:bulk", BULK)
 
     def partner(self) -> str:
         return f"SMS provider {self.provider}"

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from chassis.clock import Clock
 from chassis.decision import Reject, Unknown
@@ -44,3 +45,10 @@ async def test_questions_about_the_past_open_no_breaker_and_failed_sendings_do()
         assert several.balance.health["tencent"].open is not sound
     with pytest.raises(Reject, match="provider_down"):
         await several.make("id", ERRAND)
+
+
+def test_providers_share_no_lane_and_what_can_wait_stands_before_nothing_urgent() -> None:
+    errands = [
+        replace(ERRAND, provider=name, urgent=urgent) for name in ("aliyun", "tencent") for urgent in (True, False)
+    ]
+    assert len({errand.lane().name for errand in errands}) == len(errands)

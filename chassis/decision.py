@@ -215,6 +215,7 @@ class Runner(Protocol):
 
 Rule = Callable[[Any, Any, datetime], "Decision[Any] | None"]
 Key = Callable[[Any], str | None]
+Layout = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def by_case(event: Any) -> str | None:
@@ -229,12 +230,19 @@ class Decider(Generic[S]):
 
     `forgets` is for documents that live for years: ids seen longer ago than this are trimmed, and a message older
     than that is refused in words. Documents that live as long as a case leave it None.
+
+    `layouts` leads documents as earlier versions have stored them to what they are now: the first function makes of
+    the first layout's plain values (as JSON has them) those of the second, and so on. A field renamed, dropped or
+    retyped in the state, or in anything within it, needs one; a field added with a default needs none.
     """
 
-    def __init__(self, kind: str, state: type[S], forgets: timedelta | None = None) -> None:
+    def __init__(
+        self, kind: str, state: type[S], forgets: timedelta | None = None, layouts: tuple[Layout, ...] = ()
+    ) -> None:
         self.kind = kind
         self.state = state
         self.forgets = forgets
+        self.layouts = layouts
         self.rules: dict[type, Rule] = {}
         self.keys: dict[type[Event] | type[Malformed], Key] = {}
         self.alarms: dict[str, Rule] = {}

@@ -53,9 +53,16 @@ class Open(msgspec.Struct, array_like=True, frozen=True):
     silent: int = 0
 
 
+def shifted(open: Open, shift: float) -> Open:
+    """The same errand, its moments on another hand of time."""
+    doubt = open.doubt + shift if open.doubt else 0.0
+    return msgspec.structs.replace(open, lease=open.lease + shift, doubt=doubt)
+
+
 class Body(msgspec.Struct, Generic[S], array_like=True):
     """What a row's body holds. Rows of before, which are not `briefed`, have their outbox here and whole ids in `seen`;
-    now the outbox has a place of its own. Where `edition` is 0, the row's version stands for it."""
+    now the outbox has a place of its own. Where `edition` is 0, the version of the row stands for it. `layout` counts
+    how the fields of the state have been laid out, from 1; see `chassis.stored`."""
 
     state: S
     seen: dict[str, int]
@@ -65,6 +72,7 @@ class Body(msgspec.Struct, Generic[S], array_like=True):
     errands: list[Open]
     briefed: bool = False
     edition: int = 0
+    layout: int = 1
 
     def known(self) -> dict[str, int]:
         """The marks of the messages seen. A `#` of before may have stood in an id or between id and digest."""

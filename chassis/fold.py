@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Generic, TypeVar, Union
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from chassis.bus import Record, partition_of
 from chassis.decision import Alarm, Answer, Command, Decider, Decision, Errand, Reject, State
-from chassis.document import Body, Bug, Doc, Open, Outgoing, brief, derived, describe, span
+from chassis.document import Bug, Doc, Open, Outgoing, brief, derived, describe, span
 from chassis.store import Row
+from chassis.stored import Stored, outbox
 from contracts.event import Event
 from contracts.wire import Envelope, encode
 
@@ -87,40 +88,18 @@ class Folded(msgspec.Struct, Generic[S]):
     carry: bool = False
 
 
-class Folder(Generic[S]):
+class Folder(Stored[S]):
     """Folds messages into documents of one kind, for one service."""
 
     def __init__(
         self, service: str, decider: Decider[S], errands: Iterable[type[Errand]], partitions: int, lease: float
     ) -> None:
+        super().__init__(decider, errands)
         self.service = service
-        self.kind = decider.kind
         self.decider = decider
         self.partitions = partitions
         self.lease = lease
         self._source = f"/tongban/{service}"
-        self._decoder = msgspec.json.Decoder(Body[decider.state])  # type: ignore[name-defined]
-        self._encoder = msgspec.json.Encoder()
-        # Bytes stay bytes in MessagePack; nobody reads what is gone in a moment.
-        self._outbox = msgspec.msgpack.Decoder(list[Outgoing])
-        self._packed = msgspec.msgpack.Encoder()
-        types = tuple(errands)
-        self._errands = msgspec.json.Decoder(Union[types]) if types else None  # noqa: UP007
-
-    def blank(self, id: str) -> Doc[S]:
-        return Doc(id, 0, self.decider.state(id=id), {}, 0, 0, [], [], None, None)
-
-    def load(self, row: Row, acked: int, shift: float = 0.0) -> Doc[S]:
-        """The document of a row; `acked` is the mark of the row's owner, `shift` what its steady time lacks to ours."""
-        body = self._decoder.decode(row.body)
-        errands = [shifted(open, shift) for open in body.errands] if shift else body.errands
-        lease = row.lease + shift if row.lease is not None else None
-        kept = self._outbox.decode(row.outbox) if row.outbox else body.outbox
-        outbox = [out for out in kept if out.batch > acked] if row.batch > acked else []
-        return Doc(
-            row.id, row.version, body.state, body.known(), body.said, body.lines, outbox, errands,
-            row.due, lease, carry=row.batch > acked, edition=body.edition or row.version,
-        )  # fmt: skip
 
     def row(self, folded: Folded[S], owner: str, batch: int, acked: int = 0) -> Row:
         """The row to write; fixes the batch of the events said now, and drops those that this owner's mark `acked` has
@@ -137,7 +116,7 @@ class Folder(Generic[S]):
             id=doc.id,
             version=doc.version,
             shard=partition_of(doc.id, self.partitions),
-            body=self._encoder.encode(Body(state, doc.seen, doc.said, doc.lines, [], doc.errands, True, doc.edition)),
+            body=self.packed(doc),
             owner=owner,
             batch=batch if doc.outbox else 0,
             due=doc.due,
@@ -146,7 +125,7 @@ class Folder(Generic[S]):
             order=state.order(),
             line=doc.lines - len(folded.append),
             lines=folded.append,
-            outbox=self._packed.encode([out.stored() for out in doc.outbox]) if doc.outbox else b"",
+            outbox=outbox(doc),
         )
 
     def fold(
@@ -163,25 +142,12 @@ class Folder(Generic[S]):
         work.claim()
         return work.folded()
 
-    def errand(self, open: Open) -> Any:
-        """The errand of an open call as its own type (after a load it is plain data)."""
-        if isinstance(open.errand, Errand):
-            return open.errand
-        assert self._errands is not None
-        return self._errands.decode(self._encoder.encode(open.errand))
-
     def outgoing(self, event: Event | Record, id: str, sequence: int, cause: str, trace: str) -> list[Outgoing]:
         if isinstance(event, Record):
             return [Outgoing(0, event.topic, event.key, dict(event.headers), event.value)]
         envelope = Envelope(id, self._source, sequence, event, cause, trace)
         headers, value = encode(envelope)
         return [Outgoing(0, topic, key, headers, value, envelope) for topic, key in event.routes()]
-
-
-def shifted(open: Open, shift: float) -> Open:
-    """The same errand, its moments on another hand of time."""
-    doubt = open.doubt + shift if open.doubt else 0.0
-    return msgspec.structs.replace(open, lease=open.lease + shift, doubt=doubt)
 
 
 def _edge(message: Message, now: datetime, ripe: bool) -> datetime | None:

@@ -23,6 +23,8 @@ from contracts.wire import Envelope, encode
 
 S = TypeVar("S", bound=State)
 TOO_OLD = "too_old_to_be_sure"
+KEYED = "key"
+"""The source of what commands cause; those of events begin with a slash."""
 MOST_RINGS = 64
 """Alarms that may ring in one fold of one document, beyond those that were set, before it is taken for a loop."""
 
@@ -274,7 +276,9 @@ class _Work(Generic[S]):
                 raise Reject("version_changed", "办件已有变化, 请刷新后再试", "If-Match", 412)
         else:
             self._too_old(body)
-        decided = self._decide(body, self.now, message.id, message.trace, message.source)
+        # A key is the caller's own word: it must make no id that an event or an alarm would make, whatever it says.
+        source = KEYED if isinstance(body, Command) else message.source
+        decided = self._decide(body, self.now, message.id, message.trace, source)
         repeatable = bool(message.digest) or not isinstance(body, Command)
         if repeatable and (decided or self.doc.version or self.changed):
             if self.seen is None:

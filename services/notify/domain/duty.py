@@ -8,14 +8,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import cache
 from typing import Annotated, Any, Final
 
 from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from chassis.areas import within
-from chassis.decision import Decider, Decision, Given, State
+from chassis.decision import Decider, Decision, State
 from chassis.sealing import Keyring
 from contracts.evaluation import Overdue, Warned
 from contracts.event import Area
@@ -98,20 +97,19 @@ class Duty(State, frozen=True, kw_only=True):
 
 def duties(book: Book, phones: PhoneBook, keyring: Keyring) -> Decider[Duty]:
     """The decider of kind `duty`; without a phone book it hears nothing."""
-    # Sealing draws a nonce, so that the same number is sealed once for a message, however often the rule is asked.
-    decider: Decider[Duty] = Decider("duty", Duty, given=lambda: cache(keyring.seal))
+    decider: Decider[Duty] = Decider("duty", Duty)
 
     def watched(event: Any) -> str | None:
         case: str = event.case
         return case if phones.officers and not event.about.trial else None
 
     @decider.on(Stepped, key=watched)
-    def stepped(state: Duty, event: Stepped, now: datetime, seal: Given) -> Decision[Duty] | None:
+    def stepped(state: Duty, event: Stepped, now: datetime) -> Decision[Duty] | None:
         officer = event.officer if event.action == "claimed" and event.officer else ""
         return Decision(replace(state, officer=officer)) if officer != state.officer else None
 
     @decider.on(Warned, Overdue, key=watched)
-    def alarmed(state: Duty, event: Warned | Overdue, now: datetime, seal: Given) -> Decision[Duty] | None:
+    def alarmed(state: Duty, event: Warned | Overdue, now: datetime) -> Decision[Duty] | None:
         """提醒, 预警, 超时. The citizens' own clocks concern no officer."""
         if event.limit.kind.of_citizen:
             return None
@@ -124,7 +122,7 @@ def duties(book: Book, phones: PhoneBook, keyring: Keyring) -> Decider[Duty]:
                 case=event.case,
                 about=event.about,
                 tag=keyring.tag(one.phone),
-                phone=seal()(one.phone, f"{event.case}:phone"),
+                phone=keyring.seal_alike(one.phone, f"{event.case}:phone"),
                 notice=event.TYPE,
                 template=name,
                 params=params if isinstance(params, dict) else {},

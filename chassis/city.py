@@ -165,8 +165,8 @@ class City(Part):
             return "staff_unknown"
         if one.end < one.begin:
             return "days_reversed"
-        common = set(absent.roles) & set(deputy.roles)
-        fits = absent.department == deputy.department and common and not common & ADMINISTRATORS
+        common, every = set(absent.roles) & set(deputy.roles), {*absent.roles, *deputy.roles}
+        fits = absent.department == deputy.department and common and not every & ADMINISTRATORS
         return "" if fits and absent is not deputy else "deputy_unfit"
 
     def seat(self, department: str, place: str, role: str) -> str:

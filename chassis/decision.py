@@ -135,12 +135,14 @@ S = TypeVar("S", bound=State)
 @dataclass(frozen=True, slots=True)
 class Decision(Generic[S]):
     """What a rule returns: the new state, events to say, errands to do, and lines to append to the document's
-    append-only list. All of it becomes durable in one write. (Only the chassis says raw records: dead letters.)"""
+    append-only list. All of it becomes durable in one write. (Only the chassis says raw records: dead letters.) `note`
+    is for the memory of this process, see `Decider`; what is noted may be lost."""
 
     state: S
     say: tuple[Event | Record, ...] = ()
     do: tuple[Errand, ...] = ()
     append: tuple[str, ...] = ()
+    note: tuple[Any, ...] = ()
 
 
 class Reject(Exception):
@@ -213,7 +215,8 @@ class Runner(Protocol):
     async def ask(self, id: str, errand: Any) -> Mapping[str, Any] | None: ...
 
 
-Rule = Callable[[Any, Any, datetime], "Decision[Any] | None"]
+Rule = Callable[..., "Decision[Any] | None"]
+Given = Callable[[], Any]
 Key = Callable[[Any], str | None]
 Layout = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -226,7 +229,12 @@ def by_case(event: Any) -> str | None:
 
 class Decider(Generic[S]):
     """All rules of one kind of document. A rule takes (state, message, now) and returns a Decision, or None when
-    nothing changes; it raises Reject for what must not be.
+    nothing changes; it raises Reject for what must not be. Its answer depends on these alone, for it may be asked
+    again: what another process wrote first is read, and the same messages are folded into that.
+
+    A memory of the process, such as which provider does well, stands outside. `given` asks it: rules then take that
+    question as a fourth argument, and however often one is asked for a message, the answer is the first. `noted` hears
+    what decisions note, once they are durable.
 
     `forgets` is for documents that live for years: ids seen longer ago than this are trimmed, and a message older
     than that is refused in words. Documents that live as long as a case leave it None.
@@ -237,12 +245,20 @@ class Decider(Generic[S]):
     """
 
     def __init__(
-        self, kind: str, state: type[S], forgets: timedelta | None = None, layouts: tuple[Layout, ...] = ()
+        self,
+        kind: str,
+        state: type[S],
+        forgets: timedelta | None = None,
+        layouts: tuple[Layout, ...] = (),
+        given: Given | None = None,
+        noted: Callable[[Any], None] | None = None,
     ) -> None:
         self.kind = kind
         self.state = state
         self.forgets = forgets
         self.layouts = layouts
+        self.given = given
+        self.noted = noted
         self.rules: dict[type, Rule] = {}
         self.keys: dict[type[Event] | type[Malformed], Key] = {}
         self.alarms: dict[str, Rule] = {}

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from chassis.bus import Record, partition_of
-from chassis.decision import Alarm, Answer, Command, Decider, Decision, Errand, Reject, State
+from chassis.decision import Alarm, Answer, Command, Decider, Decision, Errand, Given, Reject, State
 from chassis.document import Bug, Doc, Open, Outgoing, brief, derived, describe, span
 from chassis.store import Row
 from chassis.stored import Stored, outbox
@@ -22,6 +23,8 @@ from contracts.wire import Envelope, encode
 
 S = TypeVar("S", bound=State)
 TOO_OLD = "too_old_to_be_sure"
+KEYED = "key"
+"""The source of what commands cause; those of events begin with a slash."""
 MOST_RINGS = 64
 """Alarms that may ring in one fold of one document, beyond those that were set, before it is taken for a loop."""
 
@@ -85,6 +88,7 @@ class Folded(msgspec.Struct, Generic[S]):
     say: list[Outgoing] = []
     run: list[Open] = []
     append: tuple[str, ...] = ()
+    note: list[Any] = []
     carry: bool = False
 
 
@@ -128,13 +132,24 @@ class Folder(Stored[S]):
             outbox=outbox(doc),
         )
 
+    def given(self) -> Given | None:
+        """What rules may ask beside state, message and now: its first answer holds."""
+        return cache(self.decider.given) if self.decider.given is not None else None
+
     def fold(
-        self, doc: Doc[S], messages: Sequence[Message], now: datetime, steady: float, ripe: bool = True
+        self,
+        doc: Doc[S],
+        messages: Sequence[Message],
+        now: datetime,
+        steady: float,
+        ripe: bool = True,
+        given: Given | None = None,
     ) -> Folded[S]:
         """Applies messages in order. Before each of them rings what was due when it happened, and at the end what is
         due now, unless the service is still catching up (not `ripe`): then what ended a clock in time may be waiting
-        on the bus. A message that is rejected changes nothing; the others still count."""
-        work = _Work(self, doc, now, steady)
+        on the bus. A message that is rejected changes nothing; the others still count. `given` is that of an earlier
+        fold of the same messages, where there was one."""
+        work = _Work(self, doc, now, steady, given or self.given())
         for message in messages:
             work.ring(_edge(message, now, ripe))
             work.apply(message)
@@ -161,13 +176,15 @@ def _edge(message: Message, now: datetime, ripe: bool) -> datetime | None:
 class _Work(Generic[S]):
     """One fold under way."""
 
-    def __init__(self, folder: Folder[S], doc: Doc[S], now: datetime, steady: float) -> None:
+    def __init__(self, folder: Folder[S], doc: Doc[S], now: datetime, steady: float, given: Given | None) -> None:
         self.folder, self.doc, self.now, self.steady = folder, doc, now, steady
+        self.more = () if given is None else (given,)
         self.state = doc.state
         self.seen: dict[str, int] | None = None
         self.said = doc.said
         self.lines: list[str] = []
         self.say: list[Outgoing] = []
+        self.note: list[Any] = []
         self.errands = doc.errands
         self.run: list[Open] = []
         self.results: list[Exception | None] = []
@@ -259,7 +276,9 @@ class _Work(Generic[S]):
                 raise Reject("version_changed", "办件已有变化, 请刷新后再试", "If-Match", 412)
         else:
             self._too_old(body)
-        decided = self._decide(body, self.now, message.id, message.trace, message.source)
+        # A key is the caller's own word: it must make no id that an event or an alarm would make, whatever it says.
+        source = KEYED if isinstance(body, Command) else message.source
+        decided = self._decide(body, self.now, message.id, message.trace, source)
         repeatable = bool(message.digest) or not isinstance(body, Command)
         if repeatable and (decided or self.doc.version or self.changed):
             if self.seen is None:
@@ -276,9 +295,11 @@ class _Work(Generic[S]):
 
     def _decide(self, body: Any, now: datetime, cause: str, trace: str, source: str = "") -> bool:
         """Runs the rule and takes its decision over; says whether there was one."""
-        decision: Decision[S] | None = self.folder.decider.rule_for(body)(self.state, body, now)
+        rule = self.folder.decider.rule_for(body)
+        decision: Decision[S] | None = rule(self.state, body, now, *self.more)
         if decision is None:
             return False
+        self.note += decision.note
         if decision.state is not self.state or decision.say or decision.do or decision.append:
             self.changed = self.moved = True
         self.state = decision.state
@@ -356,7 +377,7 @@ class _Work(Generic[S]):
             lease=min((open.lease for open in self.errands), default=None),
             edition=doc.version + 1 if self.moved else doc.edition,
         )
-        return Folded(new, new, self.results, self.fresh, self.say, self.run, tuple(self.lines), doc.carry)
+        return Folded(new, new, self.results, self.fresh, self.say, self.run, tuple(self.lines), self.note, doc.carry)
 
     def _trim(self, seen: dict[str, int]) -> dict[str, int]:
         forgets = self.folder.decider.forgets

@@ -16,7 +16,7 @@ from chassis import metrics, reach
 from chassis.bus import Bus, Partition, Record, Subscription
 from chassis.clock import Clock
 from chassis.deadletters import FREE, PARKED, Park
-from chassis.decision import Decider, Errand, Reject
+from chassis.decision import Decider, Errand, Given, Reject
 from chassis.document import Bug, Doc, Open
 from chassis.documents import Documents
 from chassis.fold import TOO_OLD, TOUCH, Begin, Folded, Folder, Message
@@ -141,6 +141,7 @@ class Pipeline:
     async def _cycle(self, batch: Batch) -> None:
         """One batch, until everything of it is durable. A poisonous record makes the batch start over without it."""
         poison: dict[int, Poison] = {}
+        given: dict[Ref, Given | None] = {}
         work: dict[Ref, list[Message]] = {}
         while True:
             try:
@@ -149,7 +150,7 @@ class Pipeline:
                 work = await self._sort(batch, poison)
                 for ref in self.documents.unsure - work.keys():
                     work[ref].append(touch(ref)[1])
-                found = await self._settle(work, poison)
+                found = await self._settle(work, poison, given)
             except StoreDown as error:
                 # What was being written may be there: loading it again shows it, and carries its events over.
                 self._stored.silent(str(error), self.clock.ticks(), f"{self.service} writes")
@@ -214,7 +215,9 @@ class Pipeline:
             work[ask.ref].append(ask.message)
         return work
 
-    async def _settle(self, work: dict[Ref, list[Message]], poison: dict[int, Poison]) -> bool:
+    async def _settle(
+        self, work: dict[Ref, list[Message]], poison: dict[int, Poison], given: dict[Ref, Given | None]
+    ) -> bool:
         """Folds and writes all documents, losers again; says whether a record proved poisonous, so that the batch must
         start over (what was written by then is known when it comes again)."""
         now, steady = self.clock.legal(), self.clock.steady()
@@ -226,7 +229,10 @@ class Pipeline:
             free: set[str] = set()
             began = self.clock.ticks()
             for ref, messages in pending.items():
-                result = self.folders[ref[0]].fold(self.documents.cache[ref], messages, now, steady, self.caught_up)
+                folder = self.folders[ref[0]]
+                if ref not in given:
+                    given[ref] = folder.given()
+                result = folder.fold(self.documents.cache[ref], messages, now, steady, self.caught_up, given[ref])
                 folded[ref] = result
                 for message, error in zip(messages, result.results, strict=True):
                     if isinstance(message.context, int) and is_poison(error):
@@ -292,6 +298,9 @@ class Pipeline:
                 self.documents.cache[ref] = doc
                 for open in result.run:
                     self.run(ref, open)
+                if (noted := self.folders[ref[0]].decider.noted) is not None:
+                    for fact in result.note:
+                        noted(fact)
                 if ref[0] == PARKED.kind:
                     self._park(ref[1], doc)
                 elif ref[0] == HALTED.kind:

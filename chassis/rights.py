@@ -126,6 +126,12 @@ class Caller:
         return (Post(self.roles, self.department, self.area, self.name),) if self.posts is None else self.posts
 
     @property
+    def mixed(self) -> bool:
+        """Whether somebody is an administrator and anything else besides, in whatever post: then they are nothing."""
+        roles = self.roles.union(*(post.roles for post in self.filled))
+        return len(roles) > 1 and not ADMINISTRATORS.isdisjoint(roles)
+
+    @property
     def names(self) -> frozenset[str]:
         """The staff ids under which they may act: the own, and of those for whom they stand in."""
         return frozenset((self.name, *(post.staff for post in self.filled)))
@@ -160,6 +166,8 @@ REASONS: Final = tuple(REFUSED)
 def _lacks(grant: Grant, by: Caller, whose: Whose | None) -> str:
     """The rule that this grant breaks."""
     if grant.kind == "officer" and by.kind == "officer":
+        if by.mixed:
+            return "role_missing"
         found = [_unfit(grant, post, whose) for post in by.filled]
         return "" if "" in found else max(found, key=REASONS.index, default="area_missing")
     if grant.kind not in (by.kind, "anybody") or not grant.names <= by.roles:
@@ -172,8 +180,7 @@ def _lacks(grant: Grant, by: Caller, whose: Whose | None) -> str:
 
 def _unfit(grant: Grant, post: Post, whose: Whose | None) -> str:
     """The rule that stands against an officer in this post."""
-    mixed = not ADMINISTRATORS.isdisjoint(post.roles) and len(post.roles) > 1
-    if mixed or grant.names.isdisjoint(post.roles):
+    if grant.names.isdisjoint(post.roles):
         return "role_missing"
     if grant.over is Over.NOTHING:
         return "" if whose is None else "other_owner"

@@ -110,6 +110,15 @@ class Keyring:
         with it, so that a sealed field cannot be moved to another place. Raises SealError without a key."""
         return self.seal_as_text(plain.encode(), context)
 
+    def seal_alike(self, plain: str, context: str) -> str:
+        """For rules, whose answer must be the same when they are asked again: equal texts of a place are sealed alike.
+        So whoever sees both learns that they are equal; `context` must name the case. The nonce is a keyed digest of
+        both (as in RFC 8452, 4), so the bound of random ones holds. Raises SealError without a key or secret."""
+        if not self._secret:
+            raise SealError("no secret to seal alike with")
+        what = b"\0".join((b"nonce", str(self.current).encode(), context.encode(), plain.encode()))
+        return self.seal_as_text(plain.encode(), context, hmac.digest(self._secret, what, "sha256")[:NONCE])
+
     def open(self, sealed: str, context: str) -> str:
         """The text inside. Raises SealError for an unknown key, another context, or anything that was changed."""
         try:
@@ -117,9 +126,9 @@ class Keyring:
         except UnicodeDecodeError:
             raise SealError("changed, cut short, or sealed for another place") from None
 
-    def seal_as_text(self, plain: bytes, context: str) -> str:
+    def seal_as_text(self, plain: bytes, context: str, nonce: bytes = b"") -> str:
         """The same for what is no text itself."""
-        kid, box = self.seal_bytes(plain, context)
+        kid, box = self.seal_bytes(plain, context, nonce)
         return f"{kid}.{base64.urlsafe_b64encode(box).rstrip(b'=').decode()}"
 
     def open_as_text(self, sealed: str, context: str) -> bytes:
@@ -131,12 +140,12 @@ class Keyring:
             raise SealError("changed, cut short, or sealed for another place") from None
         return self.open_bytes(kid, box, context)
 
-    def seal_bytes(self, plain: bytes, context: str) -> tuple[str, bytes]:
-        """The key's id, and nonce, ciphertext and tag: `SEALED` bytes more than went in. Raises SealError without a
-        key."""
+    def seal_bytes(self, plain: bytes, context: str, nonce: bytes = b"") -> tuple[str, bytes]:
+        """The key's id, and nonce (a random one where none is given), ciphertext and tag: `SEALED` bytes more than went
+        in. Raises SealError without a key."""
         if self.current is None:
             raise SealError("no key to seal with")
-        nonce = os.urandom(NONCE)
+        nonce = nonce or os.urandom(NONCE)
         return self.current, nonce + self._keys[self.current].encrypt(nonce, plain, context.encode())
 
     def open_bytes(self, kid: str, box: bytes, context: str) -> bytes:

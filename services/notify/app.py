@@ -45,8 +45,8 @@ def build(parts: Parts) -> Service:
         book,
         providers=settings.providers,
         channels=settings.channels,
-        choose=balance.choose,
-        heard=balance.heard,
+        order=balance.order,
+        heard=lambda heard: balance.heard(*heard),
         manners=Manners(settings.quiet_from, settings.quiet_to, settings.cap, settings.limits),
         receipt_hours=settings.receipt_hours,
     )

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from chassis.decision import Alarm, Answer, Decider, Decision, Reject, State
 from chassis.document import Bug, Doc
 from chassis.fold import TOUCH, Begin, Defer, Folded, Folder, Message
 from chassis.store import Row
 from contracts.event import SHANGHAI
-from tests.chassis.toy import CAREFUL, Bump, Found, Ping, Placed, Toy, deciders
+from tests.chassis.toy import CAREFUL, Bump, Counted, Found, Ping, Placed, Rang, Toy, deciders
 
 NOW = datetime(2026, 3, 2, 10, 0, tzinfo=SHANGHAI)
 SYSTEM = 1000.0
@@ -260,3 +262,31 @@ def test_what_is_written_beside_a_decision_is_no_change_to_whoever_has_seen_the_
     assert isinstance(late.results[0], Reject)
     assert late.results[0].rule == "version_changed"
     assert bumped.view.edition == bumped.view.version == 5
+
+
+def test_no_key_of_a_caller_makes_the_id_of_what_an_event_or_an_alarm_has_caused() -> None:
+    """Receivers drop what has a known id: whoever could choose one would make a later word of this document unheard."""
+    toys: Decider[Toy] = Decider("toy", Toy)
+
+    @toys.on(Placed, Found)
+    def asked(state: Toy, message: Placed | Found, now: datetime) -> Decision[Toy]:
+        state = replace(state, rings_at=NOW) if isinstance(message, Placed) else state
+        return Decision(state, say=(Counted(at=now, case=CASE, total=1),), do=(Ping(n=1),))
+
+    @toys.when("ring")
+    def ring(state: Toy, alarm: Alarm, now: datetime) -> Decision[Toy]:
+        return Decision(replace(state, rings_at=None), say=(Rang(at=now, case=CASE),), do=(Ping(n=1),))
+
+    f = Folder("toy", toys, [Ping], partitions=4, lease=10.0)
+
+    def made(message: Message) -> set[str]:
+        folded = f.fold(f.blank(CASE), [message], NOW, SYSTEM)
+        assert folded.results == [None]
+        return {out.headers["ce_id"] for out in folded.say} | {open.id for open in folded.run}
+
+    known = made(place(1, "an-event"))
+    assert len(known) == 4, "an event and an errand of the message, and of the alarm"
+    for key in ("an-event", f"ring@{NOW.isoformat()}", "key an-event"):
+        said = made(Message(key, Found(), digest="d1"))
+        assert len(said) == 2
+        assert not said & known

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from chassis import areas
 from chassis.decision import Reject, ensure
 from chassis.rights import (
+    ADMINISTRATORS,
     ANYBODY,
     NOBODY,
     NOBODYS,
@@ -62,6 +63,21 @@ def test_an_officers_right_over_a_case(by: Caller, rule: str) -> None:
         with pytest.raises(Reject) as met:
             ensure(by.under(DECIDES), CASE)
         assert (met.value.rule, met.value.status) == (rule, 403)
+
+
+@pytest.mark.parametrize("admin", sorted(ADMINISTRATORS))
+def test_an_administrator_in_any_post_is_nothing_else_in_another(admin: str) -> None:
+    """三员分立 holds for the person: also where one of the roles serves every department, or is another's (AB岗)."""
+    whole = Post(frozenset({"window", admin}), "政务服务中心", "341600", "x-1")
+    serving = Post(frozenset({"window"}), "*", "341600", "x-1")
+    absent = Post(frozenset({"handler"}), "市场监督管理局", "341600", "x-2")
+    right = Right("They look.", officers("window", "handler", admin, over=Over.DEPARTMENT))
+    for roles, posts in (({"window", admin}, (whole, serving)), ({admin}, (absent,)), ({"handler"}, (absent, whole))):
+        by = Caller("officer", "x-1", frozenset(roles), "政务服务中心", "341600", posts).under(right)
+        assert refused(by, CASE) == refused(by, None) == "role_missing"
+    for post in (serving, absent):
+        by = Caller("officer", "x-1", post.roles, post.department, "341600", (post,)).under(right)
+        assert refused(by, CASE) == "", "it is the mixture that is refused"
 
 
 def test_what_is_whose() -> None:

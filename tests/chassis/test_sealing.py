@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from chassis.sealing import ALGORITHMS, Keyring, SealError, Sm4Gcm, load_keyring
+from chassis.sealing import ALGORITHMS, NONCE, Keyring, SealError, Sm4Gcm, load_keyring
 from chassis.settings import ChassisSettings, SettingsError
 from contracts.event import Sealed
 
@@ -240,3 +240,22 @@ def test_outside_the_sandbox_no_key_is_made(tmp_path: Path, given: dict[str, str
     assert len(refused.value.problems) == 1
     assert not any(value in str(refused.value) for value in given.values())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_rule_seals_is_sealed_alike_in_its_place_and_nowhere_else() -> None:
+    ring = Keyring.generate()
+    sealed = ring.seal_alike("13800000000", "c-1:phone")
+    assert ring.seal_alike("13800000000", "c-1:phone") == sealed
+    assert ring.open(sealed, "c-1:phone") == "13800000000"
+    nonces = {
+        base64.urlsafe_b64decode(text.partition(".")[2] + "==")[:NONCE]
+        for text in (
+            sealed,
+            ring.seal_alike("13800000000", "c-2:phone"),
+            ring.seal_alike("13800000001", "c-1:phone"),
+            ring.seal("13800000000", "c-1:phone"),
+            ring.seal("13800000000", "c-1:phone"),
+            Keyring.generate().seal_alike("13800000000", "c-1:phone"),
+        )
+    }
+    assert len(nonces) == 6, "no nonce serves for two"

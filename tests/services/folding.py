@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from chassis.decision import Answer, Decider, Errand
 from chassis.document import Doc
-from chassis.fold import TOUCH, Folder, Message
+from chassis.fold import TOUCH, Folded, Folder, Message
 from chassis.store import Row
 from contracts.event import SHANGHAI, Event
 from contracts.wire import decode
@@ -20,6 +20,14 @@ E = TypeVar("E", bound=Event)
 
 def at(month: int, day: int, hour: int = 0, minute: int = 0) -> datetime:
     return datetime(2026, month, day, hour, minute, tzinfo=SHANGHAI)
+
+
+def outcome(folded: Folded[Any]) -> tuple[Any, ...]:
+    """All of a fold that can be compared."""
+    said = [(out.headers, out.value, out.topic, out.key) for out in folded.say]
+    problems = [(type(one), str(one)) for one in folded.results]
+    doc = folded.doc and (folded.doc.state, folded.doc.errands, folded.doc.due, folded.doc.seen)
+    return doc, said, problems, folded.fresh, folded.run, folded.append, folded.note
 
 
 class Folding:
@@ -42,9 +50,15 @@ class Folding:
         return {open.id: self.folder.errand(open) for open in self.doc.errands}
 
     def hear(self, message: Any, now: datetime, id: str = "") -> list[Event]:
-        """What one message makes the document say. Raises what it met."""
+        """What one message makes the document say. Raises what it met. Whatever is heard is folded twice: a rule's
+        answer depends on state, message and now alone, since another process may write first."""
         self._count += 1
-        folded = self.folder.fold(self.doc, [Message(id or f"m{self._count}", message)], now, 0.0)
+        given = self.folder.given()
+        folded, again = (
+            self.folder.fold(self.doc, [Message(id or f"m{self._count}", message)], now, 0.0, given=given)
+            for _ in range(2)
+        )
+        assert outcome(folded) == outcome(again), "the rule remembers, draws or reads a clock"
         for result in folded.results:
             if result is not None:
                 raise result

@@ -260,7 +260,7 @@ class Rules:
         if len(state.ratings) >= 2:
             raise Reject("rated_twice", "已经评价并追评, 不能再次评价")
         work = Clocks(self.calendar, state, now)
-        text = self.keyring.seal(command.text, f"{state.id}:rating") if command.text else ""
+        text = self.keyring.seal_alike(command.text, f"{state.id}:rating") if command.text else ""
         self._rated(work, command.grade, command.channel, text)
         return self._written(work, None)
 

@@ -118,7 +118,7 @@ class Founding:
         """Form and agent under one seal: free text may hold anything about anybody."""
         if not form and agent is None:
             return ""
-        return self.keyring.seal(self._pack({"form": form, "agent": agent}).decode(), f"{case}:papers")
+        return self.keyring.seal_alike(self._pack({"form": form, "agent": agent}).decode(), f"{case}:papers")
 
     def open_papers(self, state: Case) -> dict[str, Any]:
         """`form` and `agent` of a case. Raises SealError when a key is gone."""
@@ -193,7 +193,7 @@ class Founding:
         return Decision(state, say=(received, accepted, *claims))
 
     def _blank(self, id: str, body: Applied, checker: Checker, portal: str, submission: str, now: datetime) -> Case:
-        item, seal, applicant = checker.item, self.keyring.seal, body.applicant
+        item, seal, applicant = checker.item, self.keyring.seal_alike, body.applicant
         place, address = body.area or checker.area, body.delivery.address
         area = county(place)
         contact = {

@@ -82,6 +82,12 @@ class Balance:
         self.health[best].turn -= sum(shares.values())
         return best
 
+    def order(self) -> tuple[str, ...]:
+        """The next provider, and behind it those that may have to take its place, the soundest first."""
+        first, now = self.choose(), self._now()
+        others = (name for name in self.names if name != first)
+        return (first, *sorted(others, key=lambda name: (self.health[name].open, -self._share(name, now))))
+
     def admits(self, name: str) -> bool:
         """Whether a message that was planned for this provider should still go there."""
         health = self.health[name]

@@ -122,7 +122,7 @@ def duties(book: Book, phones: PhoneBook, keyring: Keyring) -> Decider[Duty]:
                 case=event.case,
                 about=event.about,
                 tag=keyring.tag(one.phone),
-                phone=keyring.seal(one.phone, f"{event.case}:phone"),
+                phone=keyring.seal_alike(one.phone, f"{event.case}:phone"),
                 notice=event.TYPE,
                 template=name,
                 params=params if isinstance(params, dict) else {},

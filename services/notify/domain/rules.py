@@ -6,9 +6,9 @@ State, message and now give a decision; this module must never wait for anything
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from msgspec.structs import replace
 
@@ -43,10 +43,15 @@ UNREACHABLE: Final = "partner_unreachable"
 """Problem of an errand that was tried for hours and certainly not made."""
 LATER: Final = timedelta(hours=1)
 """When a notice is tried again that no provider has taken for hours."""
-Choose = Callable[[Collection[str]], str]
-"""Which provider shall send, other than these."""
-Heard = Callable[[str, float], None]
-"""A receipt has come from this provider so many seconds after it took the message."""
+Order = Callable[[], Sequence[str]]
+"""The providers, who shall send first of all first."""
+
+
+class Heard(NamedTuple):
+    """A receipt has come from this provider so many seconds after it took the message."""
+
+    provider: str
+    seconds: float
 
 
 def mailboxes(
@@ -54,14 +59,17 @@ def mailboxes(
     *,
     providers: tuple[str, ...] = ("aliyun",),
     channels: Collection[str] = (),
-    choose: Choose | None = None,
-    heard: Heard = lambda provider, seconds: None,
+    order: Order | None = None,
+    heard: Callable[[Heard], None] | None = None,
     manners: Manners | None = None,
     receipt_hours: int = 72,
 ) -> Decider[Mailbox]:
-    """The decider of kind `mailbox`. What it forgets is older than anything the bus can repeat."""
-    rules = Rules(book, providers, channels, choose, heard, manners or Manners(), timedelta(hours=receipt_hours))
-    decider: Decider[Mailbox] = Decider("mailbox", Mailbox, forgets=timedelta(days=kept_days("case") + 1))
+    """The decider of kind `mailbox`. What it forgets is older than anything the bus can repeat. How providers do is the
+    memory of a process: `order` is asked beside the rules, and `heard` is told what they note."""
+    rules = Rules(book, providers, channels, manners or Manners(), timedelta(hours=receipt_hours))
+    forgets = timedelta(days=kept_days("case") + 1)
+    given = order or (lambda: providers)
+    decider: Decider[Mailbox] = Decider("mailbox", Mailbox, forgets, given=given, noted=heard)
     decider.on(*TOLD, key=tag_of)(rules.tell)
     decider.on(Alerted, key=lambda note: note.tag)(rules.alert)
     decider.after(SendSms, SendMail, SendWechat)(rules.sent)
@@ -78,12 +86,13 @@ def tag_of(event: CaseEvent) -> str | None:
 
 
 class Work:
-    """One decision in the making: the mailbox, what is said and what is done."""
+    """One decision in the making: the mailbox, what is said and what is done; `order` are the providers."""
 
-    def __init__(self, state: Mailbox) -> None:
-        self.state = state
+    def __init__(self, state: Mailbox, order: Order) -> None:
+        self.state, self.order = state, order
         self.say: list[Event] = []
         self.do: list[Errand] = []
+        self.note: list[Heard] = []
 
     def keep(self, key: str, notice: Notice, errand: Errand | None = None) -> None:
         self.state = replace(self.state, open={**self.state.open, key: notice})
@@ -97,7 +106,7 @@ class Work:
         self.say.append(notified(notice, outcome, now))
 
     def decision(self) -> Decision[Mailbox]:
-        return Decision(self.state, say=tuple(self.say), do=tuple(self.do))
+        return Decision(self.state, say=tuple(self.say), do=tuple(self.do), note=tuple(self.note))
 
 
 class Rules:
@@ -108,22 +117,19 @@ class Rules:
         book: Book,
         providers: tuple[str, ...],
         channels: Collection[str],
-        choose: Choose | None,
-        heard: Heard,
         manners: Manners,
         patience: timedelta,
     ) -> None:
-        self.book, self.providers, self.heard = book, providers, heard
+        self.book, self.providers = book, providers
         self.beside = tuple(channel for channel in BESIDE if channel in channels)
-        self.choose = choose or (lambda avoid: next((name for name in providers if name not in avoid), providers[0]))
         self.manners, self.patience = manners, patience
 
-    def tell(self, state: Mailbox, event: CaseEvent, now: datetime) -> Decision[Mailbox]:
+    def tell(self, state: Mailbox, event: CaseEvent, now: datetime, order: Order) -> Decision[Mailbox]:
         """One notice per turn and channel. A missing variable is found before sending; what can wait is held through
         the night."""
         name = template_of(event)
         assert name is not None
-        work, contact = Work(state), event.about.contact
+        work, contact = Work(state, order), event.about.contact
         about = event.about.model_dump(mode="json", exclude_none=True)
         if isinstance(event, Invited) and (state.invited.at is None or event.at >= state.invited.at):
             kept = {**about, "contact": {k: v for k, v in about["contact"].items() if k != "address"}}
@@ -147,9 +153,9 @@ class Rules:
         work.state = replace(work.state, told=work.state.told + 1)
         self._send_or_hold(work, key, notice, now)
 
-    def alert(self, state: Mailbox, note: Alerted, now: datetime) -> Decision[Mailbox]:
+    def alert(self, state: Mailbox, note: Alerted, now: datetime, order: Order) -> Decision[Mailbox]:
         """An officer is told as a citizen is, whatever notices that number has been stopped for."""
-        work = Work(replace(state, told=state.told + 1))
+        work = Work(replace(state, told=state.told + 1), order)
         about = note.about.model_dump(mode="json", exclude_none=True)
         notice = Notice(
             note.case, note.notice, HELD, about, note.params,
@@ -161,10 +167,10 @@ class Rules:
             work.end("", notice, "failed", now)
         return work.decision()
 
-    def release(self, state: Mailbox, alarm: Alarm, now: datetime) -> Decision[Mailbox]:
+    def release(self, state: Mailbox, alarm: Alarm, now: datetime, order: Order) -> Decision[Mailbox]:
         """What waited goes out, unless the citizen has asked for none, the number is still over a limit, or it is night
         by the time that anybody was there to send it."""
-        work, key = Work(state), alarm.name.partition(":")[2]
+        work, key = Work(state, order), alarm.name.partition(":")[2]
         notice, now = state.open[key], max(now, alarm.rung or now)
         if state.stopped and notice.audience == "citizen" and not self._template(notice).legal:
             work.end(key, notice, "suppressed", now)
@@ -203,7 +209,8 @@ class Rules:
             resting = [now + PAUSE] if left.keys() - full.keys() else []
             work.keep(key, replace(notice, phase=HELD, at=min([*full.values(), *resting])))
             return
-        provider = self.choose((*notice.refused, *full, *avoid))
+        order, not_now = work.order(), (*notice.refused, *full, *avoid)
+        provider = next((name for name in order if name not in not_now), order[0])
         id = template.of(provider)
         errand = SendSms(
             case=notice.case,
@@ -236,10 +243,10 @@ class Rules:
             )
         work.keep(key, replace(notice, phase=SENDING, at=None, provider=notice.channel), errand)
 
-    def sent(self, state: Mailbox, answer: Answer, now: datetime) -> Decision[Mailbox] | None:
+    def sent(self, state: Mailbox, answer: Answer, now: datetime, order: Order) -> Decision[Mailbox] | None:
         """The provider took it, refused it, or nobody can say. A receipt may have come before. What certainly was not
         sent goes to another provider."""
-        work, key = Work(state), answer.errand.key
+        work, key = Work(state, order), answer.errand.key
         notice = state.open.get(key)
         if notice is None:
             return None
@@ -285,28 +292,28 @@ class Rules:
         else:
             work.keep(key, replace(notice, phase=SENT, at=now + self.patience, serial=serial, taken=now))
 
-    def receipt(self, state: Mailbox, command: Receipt, now: datetime) -> Decision[Mailbox] | None:
+    def receipt(self, state: Mailbox, command: Receipt, now: datetime, order: Order) -> Decision[Mailbox] | None:
         """The first receipt counts; a repeated one, or one for a notice long ended, changes nothing. One that names a
         number which we do not know yet is kept while an answer is still to come."""
         key = command.key or next((k for k, n in state.open.items() if n.serial and n.serial == command.serial), "")
         notice = state.open.get(key)
         if notice is not None:
-            if notice.taken is not None:
-                self.heard(notice.provider, (now - notice.taken).total_seconds())
-            work = Work(state)
+            work = Work(state, order)
             work.end(key, notice, "delivered" if command.delivered else "failed", now)
+            if notice.taken is not None:
+                work.note.append(Heard(notice.provider, (now - notice.taken).total_seconds()))
             return work.decision()
         if command.key or all(notice.phase != SENDING for notice in state.open.values()):
             return None
         early = {**state.early, command.serial: command.delivered}
         return Decision(replace(state, early=dict(list(early.items())[-MOST_EARLY:])))
 
-    def expire(self, state: Mailbox, alarm: Alarm, now: datetime) -> Decision[Mailbox]:
-        work, key = Work(state), alarm.name.partition(":")[2]
+    def expire(self, state: Mailbox, alarm: Alarm, now: datetime, order: Order) -> Decision[Mailbox]:
+        work, key = Work(state, order), alarm.name.partition(":")[2]
         work.end(key, state.open[key], "expired", now)
         return work.decision()
 
-    def reply(self, state: Mailbox, command: Reply, now: datetime) -> Decision[Mailbox] | None:
+    def reply(self, state: Mailbox, command: Reply, now: datetime, order: Order) -> Decision[Mailbox] | None:
         """Answers the newest invitation while it is open; without one there is no case it could belong to. 退订 stops
         all but legal notices, until the citizen wants them again."""
         if command.stop is not None:

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from chassis.clock import Clock
-from chassis.decision import NOBODY, Caller, Command, Decider, Reject, State, hidden
+from chassis.decision import Caller, Command, Decider, Reject, State, hidden
 from chassis.fold import Message
 from chassis.pipeline import Pipeline
 from chassis.rights import refused
@@ -81,7 +81,7 @@ class Door:
         doc, fresh = await self._pipeline.tell((decider.kind, id), message, min(asked.wait, MOST_WAIT))
         return Told(doc.state, doc.edition, fresh)
 
-    async def read(self, decider: Decider[S], id: str, *, by: Caller = NOBODY, asked: Asked = PLAIN) -> Told[S]:
+    async def read(self, decider: Decider[S], id: str, *, by: Caller, asked: Asked = PLAIN) -> Told[S]:
         """The document; raises Reject not_found (404) if there is none over which the caller has a right within the
         preferred wait."""
 
@@ -102,7 +102,7 @@ class Door:
         after: str | None = None,
         most: int = 50,
         *,
-        by: Caller = NOBODY,
+        by: Caller,
         asked: Asked = PLAIN,
     ) -> Page[S]:
         """Documents with exactly this look-up over which the caller has a right, in their order; `after` is the cursor

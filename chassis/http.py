@@ -198,8 +198,8 @@ def begun_at(app: FastAPI) -> frozenset[str]:
 
 class Measured:
     """ASGI middleware: counts and times requests by service and status, never by path or person. Whom the process has
-    no time for is told before his request costs anything; whom it has time for goes on in turn, once his body begins to
-    come. Who reads a body that says it is too large, or lies about that, gets HTTPException 413 instead of its rest."""
+    no time for is told once his body begins to come, before his request costs anything; whom it has time for goes on in
+    turn. Who reads a body that says it is too large, or lies about that, gets HTTPException 413 instead of its rest."""
 
     def __init__(
         self,
@@ -239,15 +239,13 @@ class Measured:
             await send(message)
 
         app = self.app
-        if self.pressure.paces(service, method):
-            refused = self.pressure.refuses(service, path)
-            if not refused and declared <= self.body_limit:
-                # Most bodies are there with their heads. Between this second look and the queue nobody else comes in.
-                early = await receive()
-                refused = self.pressure.refuses(service, path)
-                if not refused:
-                    await self.pressure.turn(path)
-            app = busy if refused else app
+        if self.pressure.paces(service, method) and declared <= self.body_limit:
+            # Most bodies are there with their heads. Between this look and the queue nobody else comes in.
+            early = await receive()
+            if self.pressure.refuses(service, path):
+                app = busy
+            else:
+                await self.pressure.turn(path)
         try:
             await app(scope, limited, watched)
         finally:

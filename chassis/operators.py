@@ -102,8 +102,8 @@ def router(line: Line) -> APIRouter:
     routes = APIRouter(prefix="/operators", route_class=Route)
     door = line.door
 
-    async def unparked(case: str, *, drop: bool) -> int:
-        if not (await door.read(PARKED, case)).state.letters:
+    async def unparked(case: str, by: Caller, *, drop: bool) -> int:
+        if not (await door.read(PARKED, case, by=by)).state.letters:
             raise Reject("not_found", "这个办件没有搁置的消息", "case", 404)
         return await unpark(line.pipeline, case, drop=drop)
 
@@ -113,7 +113,7 @@ def router(line: Line) -> APIRouter:
 
         Behind a message that could not be processed; the longest first.
         """
-        return page(await door.find(PARKED, "parked", after), parked)
+        return page(await door.find(PARKED, "parked", after, by=by), parked)
 
     @routes.post("/topics/{topic}/resume")
     async def resume(topic: str, by: Caller = may(RUNS)) -> Answer[ResumedTopic]:
@@ -132,7 +132,7 @@ def router(line: Line) -> APIRouter:
 
         Provenance and reason of every letter; never its content, which may be personal.
         """
-        told = await door.read(PARKED, case)
+        told = await door.read(PARKED, case, by=by)
         found: DeadLetters = {"case": case, "letters": [view(letter) for letter in told.state.letters]}
         return answer(found)
 
@@ -142,7 +142,7 @@ def router(line: Line) -> APIRouter:
 
         From the first letter on, until one cannot be processed again.
         """
-        left: Unparked = {"case": case, "remaining": await unparked(case, drop=False)}
+        left: Unparked = {"case": case, "remaining": await unparked(case, by, drop=False)}
         return answer(left)
 
     @routes.post("/dead-letters/{case}/drop")
@@ -151,7 +151,7 @@ def router(line: Line) -> APIRouter:
 
         And process what waits behind it.
         """
-        left: Unparked = {"case": case, "remaining": await unparked(case, drop=True)}
+        left: Unparked = {"case": case, "remaining": await unparked(case, by, drop=True)}
         return answer(left)
 
     @routes.get("/documents/{kind}/{id}")

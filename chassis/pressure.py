@@ -23,9 +23,9 @@ LATE = 1.1
 """Seconds that a command may have to wait before none is taken at all."""
 AGAIN = 2
 """Seconds after which whoever was refused may try again (Retry-After)."""
-FEW = 20.0
+FEW = 10.0
 """Commands a second that are taken however late all is, while the queue is short: it is not they that press, the
-machine is merely slow, or its disk has stopped for a moment. Each is looked at twice."""
+machine is merely slow, or its disk has stopped for a moment."""
 STEP = 4
 """Commands that are let in at one turn of the event loop. What a turn has to do stays small that way, whatever comes:
 a refusal is said within a turn or two, and no command is overtaken by a hundred others at each of its own steps."""
@@ -61,7 +61,7 @@ class Pressure:
         return method not in READS and service in self.pipelines
 
     def refuses(self, service: str, path: str) -> bool:
-        """Whether this command is to come again later."""
+        """Whether this command is to come again later; to be asked once for each, since the few are counted here."""
         inbox = self.pipelines[service].inbox
         waiting, begins = self._queued, path in self.begins
         if waiting + inbox.asks >= self.most or len(self._steps) > LATE * self.pace:

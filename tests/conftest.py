@@ -7,7 +7,9 @@ It must never start anything by itself.
 from __future__ import annotations
 
 import gc
+import signal
 import warnings
+from collections.abc import Iterator
 
 import pytest
 
@@ -47,3 +49,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture
+def in_background() -> Iterator[None]:
+    """What `&` does to a run: its children begin with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -118,7 +118,7 @@ def routes(publications: Decider[Publication], catalog: Living, door: Door) -> A
 
         All items, the oldest first.
         """
-        return page(await door.find(publications, PENDING, after, most, asked=asked), waiting)
+        return page(await door.find(publications, PENDING, after, most, by=by, asked=asked), waiting)
 
     @router.get("/items/{code}/publication")
     async def read_publication(code: Code, by: Caller = may(AUDITS), asked: Asked = ASKED) -> Kept[ItemPublication]:
@@ -126,7 +126,7 @@ def routes(publications: Decider[Publication], catalog: Living, door: Door) -> A
 
         With who and when; its ETag is what `publish` asks for.
         """
-        return reply(await door.read(publications, code, asked=asked), publication)
+        return reply(await door.read(publications, code, by=by, asked=asked), publication)
 
     @router.get("/items/{code}/trail")
     async def trail(

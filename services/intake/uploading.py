@@ -90,7 +90,7 @@ class Store:
 
     async def own(self, upload: str, by: Caller) -> Told[Upload]:
         """Raises Reject not_found also for what another portal has uploaded."""
-        told = await self.door.read(self.uploads, upload)
+        told = await self.door.read(self.uploads, upload, by=by)
         if told.state.portal != whose(by):
             raise Reject("not_found", "没有这个上传", status=404)
         return told

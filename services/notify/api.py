@@ -195,7 +195,7 @@ def routes(
 async def wechat_ended(door: Door, boxes: Decider[Mailbox], serial: str, delivered: bool) -> None:
     """The receipt names a message by its number alone, and may be here before the answer that told us the number.
     WeChat tries again what is refused. Raises Reject `not_found`."""
-    page = await door.find(boxes, f"wechat:{serial}", most=1, asked=Asked(wait=EARLY))
+    page = await door.find(boxes, f"wechat:{serial}", most=1, by=WECHAT, asked=Asked(wait=EARLY))
     if not page.items:
         raise Reject("not_found", "没有这条消息", status=404)
     await gathered(

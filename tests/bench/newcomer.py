@@ -18,6 +18,7 @@ from pathlib import Path
 
 from sandbox.processes import free_ports
 from tests.docs.guides import ROOT, blocks
+from tests.interrupts import heard
 
 README = [block.text for block in blocks("README.md") if block.language == "sh"]
 
@@ -32,7 +33,7 @@ def up(clone: Path, command: list[str], ready: str) -> Iterator[float]:
     """What stays in the foreground until Ctrl-C; yields the seconds until it printed that it is ready."""
     began = time.monotonic()
     process = subprocess.Popen(
-        command, cwd=clone, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        heard(command), cwd=clone, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
     assert process.stdout is not None
     try:

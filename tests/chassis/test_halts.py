@@ -172,7 +172,7 @@ async def test_after_a_stop_an_operator_lets_the_line_go_on_and_nobody_else_does
         await line.door.tell(HALTED, PLACING, Resume(), by=NOBODY)
 
         async def counted() -> bool:
-            return (await line.door.read(world.toys, "good", asked=Asked(wait=5))).state.total == 1
+            return (await line.door.read(world.toys, "good", by=NOBODY, asked=Asked(wait=5))).state.total == 1
 
         await until(counted)
         assert (await line.ready())["ok"]

@@ -19,7 +19,7 @@ from prometheus_client import REGISTRY
 from chassis.bus import TOO_LARGE, UNWRITABLE, Bus, Record, Refused
 from chassis.clock import Clock
 from chassis.deadletters import HOLDS, MOST_LETTERS, PARKED, Park, Parked, park
-from chassis.decision import Caller, Decider, Decision, Malformed, Reject
+from chassis.decision import NOBODY, Caller, Decider, Decision, Malformed, Reject
 from chassis.document import brief
 from chassis.door import Asked
 from chassis.fold import Folder, Message
@@ -310,12 +310,12 @@ async def test_a_stranger_under_the_key_of_a_case_parks_nothing_of_it(tmp_path: 
         await world.say("a", 1, "p1")
 
         async def counted() -> bool:
-            found: Toy = (await line.door.read(world.toys, "a", asked=Asked(wait=5))).state
+            found: Toy = (await line.door.read(world.toys, "a", by=NOBODY, asked=Asked(wait=5))).state
             return found.total == 1
 
         await until(counted)
         await until(line.idle)
-        found = await line.door.find(PARKED, "parked")
+        found = await line.door.find(PARKED, "parked", by=NOBODY)
         rules = sorted(told.state.letters[0].rule for told in found.items)
         assert rules == ["foreign_source", "route_mismatch", "undecodable", "undecodable", "undecodable"]
         for told in found.items:

@@ -16,7 +16,7 @@ import pytest
 from chassis.bus import Record
 from chassis.bus.log import LogBus
 from chassis.deadletters import PARKED
-from chassis.decision import Caller, Reject
+from chassis.decision import NOBODY, Caller, Reject
 from chassis.door import Asked
 from chassis.line import Line
 from chassis.parking import unpark
@@ -80,7 +80,7 @@ def event_of(record: Record) -> object:
 
 async def total(line: Line, world: World, case: str) -> int:
     try:
-        state: Toy = (await line.door.read(world.toys, case)).state
+        state: Toy = (await line.door.read(world.toys, case, by=NOBODY)).state
     except Reject:
         return -1
     return state.total
@@ -92,7 +92,7 @@ async def test_an_event_becomes_state_errand_and_answer(world: World) -> None:
         await until(lambda: sum(world.partner.made.values()) == 1)
 
         async def answered() -> bool:
-            return (await line.door.read(world.toys, "a")).state.pings == (5,)
+            return (await line.door.read(world.toys, "a", by=NOBODY)).state.pings == (5,)
 
         await until(answered)
         await until(line.idle)
@@ -122,18 +122,18 @@ async def test_what_was_answered_is_read_and_found_at_once(world: World) -> None
     async with world.line() as line:  # type: ignore[attr-defined]
         for i in range(30):
             await line.door.tell(world.toys, f"c{i:02}", Found(), by=OFFICER)
-            assert (await line.door.read(world.toys, f"c{i:02}")).state.total == 1
+            assert (await line.door.read(world.toys, f"c{i:02}", by=NOBODY)).state.total == 1
         seen: list[str] = []
         after = None
         while True:
-            page = await line.door.find(world.toys, "total:1", after, 7)
+            page = await line.door.find(world.toys, "total:1", after, 7, by=NOBODY)
             seen += [told.state.id for told in page.items]
             after = page.next
             if after is None:
                 break
         assert seen == [f"c{i:02}" for i in range(30)]
         with pytest.raises(Reject, match="cursor_invalid"):
-            await line.door.find(world.toys, "total:1", "garbage", 7)
+            await line.door.find(world.toys, "total:1", "garbage", 7, by=NOBODY)
 
 
 async def test_the_same_key_is_one_command(world: World) -> None:
@@ -159,7 +159,7 @@ async def test_an_alarm_rings_when_the_legal_clock_reaches_it(world: World) -> N
         world.clock.move(world.clock.legal() + timedelta(hours=2))
 
         async def rung() -> bool:
-            state: Toy = (await line.door.read(world.toys, "a")).state
+            state: Toy = (await line.door.read(world.toys, "a", by=NOBODY)).state
             return state.rung == 1 and not state.alarms()
 
         await until(rung)
@@ -172,7 +172,9 @@ async def test_an_errand_is_made_once_whatever_the_partner_does(tmp_path: Path, 
         await world.say("a", 1, "p1")
 
         async def answered() -> bool:
-            return await total(line, world, "a") == 1 and (await line.door.read(world.toys, "a")).state.pings == (1,)
+            return await total(line, world, "a") == 1 and (
+                await line.door.read(world.toys, "a", by=NOBODY)
+            ).state.pings == (1,)
 
         await until(answered)
     assert list(world.partner.made.values()) == [1]
@@ -263,7 +265,7 @@ async def test_poison_parks_its_case_and_the_line_goes_on(world: World) -> None:
         await world.say("bad", 3, "b4")
 
         async def parked() -> bool:
-            found = await line.door.find(PARKED, "parked")
+            found = await line.door.find(PARKED, "parked", by=NOBODY)
             # -1, what came behind it, and the service's own word of the first event, which it hears itself.
             return [len(told.state.letters) for told in found.items] == [4]
 

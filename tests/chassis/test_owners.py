@@ -14,6 +14,7 @@ import pytest
 from chassis.bus import Bus, Record, partition_of
 from chassis.bus.log import LogBus
 from chassis.clock import Clock
+from chassis.decision import NOBODY
 from chassis.owners import APART, GONE, LOOK, SILENT, Owners
 from chassis.publisher import BEAT, Publisher
 from chassis.store import Store
@@ -218,7 +219,7 @@ async def test_a_call_under_way_is_made_once_by_processes_whose_clocks_stand_apa
             partner.released.set()
 
             async def answered() -> bool:
-                found = [(await second.door.read(toy.deciders[0], case)).state.pings for case in cases]
+                found = [(await second.door.read(toy.deciders[0], case, by=NOBODY)).state.pings for case in cases]
                 return found == [(SLOW,), (SLOW,)]
 
             await until(answered)

@@ -6,17 +6,22 @@ Every line here is real and merely does not work; it must never start one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 
 from chassis.bus import BusDown, Record
 from chassis.bus.log import LogBus
 from chassis.clock import Clock
 from chassis.decision import Caller
 from chassis.fold import Message
+from chassis.http import Measured
 from chassis.inbox import Ask
+from chassis.language import English
 from chassis.line import Line
 from chassis.pressure import BEHIND, FEW, LATE, PILE, READS, SOON, STEP, SUPPOSED, Pressure
 from chassis.publisher import Publisher
@@ -81,6 +86,34 @@ async def test_a_few_are_taken_however_slow_the_machine_is(still: Still) -> None
     assert taken == int(FEW)
     still.clock.now += 0.5
     assert [still.pressure.refuses("toy", NEW) for _ in range(int(FEW))].count(False) == int(FEW / 2)
+
+
+async def test_each_command_counts_once_on_its_way_in(still: Still) -> None:
+    """Whoever is let in, and whoever is sent away."""
+    let_in: list[object] = []
+    said: list[int] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        let_in.append(await receive())
+
+    async def body() -> dict[str, object]:
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    async def answered(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            said.append(message["status"])
+
+    door = Measured(app, still.clock, frozenset({"toy"}), 100, still.pressure)
+    suite = FastAPI()
+    suite.state.english = English()
+    scope = {"type": "http", "method": "POST", "path": STEP_PATH, "headers": [], "app": suite}
+    still.pressure.few = FEW
+    still.ask()
+    still.clock.now += 60
+    for _ in range(3 * int(FEW)):
+        await door(scope, body, answered)
+    assert (len(let_in), len(said), set(said)) == (int(FEW), 2 * int(FEW), {503})
+    assert let_in[0] == await body(), "what was read before is handed on"
 
 
 async def test_new_work_goes_first_then_every_command(still: Still) -> None:

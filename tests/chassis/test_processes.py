@@ -27,6 +27,7 @@ from sandbox.world import free_ports
 from tests.bench.procs import family, memory_mb
 from tests.chassis.running import until
 from tests.chassis.test_serving import rest, serving, until_said
+from tests.interrupts import heard
 
 pytestmark = pytest.mark.anyio
 
@@ -73,7 +74,7 @@ os.wait()
 @contextlib.asynccontextmanager
 async def parent(script: str, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", script, *arguments),
+        *heard((sys.executable, "-c", script, *arguments)),
         env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip

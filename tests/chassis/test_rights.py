@@ -5,12 +5,16 @@ Values in, a rule out; it must never need a service.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from inspect import Parameter, signature
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis import areas
 from chassis.decision import Reject, ensure
+from chassis.door import Door
 from chassis.rights import (
     ADMINISTRATORS,
     ANYBODY,
@@ -35,6 +39,13 @@ PLACES = ("341600", "341602", "341602101", "341602101201", "341621", "341602002"
 
 def officer(*roles: str, area: str = "341600", department: str = "市场监督管理局") -> Caller:
     return Caller("officer", "x-1", frozenset(roles), department, area)
+
+
+@pytest.mark.parametrize("question", [Door.tell, Door.read, Door.find])
+def test_nobody_is_asked_for_unless_he_is_named(question: Callable[..., object]) -> None:
+    """A caller whom a route forgets to name must not be one who may see what he may not."""
+    by = signature(question).parameters["by"]
+    assert (by.kind, by.default) == (Parameter.KEYWORD_ONLY, Parameter.empty)
 
 
 @pytest.mark.parametrize(

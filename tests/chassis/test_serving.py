@@ -19,6 +19,7 @@ import pytest
 from chassis import cli
 from chassis.sealing import Keyring
 from sandbox.world import free_ports
+from tests.interrupts import heard
 from tests.real.backends import KafkaBroker
 
 pytestmark = pytest.mark.anyio
@@ -30,7 +31,7 @@ async def serving(folder: Path, *arguments: str, **settings: str) -> AsyncIterat
     """The command, whose words are read from its stderr; it never outlives the block."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TONGBAN_")}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "chassis.cli", "serve", *arguments),
+        *heard((sys.executable, "-m", "chassis.cli", "serve", *arguments)),
         cwd=folder,
         env={**kept, **KEYS, **settings, "PYTHONPATH": str(Path(cli.__file__).parents[1])},
         stdin=asyncio.subprocess.DEVNULL,
@@ -60,6 +61,7 @@ async def rest(process: asyncio.subprocess.Process) -> list[str]:
     return (await process.stderr.read()).decode().splitlines()
 
 
+@pytest.mark.usefixtures("in_background")
 async def test_a_suite_says_what_it_is_where_on_what_and_what_is_missing(tmp_path: Path) -> None:
     port = free_ports(1)
     async with serving(tmp_path, "evaluation", "review", "--port", str(port)) as process:

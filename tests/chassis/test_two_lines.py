@@ -17,7 +17,7 @@ import pytest
 from chassis.bus import Record, partition_of
 from chassis.bus.log import LogBus
 from chassis.deadletters import PARKED
-from chassis.decision import Caller, Reject
+from chassis.decision import NOBODY, Caller, Reject
 from chassis.door import PLAIN, Asked
 from chassis.line import Line
 from chassis.parking import unpark
@@ -80,7 +80,7 @@ class Two:
 
     async def total(self, line: Line, case: str) -> int:
         try:
-            state: Toy = (await line.door.read(self.toys, case)).state
+            state: Toy = (await line.door.read(self.toys, case, by=NOBODY)).state
         except Reject:
             return -1
         return state.total
@@ -88,7 +88,7 @@ class Two:
     async def letters(self, line: Line, case: str, count: int) -> bool:
         """So many letters of the case are parked."""
         try:
-            return len((await line.door.read(PARKED, case)).state.letters) == count
+            return len((await line.door.read(PARKED, case, by=NOBODY)).state.letters) == count
         except Reject:
             return False
 
@@ -161,7 +161,7 @@ async def test_an_alarm_rings_at_whoever_comes_next(two: Two) -> None:
         two.clock.move(two.clock.legal() + timedelta(hours=2))
 
         async def rung() -> bool:
-            return (await heir.door.read(two.toys, case)).state.rung == 1
+            return (await heir.door.read(two.toys, case, by=NOBODY)).state.rung == 1
 
         await until(rung)
 

@@ -28,6 +28,7 @@ from chassis.clock import Clock
 from sandbox import demo, hooks, play
 from sandbox.processes import free_ports
 from tests.chassis.running import until
+from tests.interrupts import heard
 
 pytestmark = pytest.mark.anyio
 
@@ -62,7 +63,7 @@ class Running:
     def __init__(self, command: list[str], folder: Path, **env: str) -> None:
         self.said: list[str] = []
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "chassis.cli", *command], cwd=folder, env={**os.environ, **env}, text=True,
+            heard([sys.executable, "-m", "chassis.cli", *command]), cwd=folder, env={**os.environ, **env}, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
 

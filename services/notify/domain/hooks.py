@@ -28,16 +28,19 @@ JITTER: Final = 0.2
 
 
 class Call(msgspec.Struct, frozen=True, array_like=True):
-    """One notice to be posted; `key` tells two turns of one type and moment apart."""
+    """One notice to be posted; `key` tells two turns of one type and moment apart. `about` is what its event said of
+    the case; empty in what was kept without it."""
 
     notice: str
     at: str
     text: str
     key: str = ""
+    about: dict[str, Any] = {}
 
 
 class Hook(State, frozen=True, kw_only=True):
-    """Keyed by case id. The first of `queue` is under way, or waits for `again` after so many `tries`."""
+    """Keyed by case id. The first of `queue` is under way, or waits for `again` after so many `tries`. `about` is of
+    the event that was heard last."""
 
     about: dict[str, Any] = {}
     queue: tuple[Call, ...] = ()
@@ -64,8 +67,8 @@ def hooks(book: Book, portals: Collection[str]) -> Decider[Hook]:
         params = template.params(event)
         if isinstance(params, str):
             return None
-        call = Call(event.TYPE, event.at.isoformat(), template.filled(params), notice_key(event, "webhook"))
-        about = event.about.model_dump(mode="json", exclude_none=True)
+        about, key = event.about.model_dump(mode="json", exclude_none=True), notice_key(event, "webhook")
+        call = Call(event.TYPE, event.at.isoformat(), template.filled(params), key, about)
         state, first = replace(state, about=about, queue=(*state.queue, call)), not state.queue
         return Decision(state, do=posts(state) if first else ())
 
@@ -74,7 +77,7 @@ def hooks(book: Book, portals: Collection[str]) -> Decider[Hook]:
         if answer.problem == DOWN and state.tries < len(SCHEDULE):
             return Decision(replace(state, tries=state.tries + 1, again=now + wait(state)))
         outcome: Literal["delivered", "failed"] = "delivered" if answer.outcome == "done" else "failed"
-        about = About.model_validate(state.about)
+        about = About.model_validate(state.queue[0].about or state.about)
         said = Notified(
             at=now,
             case=state.id,

@@ -131,7 +131,7 @@ class Rules:
         assert name is not None
         work, contact = Work(state, order), event.about.contact
         about = event.about.model_dump(mode="json", exclude_none=True)
-        if isinstance(event, Invited) and (state.invited.at is None or event.at >= state.invited.at):
+        if isinstance(event, Invited) and newer(event, state.invited):
             kept = {**about, "contact": {k: v for k, v in about["contact"].items() if k != "address"}}
             work.state = replace(work.state, invited=Invitation(event.case, kept, event.at, event.until))
         for channel in ("sms", *self.beside):
@@ -328,6 +328,12 @@ class Rules:
             text=None if command.grade else command.sealed,
         )
         return Decision(state, say=(replied,))
+
+
+def newer(event: Invited, known: Invitation) -> bool:
+    """Whether a reply answers this invitation rather than the one before. Cases that were closed in one breath invite
+    in the same moment and may be heard in either order: then their ids decide, so that it is the same one always."""
+    return known.at is None or (event.at, event.case) >= (known.at, known.case)
 
 
 def notified(notice: Notice, outcome: Outcome, now: datetime) -> Notified:

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlencode
 
 import pytest
 
-from chassis.decision import Reject
+from chassis.decision import NOBODY, Reject
 from sandbox.city import City, Options
 from services.courier.app import build
 from services.courier.domain.parcel import stray_id
@@ -117,7 +117,7 @@ class Place(Standing):
         found = 0
         for partner in ("ems", "kuaidi100", "sf", "partner"):
             with contextlib.suppress(Reject):
-                found += len((await line.door.read(strays, stray_id(waybill, partner))).state.scans)
+                found += len((await line.door.read(strays, stray_id(waybill, partner), by=NOBODY)).state.scans)
         return found
 
 
@@ -236,6 +236,6 @@ async def test_a_replayed_push_does_not_bring_back_what_was_taken_back(place: Pl
         assert await place.push(request) == (200, SUCCESS["standard"])
     line = place.suite.lines[0]
     strays = next(decider for decider in line.service.deciders if decider.kind == "stray")
-    state = (await line.door.read(strays, stray_id(GOOD, "partner"))).state
+    state = (await line.door.read(strays, stray_id(GOOD, "partner"), by=NOBODY)).state
     assert state.scans == state.gone
     assert len(await line.door.lines(strays, stray_id(GOOD, "partner"))) == 2, "nothing is kept of the third"

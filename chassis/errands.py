@@ -17,6 +17,7 @@ from chassis.clock import Clock
 from chassis.decision import Answer, Errand, Lost, Reject, Retry, Runner, Unknown
 from chassis.document import Doc, Open
 from chassis.fold import Begin, Defer, Folder, Message
+from chassis.lanes import Queue
 from chassis.store import Ref
 
 log = logging.getLogger("tongban")
@@ -24,9 +25,6 @@ log = logging.getLogger("tongban")
 OUTCOMES = ("done", "failed", "lost", "retry", "unknown")
 SCHEDULE = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 """Seconds before the next try; the last one repeats."""
-OFTEN = 20
-"""How many of those for which a lane had no room come back each second, at least, so that a lane that was held up by
-its partner is busy again at once."""
 MOST_TRIES = 500
 """Tries in all before an errand is reported failed: about eight hours of a partner that is down."""
 
@@ -34,38 +32,6 @@ MOST_TRIES = 500
 def next_try(tries: int, wanted: float = 0.0) -> float:
     """Seconds to wait after this many tries; at least what the partner asked for."""
     return max(wanted, SCHEDULE[min(tries, len(SCHEDULE) - 1)])
-
-
-class Queue:
-    """One lane: what waits in it, and how long a call of it usually takes. `most` are under way at once; of careful
-    errands only `careful`, which hold up what shares their lane."""
-
-    def __init__(self, most: int, careful: int, has_careful: bool) -> None:
-        self.most = most
-        self.few = asyncio.Semaphore(careful)
-        self.waiting: asyncio.Queue[tuple[Ref, Open, Errand]] = asyncio.Queue()
-        self._at_once = min(most, careful) if has_careful else most
-        self._usual = 1.0
-        self._turn = 0.0
-
-    def took(self, seconds: float) -> None:
-        self._usual = 0.8 * self._usual + 0.2 * seconds
-
-    @property
-    def pace(self) -> float:
-        """How many calls a second it is likely to make."""
-        return self._at_once / max(self._usual, 0.001)
-
-    def full(self, lease: float) -> bool:
-        """Whether the claim of what joins it now would be over before its turn."""
-        return self.waiting.qsize() >= self.most + self.pace * lease / 2
-
-    def turn(self, now: float) -> float:
-        """When what found no place, or has waited too long, comes back (steady time): one after the other, in their
-        order. So a backlog of any length costs a bounded number of writes a second, and a lane that is free again is
-        never idle for long."""
-        self._turn = max(now, self._turn) + 1 / max(OFTEN, 2 * self.pace)
-        return self._turn
 
 
 class Errands:

@@ -162,8 +162,8 @@ class Pipeline:
             if not found:
                 self.documents.unsure.clear()
                 break
-        for ref, message in self.halts.count(batch.records, poison.keys(), self.router.hears):
-            self.inbox.put(ref, message)
+        if poison:
+            metrics.DEAD.labels(self.service).inc(len(poison))
         self.publisher.commit({(r.topic, r.partition): r.offset + 1 for r in batch.records}, self.subscription)
 
     async def recall(self) -> None:
@@ -188,7 +188,7 @@ class Pipeline:
     async def _sort(self, batch: Batch, poison: dict[int, Poison]) -> dict[Ref, list[Message]]:
         """Messages by document. Records behind a dead letter of the same case go to the parking document instead."""
         work: dict[Ref, list[Message]] = defaultdict(list)
-        behind = set(self.parked)
+        behind, aside = set(self.parked), set[int]()
         began = self.clock.ticks()
         for index, record in enumerate(batch.records):
             if self.clock.ticks() - began > SLICE:
@@ -206,8 +206,11 @@ class Pipeline:
             if bad is not None or self.router.hears(record):
                 place = place_of(record, bad is not None and bad.alone)
                 behind.add(place)
+                aside.add(index)
                 park = Park(record, bad.rule if bad else "", bad.text if bad else "", self.service, place)
                 work[(PARKED.kind, place)].append(Message(park.id, park))
+        for ref, message in self.halts.count(batch.records, poison.keys(), self.router.hears, aside):
+            work[ref].append(message)
         for ref, message in batch.messages:
             work[ref].append(message)
         for ask in batch.asks:

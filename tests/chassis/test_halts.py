@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -64,8 +65,12 @@ class Shared:
         return self.tell([((HALTED.kind, topic), Message("resume", Resume()))])
 
 
-def batch(topic: str, count: int) -> list[Record]:
-    return [Record(topic, f"k{n}", {}, b"") for n in range(count)]
+OFFSETS = itertools.count()
+
+
+def batch(topic: str, count: int, partition: int = 0) -> list[Record]:
+    """The next records of a partition."""
+    return [Record(topic, f"k{n}", {}, b"", partition, next(OFFSETS)) for n in range(count)]
 
 
 def every(record: Record) -> bool:
@@ -76,9 +81,8 @@ def test_a_portals_topic_rests_alone_and_goes_on_by_itself() -> None:
     clock = Ticking()
     shared = Shared(clock)
     [halts], mixed = shared.processes, [*batch("portal.demo", 5), *batch("portal.other", 4)]
-    found = halts.count(mixed, range(9), every)
-    assert (halts.aside(), halts.all) == ({"portal.demo"}, False), "at once, before it is durable"
-    shared.tell(found)
+    shared.tell(halts.count(mixed, range(9), every))
+    assert (halts.aside(), halts.all) == ({"portal.demo"}, False), "at once, with the write of its last dead letter"
     assert halts.told() == {"portal.demo": FIRST}
     waits = []
     for _ in range(8):
@@ -117,7 +121,58 @@ def test_a_good_record_makes_the_next_wait_a_first_one() -> None:
         assert halts.told() == {"portal.demo": wait}
         clock.now += wait
         shared.tell(halts.over())
-        assert halts.count(batch("portal.demo", 1), (), every) == []
+        shared.tell(halts.count(batch("portal.demo", 1), (), every))
+        assert halts.count(batch("portal.demo", 1), (), every) == [], "it is known now, and written once"
+
+
+def test_dead_letters_in_a_row_are_counted_by_all_processes_together() -> None:
+    shared = Shared(Ticking(), 2)
+    one, other = shared.processes
+    shared.tell(one.count(batch("portal.demo", 3), range(3), every))
+    shared.tell(other.count(batch("portal.demo", 1, 1), range(1), every))
+    assert one.told() == other.told() == {}
+    shared.tell(one.count(batch("portal.demo", 1), range(1), every))
+    assert one.told() == other.told() == {"portal.demo": FIRST}
+
+
+def test_a_good_record_that_another_process_reads_ends_the_row() -> None:
+    """And makes the next wait a first one."""
+    clock = Ticking()
+    shared = Shared(clock, 2)
+    one, other = shared.processes
+    for _ in range(2):
+        for _ in range(10):
+            shared.tell(one.count(batch("portal.demo", 4), range(4), every))
+            found = other.count(batch("portal.demo", 100, 1), (), every)
+            assert len(found) == 1, "one message, however many are good"
+            shared.tell(found)
+            assert other.count(batch("portal.demo", 100, 1), (), every) == [], "no write where all is good"
+        assert one.told() == {}
+        shared.tell(one.count(batch("portal.demo", 5), range(5), every))
+        assert one.told() == {"portal.demo": FIRST}
+        clock.now += FIRST
+        shared.tell(one.over())
+
+
+def test_dead_letters_that_are_read_again_are_counted_once() -> None:
+    """As after a write of which nobody knows, or when partitions move before it was said that they are read."""
+    shared = Shared(Ticking(), 2)
+    one, other = shared.processes
+    four = batch("portal.demo", 4)
+    for halts in (one, other, one):
+        shared.tell(halts.count(four, range(4), every))
+    assert one.told() == {}
+    shared.tell(other.count([*four, *batch("portal.demo", 1)], range(5), every))
+    assert one.told() == other.told() == {"portal.demo": FIRST}
+
+
+def test_what_waits_behind_a_dead_letter_neither_ends_the_row_nor_lengthens_it() -> None:
+    shared = Shared(Ticking())
+    [halts] = shared.processes
+    for _ in range(2):
+        assert halts.told() == {}
+        shared.tell(halts.count(batch("portal.demo", 9), range(3), every, aside=range(9)))
+    assert halts.told() == {"portal.demo": FIRST}
 
 
 def test_our_own_topic_stops_all_until_an_operator_lets_it_go_on() -> None:
@@ -177,6 +232,18 @@ async def test_after_a_stop_an_operator_lets_the_line_go_on_and_nobody_else_does
         await until(counted)
         assert (await line.ready())["ok"]
     await world.bus.close()
+
+
+@pytest.mark.anyio
+async def test_what_two_processes_read_between_them_is_one_row(tmp_path: Path) -> None:
+    two = Two(tmp_path, dead_in_a_row=3)
+    async with two.both() as (one, other):
+        first, third = itertools.islice(two.cases(one), 2)
+        for case in (first, two.of(other), third):
+            await two.say(case, -1, f"bad-{case}")
+            await until(partial(two.letters, one, case, 1))
+        await until(lambda: all(line.pipeline.halts.told() == {PLACING: None} for line in (one, other)))
+    await two.bus.close()
 
 
 @pytest.mark.anyio

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from chassis.city import City
 from chassis.decision import Answer, Command, Decider, Decision, Reject
+from chassis.deputies import Deputies
 from chassis.rights import Over, Right, officers, refused
 from chassis.workdays import Calendar
 from contracts.evaluation import Rescheduled
@@ -53,9 +53,9 @@ HEAD = Right("the head of the unit", officers("head", over=Over.DEPARTMENT))
 Action = Literal["opened", "claimed", "passed", "returned", "handed_over", "declined"]
 
 
-def cases(calendar: Calendar, city: City) -> Decider[Case]:
+def cases(calendar: Calendar, deputies: Deputies) -> Decider[Case]:
     """The decider of kind `case`."""
-    rules = Rules(calendar, city)
+    rules = Rules(calendar, deputies)
     decider: Decider[Case] = Decider("case", Case)
     decider.on(Accepted)(rules.accepted)
     decider.on(WithdrawalForwarded)(rules.withdrawal)
@@ -73,8 +73,8 @@ def cases(calendar: Calendar, city: City) -> Decider[Case]:
 class Rules:
     """One method per message."""
 
-    def __init__(self, calendar: Calendar, city: City) -> None:
-        self.calendar, self.city = calendar, city
+    def __init__(self, calendar: Calendar, deputies: Deputies) -> None:
+        self.calendar, self.deputies = calendar, deputies
 
     # ------------------------------------------------------------------------------------------------- what arrives
 
@@ -214,10 +214,11 @@ class Rules:
 
     def _fills(self, staff: str, step: Step, state: Case, now: datetime) -> bool:
         """Whether the city has this officer in a post that may act in the step."""
-        known = self.city.staff.get(staff)
+        known = self.deputies.city.staff.get(staff)
         if known is None:
             return False
-        return not refused(self.city.filling(known.caller(), now.date()).under(AT_STEP[step.role]), state.whose())
+        filled = self.deputies.filling(known.caller(), now.date())
+        return not refused(filled.under(AT_STEP[step.role]), state.whose())
 
     def _apart(self, state: Case, step: Step, officer: str, field: str | None = None) -> None:
         """四眼原则: nobody who has passed a named earlier step, in whatever round, acts in this one."""

@@ -10,9 +10,9 @@ from typing import Annotated, Literal, cast
 from fastapi import APIRouter, Query
 
 from chassis import areas
+from chassis.absence import STANDING, Absence
 from chassis.answers import Answer, Kept, Route, page, reply
 from chassis.decision import Caller, Decider, Reject
-from chassis.deputies import STANDING, Absence
 from chassis.door import Asked, Door, Told
 from chassis.http import ASKED, may
 from chassis.rights import REFUSED, Over, Right, officers

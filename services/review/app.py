@@ -21,7 +21,7 @@ from services.review.settings import Settings
 def build(parts: Parts) -> Service:
     settings = Settings.read(parts.env)
     deputies = Deputies(parts.city, absences(parts.city))
-    decider = cases(parts.calendar, deputies)
+    decider = cases(parts.calendar, parts.city, deputies.filling)
     registers = Registers(settings, parts.keyring)
     return Service(
         "review",

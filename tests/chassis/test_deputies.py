@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from chassis.absence import hearing
 from chassis.bus import Record
 from chassis.bus.log import LogBus
 from chassis.city import Deputy
 from chassis.cityfile import load
 from chassis.clock import Clock
 from chassis.decision import Caller
-from chassis.deputies import PAGE, Deputies, hearing
+from chassis.deputies import PAGE, Deputies
 from chassis.line import Line
 from chassis.routing import Poison, Router
 from chassis.service import Service

@@ -49,7 +49,7 @@ HANDLER, CHECKER, APPROVER = officer("h-1", "handler"), officer("c1", "checker")
 
 class Desk(Folding):
     def __init__(self) -> None:
-        super().__init__("review", cases(CAL, Deputies(CITY)), CASE, AskRegister)
+        super().__init__("review", cases(CAL, CITY, Deputies(CITY).filling), CASE, AskRegister)
 
     def tell(self, command: Command, by: Caller, now: datetime = NOW) -> list[Event]:
         return self.hear(command.spoken_by(by), now)

@@ -5,21 +5,18 @@ Data and questions to it; this module must never read a file or a clock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from chassis import areas
 from chassis.rights import ADMINISTRATORS, EVERY, ROLES, Caller, Post
-from contracts.event import Problem
+from contracts.event import Problem, StaffId
 from contracts.item_parts import Area, Code, Line, Name, Paragraph, Part
 
-StaffId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{3,40}$")]
-MANY: Final = 4096
-"""Officers whose posts of today are remembered."""
 LENGTHS: Final = {"city": 6, "county": 6, "town": 9, "village": 12}
 
 
@@ -140,22 +137,6 @@ class City(Part):
         own = Post(roles, department, known, staff, without)
         everywhere = roles & self.serving.get(department, frozenset())
         return (own, Post(everywhere, EVERY, known, staff, without)) if everywhere else (own,)
-
-    @cached_property
-    def _filling(self) -> Callable[[Caller, date], Caller]:
-        return lru_cache(MANY)(self._filled)
-
-    def filling(self, caller: Caller, today: date) -> Caller:
-        """The officer with every post that they fill today: that of the token, and those of whom they stand in for."""
-        return self._filling(caller, today)
-
-    def _filled(self, caller: Caller, today: date) -> Caller:
-        posts = self.posts(caller.name, caller.roles, caller.department, caller.area)
-        for one in self.deputies:
-            absent = self.staff.get(one.of)
-            if one.deputy == caller.name and one.begin <= today <= one.end and absent is not None:
-                posts += self.posts(absent.id, absent.roles, absent.department, absent.area)
-        return Caller(caller.kind, caller.name, caller.roles, caller.department, caller.area, posts)
 
     def wrong_deputy(self, one: Deputy) -> str:
         """Why nobody may be appointed so, as a rule, or nothing: both are known, of one department, with a role in

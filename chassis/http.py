@@ -27,6 +27,7 @@ from chassis import described, metrics
 from chassis.answers import Answer, Route, answer
 from chassis.clock import Clock
 from chassis.decision import Caller, Reject, ensure
+from chassis.deputies import Deputies
 from chassis.document import Bug
 from chassis.door import Asked
 from chassis.language import English
@@ -117,8 +118,9 @@ def may(right: Right) -> Any:
 
     async def officer(request: Request, authorization: Annotated[str | None, Header()] = None) -> Caller:
         state = request.app.state
-        known = state.city.filling(await state.officers.caller(authorization), state.clock.legal().date())
-        return admitted(known, right)
+        caller = await state.officers.caller(authorization)
+        deputies: Deputies = state.deputies[request.scope["path"].split("/", 2)[1]]
+        return admitted(deputies.filling(caller, state.clock.legal().date()), right)
 
     async def portal(request: Request, x_api_key: Annotated[str | None, Header()] = None) -> Caller:
         scope = next(scope for grant in right.grants if grant.kind == "portal" for scope in grant.names)

@@ -93,8 +93,7 @@ class Line:
         await self.pipeline.publisher.beat_once()
         await self.pipeline.recall()
         await self.pipeline.follow()
-        if self.service.learn is not None:
-            await self.service.learn(self.door)
+        await self._look()
 
     async def run(self) -> None:
         """All loops, until cancelled; the first failure ends them all."""
@@ -186,13 +185,17 @@ class Line:
             await self.clock.sleep(LEARN)
             try:
                 await self.pipeline.follow()
-                if self.service.learn is not None:
-                    await self.service.learn(self.door)
+                await self._look()
                 self._learnt = True
                 source.answered(self.clock.ticks())
             except Exception as error:  # noqa: BLE001  (what was learnt before still holds)
                 self._learnt = False
                 source.silent(describe(error), self.clock.ticks())
+
+    async def _look(self) -> None:
+        for learn in (self.service.deputies, self.service.learn):
+            if learn is not None:
+                await learn(self.door)
 
     async def lag(self) -> int:
         """Records still to be read, without those of portals' topics that are left unread."""

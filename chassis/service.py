@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from chassis.city import City
     from chassis.clock import Clock
+    from chassis.deputies import Deputies
     from chassis.door import Door
     from chassis.sealing import Keyring
     from chassis.workdays import Calendar
@@ -37,7 +38,8 @@ class Link:
 class Service:
     """What the chassis plugs into bus, store and clock. `routes` gets the door and returns the service's own router,
     mounted under `/<name>`; `learn` fetches what every process must know although only one writes it: awaited
-    before the first message (a failure ends the start) and about every second after (a failure makes it unready);
+    before the first message (a failure ends the start) and about every second after (a failure makes it unready), as
+    are its `deputies`, where officers have rights: their decider stands among its own, too;
     `english` holds what its refusals say in that language, by the Chinese sentence (see `chassis.language`);
     `close` are awaited at shutdown (HTTP sessions of runners); at `/` stand its `title`, what it is
     `about` (in Chinese, and behind ` · ` in English), and as `links` what is worth a look without being an officer."""
@@ -47,6 +49,7 @@ class Service:
     errands: Mapping[type[Errand], Runner] = field(default_factory=dict)
     routes: Callable[[Door], APIRouter] | None = None
     learn: Callable[[Door], Awaitable[None]] | None = None
+    deputies: Deputies | None = None
     english: Mapping[str, str] = field(default_factory=dict)
     close: tuple[Callable[[], Any], ...] = ()
     title: str = ""

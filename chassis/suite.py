@@ -28,6 +28,7 @@ from chassis.cityfile import CityError
 from chassis.cityfile import load as load_city
 from chassis.clock import Clock
 from chassis.decision import Reject
+from chassis.deputies import Deputies
 from chassis.described import refusals
 from chassis.discovery import modules
 from chassis.english import ENGLISH
@@ -155,7 +156,7 @@ class Suite:
             pressure=self.pressure,
         )
         app.state.officers = self.officers
-        app.state.city = self.city
+        app.state.deputies = {line.name: line.service.deputies or Deputies(self.city) for line in self.lines}
         app.state.portals = Portals(self.settings.portal_keys)
         for line in self.lines:
             if line.service.routes is not None:

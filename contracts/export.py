@@ -60,7 +60,7 @@ def schema(cls: type[Event]) -> Json:
 
 def routes(cls: type[Event]) -> tuple[tuple[str, str], ...]:
     """The topics and keys of an event as templates, such as `("answers.{portal}", "{submission}")`."""
-    blanks: Json = {"portal": "{portal}", "submission": "{submission}"}
+    blanks: Json = {"portal": "{portal}", "submission": "{submission}", "staff": "{staff}"}
     blanks |= {"case": "{case}", "about": About.model_construct(**blanks)}
     return cls.model_construct(**blanks).routes()
 
@@ -79,7 +79,7 @@ ADDRESSES: Final = {
 
 MEANINGS: Final = {
     "case": "办件事件: what one service says of cases, in order per case; nobody else may write there. Record key: the "
-    "case id.",
+    "case id; the staff id where review says who stands in for an officer.",
     "portal": "门户提交: what one portal says; nobody else may write there, and only intake reads it. It holds plain "
     "personal data, so retention is short. Record key: the submission id.",
     "answers": "答复门户: receipts, refusals and every change of public state, without personal data. The broker "
@@ -88,7 +88,7 @@ MEANINGS: Final = {
     "Record key: that of the message.",
 }
 
-KEYS: Final = {"{case}": "case id", "{submission}": "submission id of the portal"}
+KEYS: Final = {"{case}": "case id", "{staff}": "staff id", "{submission}": "submission id of the portal"}
 
 
 def text(description: str, **more: Any) -> Json:
@@ -104,7 +104,7 @@ def headers() -> Json:
         "ce_type": text("`tongban.<type>.v<version>`", pattern=r"^tongban\.[a-z_]+\.v[0-9]+$"),
     }
     optional = {
-        "ce_subject": text("Case id, or submission id on portals' topics"),
+        "ce_subject": text("Case id, submission id on portals' topics, or staff id"),
         "ce_time": text("Legal time of the event", format="date-time"),
         "ce_sequence": text("Grows per publisher and subject", pattern=r"^[0-9]{1,18}$"),
         "ce_causationid": text("Id of the message that led to this one"),
@@ -219,12 +219,17 @@ def dead_letter() -> Json:
     }
 
 
+def keys_on(topic: str) -> list[str]:
+    """What the record keys on a service's own topic are, in words."""
+    return sorted({KEYS[key] for cls in events().values() for name, key in routes(cls) if name == topic})
+
+
 def topics(
     services: Iterable[str] = (), noting: Iterable[str] = (), portals: Iterable[str] = PORTALS
 ) -> dict[str, Json]:
     """Every topic of an installation: partitions, record key, configuration. `services` beside the publishers are
     those that only listen, and have dead letters too; `noting` are those whose documents send each other notes."""
-    keys = {case_topic(publisher): KEYS["{case}"] for publisher in publishers()}
+    keys = {topic: ", or ".join(keys_on(topic)) for topic in map(case_topic, publishers())}
     for portal in portals:
         keys |= dict.fromkeys((f"portal.{portal}", f"answers.{portal}"), KEYS["{submission}"])
     keys |= {f"{service}.dead": "key of the message" for service in {*publishers(), *services}}

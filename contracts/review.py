@@ -1,15 +1,16 @@
-"""What review (审批) says of a case on topic `case.review`: its steps, its decision, the certificate issued.
+"""What review (审批) says on topic `case.review`: a case's steps, decision and certificate, and who stands in for whom.
 
 Published by review alone; this module must never import another publisher's module.
 """
 
 from __future__ import annotations
 
+from datetime import date
 from typing import ClassVar, Literal
 
 from pydantic import AwareDatetime
 
-from contracts.event import CaseEvent, Json, Limit, Shape
+from contracts.event import CaseEvent, Event, Json, Limit, Shape, StaffId
 from contracts.words import DeliveryMethod
 
 
@@ -64,3 +65,29 @@ class Issued(Review):
     seal: str
     delivery: DeliveryMethod
     same_city: bool = True
+
+
+class StandIn(Shape):
+    """`deputy` stands in from the day `begin` to the day `end`, both included."""
+
+    deputy: StaffId
+    begin: date
+    end: date
+
+
+class Appointed(Event):
+    """指定AB岗: everybody who stands in for `staff`, today or later, by appointment of the head of the unit, and nobody
+    else any more. It is of no case: key and subject are the staff id. It gives no role, department or area: what is
+    filled is the post that `staff` has in the city's file."""
+
+    TYPE: ClassVar[str] = "appointed"
+    PUBLISHER: ClassVar[str] = "review"
+    staff: StaffId
+    deputies: tuple[StandIn, ...] = ()
+
+    def subject(self) -> str:
+        return self.staff
+
+    def belongs(self, topic: str, key: str) -> bool:
+        """Never on the topic that all services shared: rights follow from it, and anybody could write there."""
+        return (topic, key) in self.routes()

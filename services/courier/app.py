@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 
+from chassis.deputies import Deputies
 from chassis.service import Parts, Service
 from services.courier import api
 from services.courier.domain.batch import batches
@@ -41,12 +42,13 @@ def build(parts: Parts) -> Service:
     prices = Prices(settings.price_same_city, settings.price_elsewhere, settings.price_return)
     settled = settlements(prices, settings.same_city_hours, seat)
     ems = EmsOrders(settings, parts.keyring, parts.clock)
+    deputies = Deputies(parts.city)
     papers = partial(Papers, sent, unknown, listed, settled, EmsLabels(ems), seat, parts.keyring)
     return Service(
         "courier",
         title="寄递",
         about="结果与原件的双向寄送 · results and originals, out and home again",
-        deciders=(sent, unknown, listed, settled),
+        deciders=(sent, unknown, listed, settled, deputies.kept),
         errands={
             OrderEms: ems,
             TraceEms: EmsTraces(ems),
@@ -54,6 +56,7 @@ def build(parts: Parts) -> Service:
             InterceptEms: EmsIntercepts(ems),
         },
         routes=partial(api.routes, sent, unknown, settings, parts.keyring, papers),
+        deputies=deputies,
         close=(ems.close,),
         english=ENGLISH,
     )

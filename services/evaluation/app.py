@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from chassis.deputies import Deputies
 from chassis.service import Parts, Service
 from services.evaluation import api
 from services.evaluation.domain.rules import Policy, cases
@@ -16,10 +17,12 @@ from services.evaluation.settings import Settings
 
 def build(parts: Parts) -> Service:
     decider = cases(parts.calendar, parts.keyring, Policy(**Settings.read(parts.env).model_dump()))
+    deputies = Deputies(parts.city)
     return Service(
         "evaluation",
-        deciders=(decider,),
+        deciders=(decider, deputies.kept),
         routes=partial(api.routes, decider),
+        deputies=deputies,
         english=ENGLISH,
         title="好差评",
         about="评价、回访整改与电子监察 · ratings, what follows bad ones, legal clocks, journals",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
+from chassis.deputies import Deputies
 from chassis.door import Door
 from chassis.service import Link, Parts, Service
 from chassis.settings import ChassisSettings, SettingsError
@@ -88,6 +89,7 @@ def build(parts: Parts) -> Service:
     progress = pages(parts.city.licences)
     published = publications(items, Judge(parts.city).item)
     shelves = libraries()
+    deputies = Deputies(parts.city)
     uploaded = uploads(timedelta(days=settings.files_days))
     files = SealedFiles(objects(settings, parts), parts.keyring)
     inspector = Inspector(files, Clamd(*settings.clamd) if settings.clamd else None)
@@ -101,10 +103,11 @@ def build(parts: Parts) -> Service:
 
     return Service(
         "intake",
-        deciders=(applications, progress, published, uploaded, shelves),
+        deciders=(applications, progress, published, uploaded, shelves, deputies.kept),
         errands={InspectFile: inspector, RemoveFile: Remover(files)},
         routes=routes,
         learn=Learning(published, items),
+        deputies=deputies,
         english=ENGLISH,
         title="收件",
         about="申请、受理、补正、进度、事项库 · applications, acceptance, corrections, progress, catalogue",

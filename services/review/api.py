@@ -10,13 +10,14 @@ from typing import Annotated, Literal, cast
 from fastapi import APIRouter, Query
 
 from chassis import areas
+from chassis.absence import STANDING, Absence
 from chassis.answers import Answer, Kept, Route, page, reply
-from chassis.decision import Caller, Decider
+from chassis.decision import Caller, Decider, Reject
 from chassis.door import Asked, Door, Told
 from chassis.http import ASKED, may
-from chassis.rights import Over, Right, officers
-from contracts.event import CaseId
-from services.review.domain.absence import STANDING, Absence, Appoint, StaffId
+from chassis.rights import REFUSED, Over, Right, officers
+from contracts.event import CaseId, StaffId
+from services.review.domain.absence import Appoint
 from services.review.domain.case import OPEN, Approve, Case, Claim, Deny, HandTo, Pass, Return
 from services.review.shapes import (
     AppliedRule,
@@ -27,7 +28,6 @@ from services.review.shapes import (
     StoodIn,
     WaitingReviewCase,
 )
-from services.review.standing import StandIns, holder
 
 Role = Literal["handler", "checker", "approver"]
 DECIDES = Right(
@@ -50,12 +50,8 @@ LOOKS = Right(
 Most = Annotated[int, Query(ge=1, le=200)]
 
 
-def routes(cases: Decider[Case], away: Decider[Absence], standing: StandIns, door: Door) -> APIRouter:
+def routes(cases: Decider[Case], away: Decider[Absence], door: Door) -> APIRouter:
     router = APIRouter(route_class=Route)
-
-    def today(by: Caller) -> Caller:
-        """The caller with the posts that an appointment has added."""
-        return standing.filling(by, door.clock.legal().date())
 
     @router.get("/work")
     async def work(
@@ -84,7 +80,6 @@ def routes(cases: Decider[Case], away: Decider[Absence], standing: StandIns, doo
 
         Claimed or handed over, the most urgent first; with `of` what somebody holds for whom the caller stands in.
         """
-        by = today(by)
         return page(await door.find(cases, f"officer:{holder(by, of)}", after, limit, by=by, asked=asked), waiting)
 
     @router.get("/cases/{case}")
@@ -101,7 +96,7 @@ def routes(cases: Decider[Case], away: Decider[Absence], standing: StandIns, doo
 
         The step in which the case is; also one that an officer holds for whom the caller stands in (AB岗).
         """
-        return reply(await door.tell(cases, case, command, by=today(by), asked=asked), view)
+        return reply(await door.tell(cases, case, command, by=by, asked=asked), view)
 
     @router.post("/cases/{case}/pass")
     async def passed(case: CaseId, command: Pass, by: Caller = may(DECIDES), asked: Asked = ASKED) -> Kept[ReviewCase]:
@@ -164,11 +159,20 @@ def routes(cases: Decider[Case], away: Decider[Absence], standing: StandIns, doo
     ) -> Answer[StandInList]:
         """AB岗一览 who stands in for whom
 
-        By appointment, in the head's department; what the city's file says stands there.
+        By appointment, in the head's department, what ends first before the rest; what the city's file says stands
+        there.
         """
         return page(await door.find(away, STANDING, after, limit, by=by, asked=asked), listed)
 
     return router
+
+
+def holder(by: Caller, of: str | None) -> str:
+    """Whose cases are asked for: the caller's own, or those of somebody for whom they stand in. Raises Reject
+    other_owner (403)."""
+    if of not in (None, *by.names):
+        raise Reject("other_owner", REFUSED["other_owner"], "of", 403)
+    return of or by.name
 
 
 def stood_in(state: Absence) -> StoodIn:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from chassis.deputies import Deputies
 from chassis.service import Parts, Service
 from services.review import api
 from services.review.domain.absence import absences
@@ -15,22 +16,21 @@ from services.review.domain.rules import cases
 from services.review.english import ENGLISH
 from services.review.registers import Registers
 from services.review.settings import Settings
-from services.review.standing import StandIns
 
 
 def build(parts: Parts) -> Service:
     settings = Settings.read(parts.env)
-    decider, away = cases(parts.calendar, parts.city), absences(parts.city)
-    standing = StandIns(away, parts.city)
+    deputies = Deputies(parts.city, absences(parts.city))
+    decider = cases(parts.calendar, parts.city, deputies.filling)
     registers = Registers(settings, parts.keyring)
     return Service(
         "review",
         title="审批",
         about="承办、审核、批准 · worklists, steps and decisions",
-        deciders=(decider, away),
+        deciders=(decider, deputies.kept),
         errands={AskRegister: registers},
-        routes=partial(api.routes, decider, away, standing),
-        learn=standing,
+        routes=partial(api.routes, decider, deputies.kept),
+        deputies=deputies,
         close=(registers.close,),
         english=ENGLISH,
     )

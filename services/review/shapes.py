@@ -101,7 +101,7 @@ class ListedStoodIn(StoodIn):
 
 
 class StandInList(TypedDict):
-    """One page of those for whom somebody stands in, by staff id."""
+    """One page of those for whom somebody stands in, by the last day on which anybody does."""
 
     items: list[ListedStoodIn]
     next: Next

@@ -27,7 +27,8 @@ Every route of the suite, who may call it, and why; made from the routes themsel
 
 *Own department, own area*: the case is of the officer's department and lies in the officer's area or below it. *Own*:
 the portal handed the case in, the agent brought it, the partner carries it. Whoever has no right over a case is
-answered as if there were none.
+answered as if there were none. Who stands in for an officer (AB岗) has, between those days, the rights of that
+officer's post as well ([decision 0030](decisions/0030-who-stands-in-is-said.md)).
 """
 OVER = {
     Over.NOTHING: "",

@@ -35,6 +35,7 @@ PURE_STDLIB = frozenset(
 
 PURE_OURS = (
     "contracts",
+    "chassis.absence",
     "chassis.areas",
     "chassis.city",
     "chassis.decision",

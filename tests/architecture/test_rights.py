@@ -71,6 +71,21 @@ def test_every_document_of_a_case_belongs_to_somebody() -> None:
                 assert decider.state(id="x/y").whose() is not None, decider.kind
 
 
+def ranked(right: Right | None) -> bool:
+    """Whether it makes a difference to it which officer asks, administrators aside."""
+    grants = [grant.names - ADMINISTRATORS for grant in right.grants if grant.kind == "officer"] if right else []
+    return any(names and names != ROLES - ADMINISTRATORS for names in grants)
+
+
+def test_a_service_in_which_officers_have_rights_knows_their_deputies(every: list[RouteContext]) -> None:
+    owing = {str(route.path).split("/")[1] for route in every if ranked(right_of(route))}
+    assert owing >= {"intake", "review", "courier", "evaluation"}
+    for service in describe_services(ChassisSettings(), {}):
+        kept = [service.deputies.kept] if service.deputies is not None else []
+        assert bool(kept) == (service.name in owing), service.name
+        assert [decider for decider in service.deciders if decider.kind == "absence"] == kept, service.name
+
+
 def test_a_route_without_a_right_would_be_noticed() -> None:
     router = APIRouter()
 

@@ -13,10 +13,12 @@ import pytest
 from chassis.city import City, Deputy
 from chassis.cityfile import CityError, load
 from chassis.decision import Caller
+from chassis.deputies import Deputies
 from chassis.discovery import demonstration
 from sandbox.officers import OFFICERS
 
 CITY = load()
+DEPUTIES = Deputies(CITY)
 DURING, AFTER = date(2026, 8, 14), date(2026, 8, 15)
 
 
@@ -36,10 +38,10 @@ def test_the_demonstration_has_every_level_and_a_chain_of_parents() -> None:
 
 
 def test_who_stands_in_for_whom_and_until_when() -> None:
-    second = CITY.filling(handler("sj-handler-2"), DURING)
+    second = DEPUTIES.filling(handler("sj-handler-2"), DURING)
     assert second.names == {"sj-handler-1", "sj-handler-2"}
-    assert CITY.filling(handler("sj-handler-2"), AFTER).names == {"sj-handler-2"}
-    assert CITY.filling(handler("sj-handler-1"), DURING).names == {"sj-handler-1"}, "not the other way round"
+    assert DEPUTIES.filling(handler("sj-handler-2"), AFTER).names == {"sj-handler-2"}
+    assert DEPUTIES.filling(handler("sj-handler-1"), DURING).names == {"sj-handler-1"}, "not the other way round"
 
 
 @pytest.mark.parametrize(
@@ -58,7 +60,7 @@ def test_who_may_stand_in(of: str, deputy: str, end: date, rule: str) -> None:
 
 
 def test_some_act_for_every_department_and_some_places_keep_to_themselves() -> None:
-    centre = CITY.filling(handler("zx-window-1"), DURING)
+    centre = DEPUTIES.filling(handler("zx-window-1"), DURING)
     assert [post.department for post in centre.filled] == ["政务服务中心", "*"]
     assert centre.filled[0].without == ("341602400",)
     assert CITY.posts("x", ("handler",), "民政局", "341699")[0].area == "", "there is no such unit"

@@ -209,6 +209,11 @@ SAMPLES: tuple[Event, ...] = (
         delivery=DeliveryMethod.EMS,
         same_city=False,
     ),
+    review.Appointed(
+        at=at(2, 10, 5),
+        staff="sj-handler-1",
+        deputies=(review.StandIn(deputy="sj-handler-2", begin=date(2026, 4, 3), end=date(2026, 4, 17)),),
+    ),
     review.Issued(
         **OF_CASE,
         certificate="JY23701020000017",

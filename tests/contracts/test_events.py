@@ -25,6 +25,7 @@ from pydantic import BaseModel, ValidationError
 from contracts.event import REGISTRY, CaseEvent, Event, case_id, type_name
 from contracts.export import events
 from contracts.portal import Supplemented
+from contracts.review import Appointed
 from contracts.wire import Envelope, Undecodable, decode, encode, event_type
 from tests.contracts.samples import SAMPLES, envelope
 
@@ -35,12 +36,12 @@ PUBLISHERS = {
     "intake": "received bounced progressed correction_requested corrected accepted refused lapsed withdrawn "
     "withdrawal_forwarded originals_requested originals_received originals_released originals_returned transferred "
     "admitted",
-    "review": "stepped reviewed issued",
+    "review": "stepped reviewed issued appointed",
     "courier": "ordered dispatched delivered delivery_failed returned",
     "notify": "notified replied",
     "evaluation": "invited rated rectifying warned overdue rescheduled",
 }
-"""The list of the domain specification, as far as the suite says them today."""
+"""The list of the domain specification, as far as the suite says them today, and `appointed` (decision 0030)."""
 
 each_sample = pytest.mark.parametrize("event", SAMPLES, ids=lambda event: event.TYPE)
 
@@ -76,6 +77,7 @@ def test_a_second_class_of_the_same_type_and_version_is_refused() -> None:
 def test_key_is_the_subject_and_case_events_are_keyed_by_their_case(event: Event) -> None:
     for topic, key in event.routes():
         submission = event.about.submission if isinstance(event, CaseEvent) else getattr(event, "submission", "")
+        submission = event.staff if isinstance(event, Appointed) else submission
         expected = event.case if topic.startswith("case.") and isinstance(event, CaseEvent) else submission
         assert key == expected
     assert (event.routes()[0][1]) == event.subject()
@@ -129,7 +131,7 @@ def inside(value: Any) -> Any:
 
 NESTED = (
     "about contact plan auto steps legal promised check correction missing problems materials applicant delivery agent "
-    "explanation due promise limit verify rectify"
+    "explanation due promise limit verify rectify deputies"
 ).split()
 
 

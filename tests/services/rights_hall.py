@@ -11,7 +11,7 @@ import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from chassis.auth import hash_key
 from chassis.rights import ADMINISTRATORS, ROLES, Grant, Over, Right
@@ -22,6 +22,7 @@ from contracts.event import case_id
 from contracts.review import Stepped
 from sandbox.city import City, Options
 from sandbox.officers import BY_ID, Office, Officer
+from tests.services.conforming import document
 from tests.services.courier import partners
 from tests.services.folding import at
 from tests.services.intake.counter import body
@@ -194,8 +195,12 @@ class Hall(Standing):
         return {"data": b"a,1\r\n"} if content else {}
 
 
+H = TypeVar("H", bound=Hall)
+
+
 @contextlib.asynccontextmanager
-async def hall(tmp_path: Path) -> AsyncIterator[Hall]:
+async def hall(tmp_path: Path, kind: type[H], replicas: int = 1, **settings: Any) -> AsyncIterator[H]:
+    """Yields once the three cases are where they stand; `settings` are the chassis's own."""
     keys = ",".join(f"{name}={hash_key(key)}:{SCOPES}" for name, key in KEYS.items())
     portals = {"portals": tuple(KEYS), "portal_keys": keys}
     url = free_url()
@@ -205,6 +210,7 @@ async def hall(tmp_path: Path) -> AsyncIterator[Hall]:
         "TONGBAN_COURIER_EMS_URL": "{city}/amp-prod-api/f/amp/api/open",
         "TONGBAN_REVIEW_REGISTER_URL": "{city}",
     }
-    async with standing(Hall, tmp_path, discover(), city, url, NOW, env, **portals) as found:
+    document(*discover())  # takes seconds once: not while a connection is kept open for the next request
+    async with standing(kind, tmp_path, discover(), city, url, NOW, env, replicas, **portals, **settings) as found:
         await found.furnish()
         yield found

@@ -79,6 +79,7 @@ async def standing(
     now: datetime,
     env: Mapping[str, str],
     replicas: int = 1,
+    /,
     **settings: Any,
 ) -> AsyncIterator[T]:
     """Yields once the service, or all that are given, are ready at `url`; `{city}` in a setting of `env` stands for the

@@ -32,7 +32,7 @@ WIDE = pytest.param(True, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])
 
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Hall]:
-    async with hall(tmp_path) as found:
+    async with hall(tmp_path, Hall) as found:
         yield found
 
 

@@ -1,4 +1,4 @@
-"""Who stands in for whom by appointment of the head of the unit (AB岗): a document per absent officer, and its rule.
+"""How the head of a unit appoints who stands in for whom (AB岗): the rule of the document per absent officer.
 
 State and message in, decision out; this module must never wait for anything or read a clock.
 """
@@ -6,49 +6,20 @@ State and message in, decision out; this module must never wait for anything or 
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, ClassVar, Final
+from typing import ClassVar, Final
 
-import msgspec
 from msgspec.structs import replace
-from pydantic import StringConstraints
 
+from chassis.absence import Absence, Appointment
 from chassis.city import DEPUTIES, City, Deputy
-from chassis.decision import Command, Decider, Decision, Reject, State, hidden
+from chassis.decision import Command, Decider, Decision, Reject, hidden
 from chassis.rights import Whose, refused
 from chassis.shapes import like
+from contracts.event import StaffId
+from contracts.review import Appointed, StandIn
 
-STANDING: Final = "deputies"
-"""The look-up of everybody for whom somebody is appointed."""
 MOST: Final = 20
 """Appointments that are kept of one officer, the newest."""
-StaffId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{3,40}$")]
-
-
-class Appointment(msgspec.Struct, frozen=True, array_like=True):
-    """`deputy` stands in from the day `begin` to the day `end`; `by` is the head who has said so, and when."""
-
-    deputy: str
-    begin: date
-    end: date
-    by: str
-    at: datetime
-
-
-class Absence(State, frozen=True, kw_only=True):
-    """Keyed by the staff id of the officer who is stood in for."""
-
-    appointments: tuple[Appointment, ...] = ()
-    department: str = ""
-    area: str = ""
-
-    def lookups(self) -> tuple[str, ...]:
-        return (STANDING,) if self.appointments else ()
-
-    def order(self) -> str:
-        return self.id
-
-    def whose(self) -> Whose:
-        return Whose((self.department,), self.area) if self.department else Whose()
 
 
 class Appoint(Command):
@@ -63,7 +34,7 @@ class Appoint(Command):
 
 
 def absences(city: City) -> Decider[Absence]:
-    """The decider of kind `absence`."""
+    """The decider of kind `absence` where appointments are made: what it concludes, all other services hear."""
     decider: Decider[Absence] = Decider("absence", Absence)
 
     @decider.on(Appoint)
@@ -78,6 +49,20 @@ def absences(city: City) -> Decider[Absence]:
         said = Appointment(command.deputy, command.begin, command.end, command.by.name, now)
         before = tuple(one for one in state.appointments if one.deputy != command.deputy)
         kept = (*before, said)[-MOST:]
-        return Decision(replace(state, appointments=kept, department=absent.department, area=absent.area))
+        state = replace(state, appointments=kept, department=absent.department, area=absent.area)
+        return Decision(state, say=(told(state, now),))
 
     return decider
+
+
+def told(state: Absence, now: datetime) -> Appointed:
+    """What other services have to know: what is not over."""
+    return Appointed(
+        at=now,
+        staff=state.id,
+        deputies=tuple(
+            StandIn(deputy=one.deputy, begin=one.begin, end=one.end)
+            for one in state.appointments
+            if one.end >= now.date()
+        ),
+    )

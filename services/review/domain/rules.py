@@ -6,14 +6,14 @@ State, message and now give a decision; this module must never wait for anything
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
 from typing import Any, Literal
 
 from msgspec.structs import replace
 
 from chassis.city import City
-from chassis.decision import Answer, Command, Decider, Decision, Reject
+from chassis.decision import Answer, Caller, Command, Decider, Decision, Reject
 from chassis.rights import Over, Right, officers, refused
 from chassis.workdays import Calendar
 from contracts.evaluation import Rescheduled
@@ -50,12 +50,14 @@ AT_STEP = {role: Right(f"{post}: this step", officers(role, over=Over.DEPARTMENT
 """Who may act in a step of this role; HEAD may give away what somebody else has claimed."""
 HEAD = Right("the head of the unit", officers("head", over=Over.DEPARTMENT))
 
+Filling = Callable[[Caller, date], Caller]
+"""An officer with every post that they fill on a day, as `chassis.deputies` knows it."""
 Action = Literal["opened", "claimed", "passed", "returned", "handed_over", "declined"]
 
 
-def cases(calendar: Calendar, city: City) -> Decider[Case]:
+def cases(calendar: Calendar, city: City, filling: Filling) -> Decider[Case]:
     """The decider of kind `case`."""
-    rules = Rules(calendar, city)
+    rules = Rules(calendar, city, filling)
     decider: Decider[Case] = Decider("case", Case)
     decider.on(Accepted)(rules.accepted)
     decider.on(WithdrawalForwarded)(rules.withdrawal)
@@ -73,8 +75,8 @@ def cases(calendar: Calendar, city: City) -> Decider[Case]:
 class Rules:
     """One method per message."""
 
-    def __init__(self, calendar: Calendar, city: City) -> None:
-        self.calendar, self.city = calendar, city
+    def __init__(self, calendar: Calendar, city: City, filling: Filling) -> None:
+        self.calendar, self.city, self.filling = calendar, city, filling
 
     # ------------------------------------------------------------------------------------------------- what arrives
 
@@ -217,7 +219,7 @@ class Rules:
         known = self.city.staff.get(staff)
         if known is None:
             return False
-        return not refused(self.city.filling(known.caller(), now.date()).under(AT_STEP[step.role]), state.whose())
+        return not refused(self.filling(known.caller(), now.date()).under(AT_STEP[step.role]), state.whose())
 
     def _apart(self, state: Case, step: Step, officer: str, field: str | None = None) -> None:
         """四眼原则: nobody who has passed a named earlier step, in whatever round, acts in this one."""

@@ -13,6 +13,7 @@ import msgspec
 from chassis.bus import partition_of
 from chassis.cityfile import load
 from chassis.decision import Caller, Command, Decider, Malformed
+from chassis.deputies import Deputies
 from chassis.document import Doc, Outgoing
 from chassis.fold import TOUCH, Folder, Message
 from chassis.sealing import Keyring
@@ -45,7 +46,7 @@ def portal(name: str) -> Caller:
 
 
 def window(department: str, area: str = "341600", name: str = "x-window-1") -> Caller:
-    known = CITY.filling(Caller("officer", name, frozenset({"window"}), department, area), NOW.date())
+    known = Deputies(CITY).filling(Caller("officer", name, frozenset({"window"}), department, area), NOW.date())
     return known.under(CHECKS)
 
 

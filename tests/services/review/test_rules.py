@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from chassis.city import City, Department, Officer, Territory
 from chassis.decision import Caller, Command, Reject
+from chassis.deputies import Deputies
 from contracts.event import Event
 from contracts.intake import WithdrawalForwarded
 from contracts.review import Issued, Reviewed, Stepped
@@ -48,7 +49,7 @@ HANDLER, CHECKER, APPROVER = officer("h-1", "handler"), officer("c1", "checker")
 
 class Desk(Folding):
     def __init__(self) -> None:
-        super().__init__("review", cases(CAL, CITY), CASE, AskRegister)
+        super().__init__("review", cases(CAL, CITY, Deputies(CITY).filling), CASE, AskRegister)
 
     def tell(self, command: Command, by: Caller, now: datetime = NOW) -> list[Event]:
         return self.hear(command.spoken_by(by), now)

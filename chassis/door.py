@@ -104,10 +104,11 @@ class Door:
         *,
         by: Caller,
         asked: Asked = PLAIN,
+        fits: Callable[[S], bool] = lambda state: True,
     ) -> Page[S]:
-        """Documents with exactly this look-up over which the caller has a right, in their order; `after` is the cursor
-        of the page before. A page may be shorter than asked for. With a wait, an empty answer is given only after
-        it."""
+        """Documents with exactly this look-up over which the caller has a right and which fit what else they must know
+        of them, in their order; `after` is the cursor of the page before. A page may be shorter than asked for. With a
+        wait, an empty answer is given only after it: what does not fit is waited for as what is not there."""
         start = _uncursor(after) if after else None
 
         async def look() -> Page[S] | None:
@@ -115,7 +116,7 @@ class Door:
             while more and not found:
                 rows = await self._pipeline.store.find(decider.kind, lookup, place, most + 1)
                 docs = [self._pipeline.folders[decider.kind].load(row, 0) for row in rows[:most]]
-                found = [Told(doc.state, doc.edition) for doc in docs if seen(by, doc.state)]
+                found = [Told(doc.state, doc.edition) for doc in docs if seen(by, doc.state) and fits(doc.state)]
                 more = len(rows) > most
                 place = (rows[most - 1].order, rows[most - 1].id) if more else None
             return Page(found, cursor(*place) if place else None) if found else None

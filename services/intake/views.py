@@ -177,11 +177,10 @@ def library(state: Library) -> HeldLicences:
     }
 
 
-def of_phone(found: Page[Progress], tag: str) -> Told[Progress]:
-    """The case whose telephone has this tag. Raises the same Reject for an unknown number and for another telephone."""
-    for told in found.items:
-        if told.state.tag == tag:
-            return told
+def only(found: Page[Progress]) -> Told[Progress]:
+    """The page that was found. Raises the same Reject for an unknown number and for another telephone."""
+    if found.items:
+        return found.items[0]
     raise Reject("not_found", "没有与该编号和手机号码相符的办件", status=404)
 
 

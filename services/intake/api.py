@@ -17,12 +17,12 @@ from chassis.door import Asked, Door
 from chassis.http import ASKED, begins, entitled, may
 from chassis.rights import ANYBODY, Over, Right, officers, portals
 from contracts.event import CaseId, SubmissionId, case_id
-from contracts.intake import HALL
 from contracts.item import Item
 from contracts.numbers import tidy_case_number
 from services.intake import views
 from services.intake.catalogue_shapes import Catalogue
 from services.intake.domain.case import Case, desk
+from services.intake.domain.cases import taken_by
 from services.intake.domain.commands import (
     Accept,
     Admit,
@@ -108,9 +108,9 @@ def routes(
     async def take(application: Application, key: Key, by: Caller = may(TAKES), asked: Asked = ASKED) -> Kept[Receipt]:
         """代为申请 apply for a citizen
 
-        An officer at a window, or a 代办员 under a mandate.
+        An officer at a window, or a 代办员 under a mandate. The key is the officer's own: nobody else's is met by it.
         """
-        case = case_id(HALL, key)
+        case = taken_by(by.name, key)
         told = await door.tell(cases, case, Apply(submission=key, application=application), by=by, asked=asked)
         return reply(told, views.receipt, 201, Location=f"/intake/cases/{case}")
 

@@ -41,7 +41,7 @@ from services.intake.domain.founding import Founding
 from services.intake.domain.library import Account, Library, SharedLicence
 from services.intake.domain.progress import Progress
 from services.intake.publishing import READS as CATALOGUE
-from services.intake.shapes import CaseForOfficer, HeldLicences, ProgressPage, ProgressPages, Receipt, WaitingCases
+from services.intake.shapes import CaseForOfficer, ProgressPage, ProgressPages, Receipt, SharedLicences, WaitingCases
 from services.intake.uploading import SPEAKS
 
 Key = Annotated[SubmissionId, Header(alias="Idempotency-Key", description="The portal's submission id.")]
@@ -159,13 +159,16 @@ def routes(
         return page(await door.find(pages, lookup, after, most, by=by), views.listed)
 
     @router.put("/licences")
-    async def share(shared: SharedLicence, by: Caller = may(SHARES), asked: Asked = ASKED) -> Kept[HeldLicences]:
+    async def share(shared: SharedLicence, by: Caller = may(SHARES), asked: Asked = ASKED) -> Answer[SharedLicences]:
         """共享证照 share a certificate
 
-        A departmental system says what certificate somebody holds, or no longer holds.
+        A departmental system says what certificate somebody holds, or no longer holds. The answer repeats it, and tells
+        nothing of what others have shared: no version either, which would count it.
         """
-        told = await door.tell(libraries, founding.holder(shared.identity), shared.licence, by=by, asked=asked)
-        return reply(told, views.library)
+        # Nor may a key or a version meet those of another system.
+        own = Asked(key=f"{by.name} {asked.key}" if asked.key is not None else None)
+        await door.tell(libraries, founding.holder(shared.identity), shared.licence, by=by, asked=own)
+        return answer(views.shared(shared.licence))
 
     @router.get("/cases/{case}")
     async def read(case: CaseId, by: Caller = may(READS), asked: Asked = ASKED) -> Kept[CaseForOfficer | Receipt]:

@@ -23,6 +23,8 @@ S = TypeVar("S", bound=State)
 T = TypeVar("T")
 MOST_WAIT = 30.0
 """Longest `Prefer: wait` honoured, in seconds."""
+LOOK = 200
+"""Rows, at least, that are read at once behind the first ones, which others' documents may have filled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Told(Generic[S]):
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[S]):
-    """Documents in order; `next` continues behind the last one, None at the end."""
+    """Documents in order; `next` continues behind the last one, None where nothing more is to be seen."""
 
     items: list[Told[S]]
     next: str | None
@@ -104,21 +106,34 @@ class Door:
         *,
         by: Caller,
         asked: Asked = PLAIN,
+        fits: Callable[[S], bool] = lambda state: True,
     ) -> Page[S]:
-        """Documents with exactly this look-up over which the caller has a right, in their order; `after` is the cursor
-        of the page before. A page may be shorter than asked for. With a wait, an empty answer is given only after
-        it."""
+        """Documents with exactly this look-up over which the caller has a right and which fit what else they must know
+        of them, in their order; `after` is the cursor of the page before. With a wait, an empty answer is given only
+        after it: what does not fit is waited for as what is not there.
+
+        What may not be seen takes no place on a page and leaves no trace in `next`: the cursor names the last document
+        shown, and stands only where one more is to be seen. Look-ups hold the area, so that few rows are passed over.
+        """
         start = _uncursor(after) if after else None
 
         async def look() -> Page[S] | None:
-            place, found, more = start, list[Told[S]](), True
-            while more and not found:
-                rows = await self._pipeline.store.find(decider.kind, lookup, place, most + 1)
-                docs = [self._pipeline.folders[decider.kind].load(row, 0) for row in rows[:most]]
-                found = [Told(doc.state, doc.edition) for doc in docs if seen(by, doc.state)]
-                more = len(rows) > most
-                place = (rows[most - 1].order, rows[most - 1].id) if more else None
-            return Page(found, cursor(*place) if place else None) if found else None
+            load = self._pipeline.folders[decider.kind].load
+            found: list[Told[S]] = []
+            place, size, last = start, most + 1, ""
+            while True:
+                rows = await self._pipeline.store.find(decider.kind, lookup, place, size)
+                for row in rows:
+                    doc = load(row, 0)
+                    if not (seen(by, doc.state) and fits(doc.state)):
+                        continue
+                    if len(found) == most:
+                        return Page(found, last)
+                    found.append(Told(doc.state, doc.edition))
+                    last = cursor(row.order, row.id)
+                if len(rows) < size:
+                    return Page(found, None) if found else None
+                place, size = (rows[-1].order, rows[-1].id), max(size, LOOK)
 
         return await self._until(look, asked.wait) or Page([], None)
 

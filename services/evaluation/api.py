@@ -24,7 +24,7 @@ from services.evaluation.journal import verify_chain, whole
 from services.evaluation.shapes import CaseJournal, EvaluatedCase, EvaluatedCases, ListedEvaluatedCase, TakenRating
 
 RATES = Right(
-    "Whoever holds the link of the invitation rates: the rule compares its token, which nobody is shown.", ANYBODY
+    "Whoever holds the link of the invitation rates: its token is compared before anything else is said.", ANYBODY
 )
 SUPERVISES = Right(
     "Supervision sees every department's clocks in its area, and nothing personal.",
@@ -55,7 +55,8 @@ def routes(cases: Decider[Case], door: Door) -> APIRouter:
     async def rate(body: RatingBody, asked: Asked = ASKED) -> Kept[TakenRating]:
         """评价 rate a case
 
-        Public: whoever holds the link of the invitation may rate once and follow up once.
+        Public: whoever holds the link of the invitation may rate once and follow up once. 404 alike for a wrong token
+        and for an unknown case.
         """
         command = Rate(token=body.token, grade=body.grade, channel=body.channel, text=body.text)
         return reply(await door.tell(cases, body.case, command, by=NOBODY.under(RATES), asked=asked), rated_view, 201)

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Final
 
 ENGLISH: Final[Mapping[str, str]] = {
-    "评价链接无效": "The link of the invitation is not valid",
     "评价邀请已过期": "The invitation has expired",
     "已经评价并追评, 不能再次评价": "Rated and followed up already; no further rating is possible",
 }

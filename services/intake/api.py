@@ -5,6 +5,7 @@ One tell or one read each; this module must never decide anything about a case.
 
 from __future__ import annotations
 
+import hmac
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query
@@ -16,12 +17,12 @@ from chassis.door import Asked, Door
 from chassis.http import ASKED, begins, entitled, may
 from chassis.rights import ANYBODY, Over, Right, officers, portals
 from contracts.event import CaseId, SubmissionId, case_id
-from contracts.intake import HALL
 from contracts.item import Item
 from contracts.numbers import tidy_case_number
 from services.intake import views
 from services.intake.catalogue_shapes import Catalogue
 from services.intake.domain.case import Case, desk
+from services.intake.domain.cases import taken_by
 from services.intake.domain.commands import (
     Accept,
     Admit,
@@ -40,7 +41,7 @@ from services.intake.domain.founding import Founding
 from services.intake.domain.library import Account, Library, SharedLicence
 from services.intake.domain.progress import Progress
 from services.intake.publishing import READS as CATALOGUE
-from services.intake.shapes import CaseForOfficer, HeldLicences, ProgressPage, ProgressPages, Receipt, WaitingCases
+from services.intake.shapes import CaseForOfficer, ProgressPage, ProgressPages, Receipt, SharedLicences, WaitingCases
 from services.intake.uploading import SPEAKS
 
 Key = Annotated[SubmissionId, Header(alias="Idempotency-Key", description="The portal's submission id.")]
@@ -107,9 +108,9 @@ def routes(
     async def take(application: Application, key: Key, by: Caller = may(TAKES), asked: Asked = ASKED) -> Kept[Receipt]:
         """代为申请 apply for a citizen
 
-        An officer at a window, or a 代办员 under a mandate.
+        An officer at a window, or a 代办员 under a mandate. The key is the officer's own: nobody else's is met by it.
         """
-        case = case_id(HALL, key)
+        case = taken_by(by.name, key)
         told = await door.tell(cases, case, Apply(submission=key, application=application), by=by, asked=asked)
         return reply(told, views.receipt, 201, Location=f"/intake/cases/{case}")
 
@@ -122,11 +123,15 @@ def routes(
     ) -> Kept[ProgressPage]:
         """办件进度 how far a case is
 
-        By number and telephone; 404 alike for an unknown number and for another telephone.
+        By number and telephone; 404 alike, and after the same wait, for an unknown number and for another telephone.
         """
-        by, word = NOBODY.under(TRACKS), f"number:{tidy_case_number(number)}"
-        found = await door.find(pages, word, by=by, asked=asked)
-        return reply(views.of_phone(found, founding.keyring.tag(phone.strip())), views.progress)
+        word, tag = f"number:{tidy_case_number(number)}", founding.keyring.tag(phone.strip())
+
+        def fits(state: Progress) -> bool:
+            return hmac.compare_digest(state.tag, tag)
+
+        found = await door.find(pages, word, most=1, by=NOBODY.under(TRACKS), asked=asked, fits=fits)
+        return reply(views.only(found), views.progress)
 
     @router.get("/phones")
     async def of_phone(
@@ -154,13 +159,16 @@ def routes(
         return page(await door.find(pages, lookup, after, most, by=by), views.listed)
 
     @router.put("/licences")
-    async def share(shared: SharedLicence, by: Caller = may(SHARES), asked: Asked = ASKED) -> Kept[HeldLicences]:
+    async def share(shared: SharedLicence, by: Caller = may(SHARES), asked: Asked = ASKED) -> Answer[SharedLicences]:
         """共享证照 share a certificate
 
-        A departmental system says what certificate somebody holds, or no longer holds.
+        A departmental system says what certificate somebody holds, or no longer holds. The answer repeats it, and tells
+        nothing of what others have shared: no version either, which would count it.
         """
-        told = await door.tell(libraries, founding.holder(shared.identity), shared.licence, by=by, asked=asked)
-        return reply(told, views.library)
+        # Nor may a key or a version meet those of another system.
+        own = Asked(key=f"{by.name} {asked.key}" if asked.key is not None else None)
+        await door.tell(libraries, founding.holder(shared.identity), shared.licence, by=by, asked=own)
+        return answer(views.shared(shared.licence))
 
     @router.get("/cases/{case}")
     async def read(case: CaseId, by: Caller = may(READS), asked: Asked = ASKED) -> Kept[CaseForOfficer | Receipt]:

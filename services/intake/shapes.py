@@ -200,8 +200,8 @@ class HeldLicence(TypedDict):
     void: bool
 
 
-class HeldLicences(TypedDict):
-    """What the licence library knows of a holder: kinds and numbers, never who it is."""
+class SharedLicences(TypedDict):
+    """What was shared, a list of one: kind and number, never who holds it."""
 
     licences: list[HeldLicence]
 

@@ -13,15 +13,14 @@ from fastapi.responses import StreamingResponse
 
 from chassis import described
 from chassis.answers import Answer, Route, answer
-from chassis.decision import Caller, Decider, Reject
+from chassis.decision import Caller, Decider, Reject, hidden
 from chassis.door import Asked, Door, Told
 from chassis.http import ASKED, may
 from chassis.rights import Over, Right, officers, portals
 from chassis.sealing import Keyring, SealError
 from contracts.event import CaseId
-from contracts.intake import HALL
 from services.intake.domain.case import Case
-from services.intake.domain.uploads import FAULTS, OPEN, Announced, Begin, Complete, Upload, upload_name
+from services.intake.domain.uploads import FAULTS, OPEN, Announced, Begin, Complete, Upload, spaces, upload_name
 from services.intake.files.content import TYPES
 from services.intake.files.sealed import SealedFiles
 from services.intake.shapes import UploadStatus
@@ -54,9 +53,10 @@ SPEAKS = Right(
     officers("agent", over=Over.OWN),
 )
 FILES = Right(
-    "Files are a portal's own, or the hall's, whose windows and agents take them in; of a case none is shown here.",
+    "Files are a portal's own, an agent's own, or a window's unit's; of a case none is shown here.",
     portals("submit"),
-    officers("window", "agent"),
+    officers("window", over=Over.DEPARTMENT),
+    officers("agent", over=Over.OWN),
 )
 CHECKS = Right("The window that checks a case opens its materials.", officers("window", over=Over.DEPARTMENT))
 
@@ -82,17 +82,17 @@ class Store:
             raise Reject("upload_too_large", f"文件不得超过 {self.limit} 字节", "size", 422)
         if given.media_type not in TYPES:
             raise Reject("upload_type_unknown", f"只接受 {', '.join(TYPES)}", "media_type", 422)
-        portal = whose(by)
-        upload = self.keyring.tag(upload_name(portal, given.sha256))
-        command = Begin(portal=portal, sha256=given.sha256, size=given.size, media_type=given.media_type)
+        space = spaces(by)[0]
+        upload = self.keyring.tag(upload_name(space, given.sha256))
+        command = Begin(portal=space, sha256=given.sha256, size=given.size, media_type=given.media_type)
         told = await self.door.tell(self.uploads, upload, command, by=by, asked=asked)
         return await self.shown(told, 201)
 
     async def own(self, upload: str, by: Caller) -> Told[Upload]:
-        """Raises Reject not_found also for what another portal has uploaded."""
+        """Raises Reject not_found alike for what somebody else has uploaded and for what nobody has."""
         told = await self.door.read(self.uploads, upload, by=by)
-        if told.state.portal != whose(by):
-            raise Reject("not_found", "没有这个上传", status=404)
+        if told.state.portal not in spaces(by):
+            raise hidden()
         return told
 
     async def shown(self, told: Told[Upload], status: int = 200) -> Answer[UploadStatus]:
@@ -171,11 +171,6 @@ async def following(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[b
     yield first
     async for chunk in rest:
         yield chunk
-
-
-def whose(by: Caller) -> str:
-    """Whose files these are: a portal's, or the hall's."""
-    return by.name if by.kind == "portal" else HALL
 
 
 def marks(size: int, offset: int) -> dict[str, str]:

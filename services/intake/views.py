@@ -18,17 +18,17 @@ from services.intake.domain.case import AWAITING, CORRECTING, Case, Clock
 from services.intake.domain.custody import PLACES
 from services.intake.domain.founding import Founding
 from services.intake.domain.labels import LABELS
-from services.intake.domain.library import Library
+from services.intake.domain.library import Share
 from services.intake.domain.living import Living
 from services.intake.domain.progress import Progress
 from services.intake.domain.standing import not_found
 from services.intake.shapes import (
     CaseForOfficer,
-    HeldLicences,
     ListedProgress,
     ProgressPage,
     Receipt,
     RunningClock,
+    SharedLicences,
     WaitingCase,
 )
 
@@ -170,18 +170,15 @@ def listed(told: Told[Progress]) -> ListedProgress:
     return {**progress(told.state), "version": told.version}
 
 
-def library(state: Library) -> HeldLicences:
-    """What the licence library knows of a holder: kinds and numbers, never who it is."""
-    return {
-        "licences": [{"kind": one.kind, "certificate": one.certificate, "void": one.void} for one in state.licences]
-    }
+def shared(one: Share) -> SharedLicences:
+    """What a call has shared, never whose it is."""
+    return {"licences": [{"kind": one.kind, "certificate": one.certificate, "void": one.void}]}
 
 
-def of_phone(found: Page[Progress], tag: str) -> Told[Progress]:
-    """The case whose telephone has this tag. Raises the same Reject for an unknown number and for another telephone."""
-    for told in found.items:
-        if told.state.tag == tag:
-            return told
+def only(found: Page[Progress]) -> Told[Progress]:
+    """The page that was found. Raises the same Reject for an unknown number and for another telephone."""
+    if found.items:
+        return found.items[0]
     raise Reject("not_found", "没有与该编号和手机号码相符的办件", status=404)
 
 

@@ -6,6 +6,7 @@ It must never look inside the pipeline for a verdict that the door or the bus ca
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -17,7 +18,7 @@ from chassis.bus import Record
 from chassis.bus.log import LogBus
 from chassis.deadletters import PARKED
 from chassis.decision import NOBODY, Caller, Reject
-from chassis.door import Asked
+from chassis.door import Asked, cursor
 from chassis.line import Line
 from chassis.parking import unpark
 from chassis.store.sqlite import SqliteStore
@@ -134,6 +135,45 @@ async def test_what_was_answered_is_read_and_found_at_once(world: World) -> None
         assert seen == [f"c{i:02}" for i in range(30)]
         with pytest.raises(Reject, match="cursor_invalid"):
             await line.door.find(world.toys, "total:1", "garbage", 7, by=NOBODY)
+
+
+async def test_what_may_not_be_seen_takes_no_place_on_a_page_and_no_trace_in_its_cursor(world: World) -> None:
+    """Pages of every size over every pattern of hidden rows: the same rows, each page full but the last, no page more
+    and no cursor of what is hidden."""
+
+    def shown(state: Toy) -> bool:
+        return state.id in visible
+
+    async with world.line() as line:  # type: ignore[attr-defined]
+        ids = [f"c{i:02}" for i in range(12)]
+        for id in ids:
+            await line.door.tell(world.toys, id, Found(), by=OFFICER)
+        patterns = ("000000000000", "111111111111", "100000000000", "000000000001", "001001000111", "110000000000")
+        for pattern, most in itertools.product(patterns, (1, 2, 3, 12, 50)):
+            visible = [id for id, bit in zip(ids, pattern, strict=True) if bit == "1"]
+            pages: list[list[str]] = []
+            after = None
+            while after is not None or not pages:
+                page = await line.door.find(world.toys, "total:1", after, most, by=OFFICER, fits=shown)
+                pages.append([told.state.id for told in page.items])
+                after = page.next
+                assert after is None or after == cursor(f"{1:08d}", pages[-1][-1]), "it names what was shown"
+            wanted = [visible[i : i + most] for i in range(0, len(visible), most)] or [[]]
+            assert pages == wanted, (pattern, most)
+
+
+async def test_far_behind_what_is_hidden_there_may_be_something_to_see(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chassis.door.LOOK", 3)
+    async with world.line() as line:  # type: ignore[attr-defined]
+        for i in range(10):
+            await line.door.tell(world.toys, f"c{i}", Found(), by=OFFICER)
+        for first, more in (("c8", True), ("c9", False)):
+            fits = first.__le__
+            page = await line.door.find(world.toys, "total:1", None, 1, by=OFFICER, fits=lambda toy, f=fits: f(toy.id))
+            assert [told.state.id for told in page.items] == [first]
+            assert (page.next is not None) == more
 
 
 async def test_the_same_key_is_one_command(world: World) -> None:

@@ -22,7 +22,7 @@ from tests.architecture.rights_table import routes
 from tests.chassis.running import until
 from tests.services.conforming import document
 from tests.services.courier import partners
-from tests.services.rights_hall import CIVIL, ELSEWHERE, MARKET, Hall, Persona, hall
+from tests.services.rights_hall import CIVIL, ELSEWHERE, MARKET, UNHEARD, Hall, Persona, hall
 
 pytestmark = pytest.mark.anyio
 BESIDE = ("341602001", "999999")
@@ -91,10 +91,13 @@ async def test_nobody_gets_in_where_the_table_says_no(place: Hall, wide: bool) -
 
 
 def free(path: str, persona: Persona) -> bool:
-    """Whether it is nobody's yet what is asked for: a portal's own new case or file, and at a counter an application of
-    the department and area of the officer, as the example of the description is of the civil affairs of the county."""
+    """Whether it is nobody's yet what is asked for: a portal's own new case or file, a file of a unit or an agent, and
+    at a counter an application of the department and area of the officer, as the example of the description is of the
+    civil affairs of the county."""
     if path == "/intake/counter":
         return persona.area in ("341602", "341600") and (persona.role == "agent" or persona.department == CIVIL)
+    if path == "/intake/uploads" and persona.role in ("window", "agent"):
+        return persona.area not in ("", UNHEARD)
     return bool(persona.portal) and path in ("/intake/submissions", "/intake/uploads")
 
 

@@ -5,6 +5,7 @@ Shapes only; this module must never hold a rule.
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, ClassVar, Self
@@ -13,7 +14,7 @@ import msgspec
 from pydantic import AfterValidator, StringConstraints
 
 from chassis import areas
-from chassis.decision import Command, State
+from chassis.decision import Command, State, hidden
 from chassis.rights import Whose
 from contracts.event import Limit, place_of
 from contracts.words import Channel, Grade, LimitKind, Unit
@@ -119,10 +120,18 @@ def by_a_person(channel: Channel) -> Channel:
 
 
 class Rate(Command):
-    """评价, by the link of the invitation."""
+    """评价, by the link of the invitation. Its token is the only credential, so it is judged where rights are: whoever
+    does not hold it learns nothing, not even that there is such a case."""
 
     CREATES: ClassVar[bool] = False
     token: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
     grade: Grade
     channel: Annotated[Channel, AfterValidator(by_a_person)]
     text: Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)] | None = None
+
+    def admitted(self, state: State, there: bool) -> None:
+        """Raises Reject not_found for another token, and where nobody was invited yet, as where there is no case."""
+        super().admitted(state, there)
+        invited = state.token if isinstance(state, Case) else ""
+        if not invited or not hmac.compare_digest(self.token, invited):
+            raise hidden()

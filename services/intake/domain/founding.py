@@ -133,16 +133,21 @@ class Founding:
 
     # ------------------------------------------------------------------------------------------- the material store
 
-    def unfiled(self, portal: str, materials: tuple[Material, ...]) -> list[Problem]:
-        """Rules `upload_unknown` for a ticket that is not this portal's for this content, `upload_missing` where every
-        material must have one."""
+    def unfiled(
+        self, files: tuple[str, ...], materials: tuple[Material, ...], known: Collection[tuple[str, str]] = ()
+    ) -> list[Problem]:
+        """Rules `upload_unknown` for a ticket that is of none of these name spaces (`uploads.spaces`) for this content
+        and that the case does not name yet (`known`, ticket and hash), `upload_missing` where every material must have
+        one."""
         found: list[Problem] = []
         for i, material in enumerate(materials):
             path = f"materials.{i}.upload"
             if material.upload is None:
                 if self.files_required:
                     found.append(Problem(rule="upload_missing", field=path, message="须先将文件上传到材料库"))
-            elif material.upload != self.keyring.tag(upload_name(portal, material.sha256)):
+            elif (material.upload, material.sha256) not in known and material.upload not in (
+                self.keyring.tag(upload_name(space, material.sha256)) for space in files
+            ):
                 found.append(Problem(rule="upload_unknown", field=path, message="材料库中没有这个文件"))
         return found
 
@@ -157,10 +162,17 @@ class Founding:
     # -------------------------------------------------------------------------------------------------- the founding
 
     def found(
-        self, id: str, body: Applied, portal: str, submission: str, now: datetime, taken_by: str = ""
+        self,
+        id: str,
+        body: Applied,
+        portal: str,
+        submission: str,
+        now: datetime,
+        files: tuple[str, ...],
+        taken_by: str = "",
     ) -> Decision[Case] | list[Problem]:
         """The new case with what is said of it, or every problem. `now` is when it arrived, whatever the portal's
-        clock says (domain rule 8)."""
+        clock says (domain rule 8); `files` are the name spaces of the uploads that it may name."""
         checker = self._current(body.item, now)
         if isinstance(checker, Problem):
             return [checker]
@@ -170,7 +182,7 @@ class Founding:
         if body.area and body.area != county(body.area) and body.area not in self.places:
             problems.append(Problem(rule="area_unknown", field="area", message="本市没有这个区域"))
         problems += checker.contents(body.form, body.materials, today)
-        problems += self.unfiled(portal, body.materials)
+        problems += self.unfiled(files, body.materials)
         if problems:
             return problems
         missing = checker.missing(body.form, body.materials)

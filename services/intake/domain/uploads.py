@@ -12,9 +12,11 @@ from typing import Annotated, ClassVar, Final
 from msgspec.structs import replace
 from pydantic import Field, StringConstraints
 
-from chassis.decision import Alarm, Answer, Command, Decider, Decision, Errand, Reject, State
+from chassis import areas
+from chassis.decision import Alarm, Answer, Caller, Command, Decider, Decision, Errand, Reject, State
 from chassis.shapes import like
 from contracts.event import Event, Shape, kept_days
+from contracts.intake import HALL
 
 OPEN, CHECKING, READY, REMOVING, REJECTED, GONE = "open", "checking", "ready", "removing", "rejected", "gone"
 ABANDONED: Final = timedelta(hours=24)
@@ -35,7 +37,8 @@ Claim = tuple[str, int, str]
 
 
 class Upload(State, frozen=True, kw_only=True, omit_defaults=True):
-    """One file of one portal, keyed by the tag of both, so that the same content is kept once. `until` is when it is
+    """One file in one name space (`spaces`; `portal`), keyed by the tag of both, so that the same content is kept once
+    there. `until` is when it is
     removed, `rule` what was wrong with it, `claims` the cases that name it."""
 
     phase: str = ""
@@ -229,6 +232,18 @@ def vouched(state: Upload, claim: Claim, now: datetime) -> Vouched:
     return Vouched(at=now, case=case, upload=state.id, rule=rule)
 
 
-def upload_name(portal: str, sha256: str) -> str:
+def upload_name(space: str, sha256: str) -> str:
     """What the tag of an upload is made of: nobody else's file can be named by knowing its content."""
-    return f"upload|{portal}|{sha256}"
+    return f"upload|{space}|{sha256}"
+
+
+def spaces(by: Caller) -> tuple[str, ...]:
+    """The name spaces in which a caller's files lie, new ones in the first: a portal's own; at a window that of its
+    unit (department and area), where a colleague goes on with what was begun; an agent's own. Last the one that all
+    windows and agents shared before, for what was begun then. None for who fills no such post in any area."""
+    if by.kind == "portal":
+        return (by.name,)
+    posts = [post for post in by.filled if post.area]
+    units = [f"{HALL}|{areas.plain(post.area)}|{post.department}" for post in posts if "window" in post.roles]
+    agents = [f"{HALL}||{post.staff}" for post in posts if "agent" in post.roles]
+    return (*units, *agents, HALL) if units or agents else ()

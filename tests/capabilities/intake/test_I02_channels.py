@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from contracts.event import case_id
-from contracts.intake import HALL, Bounced, Received
+from contracts.intake import Bounced, Received
 from contracts.portal import Submitted
+from sandbox.officers import Officer
+from services.intake.domain.cases import taken_by
 from tests.capabilities.intake.town import Town, town
 from tests.services.intake.counter import at, body, changed
 
@@ -90,9 +91,9 @@ async def test_a_window_applies_for_a_citizen_and_takes_the_correction(place: To
     given = body("SJ-SPJY", channel="window", missing=("layout",))
     status, receipt = await place.take("zx-window-1", "counter-0001", given)
     case = receipt["case"]
-    assert (status, case) == (201, case_id(HALL, "counter-0001"))
+    assert (status, case) == (201, taken_by("zx-window-1", "counter-0001"))
     assert (await place.take("zx-window-1", "counter-0001", given))[1]["number"] == receipt["number"]
-    status, problem = await place.take("sj-window-1", "counter-0001", changed(given, "form.premises", "别处"))
+    status, problem = await place.take("zx-window-1", "counter-0001", changed(given, "form.premises", "别处"))
     assert (status, problem["rule"]) == (422, "idempotency_key_reused")
     wanted = {"missing": [{"code": "layout", "reason": "未提交"}]}
     assert (await place.do("sj-window-1", case, "correct", wanted))[0] == 200
@@ -119,4 +120,24 @@ async def test_who_may_not_take_an_application(place: Town) -> None:
     wrong = changed(given, "applicant.identity", given["applicant"]["identity"][:-1] + "I")
     status, problem = await place.take("sj-window-1", "nobody-0005", wrong)
     assert (status, problem["field"]) == (422, "applicant.identity")
-    assert (await place.office("sj-window-1", "GET", f"/intake/cases/{case_id(HALL, 'nobody-0002')}"))[0] == 404
+    for staff in ("sj-handler-1", "mz-window-1"):
+        assert (await place.office("sj-window-1", "GET", f"/intake/cases/{taken_by(staff, 'nobody-0002')}"))[0] == 404
+
+
+async def test_a_key_is_the_officers_own(place: Town) -> None:
+    """Two counties that chose the same key do not meet, and an agent does not meet what a window has taken."""
+    county = {"sj-window-1": "341602", "sj-622-window-1": "341622", "zx-window-1": "341602"}
+    numbers: dict[str, str] = {}
+    for n, (staff, area) in enumerate(county.items(), 31):
+        given = body("SJ-SPJY", n, channel="window", area=area)
+        status, receipt = await place.take(staff, "same-key-0001", given)
+        assert (status, receipt.get("area")) == (201, area), (staff, receipt)
+        assert (await place.take(staff, "same-key-0001", given))[1]["number"] == receipt["number"], "said again"
+        numbers[staff] = receipt["number"]
+    assert len(set(numbers.values())) == len(numbers)
+    status, receipt = await place.take("xz-agent-1", "same-key-0001", body("WJ-DS", 39))
+    assert (status, receipt["status"]) == (201, "submitted")
+    nowhere = place.city.issuer.token(Officer("x-window-1", "", ("window",), "市场监督管理局", ""))
+    headers = {"Authorization": f"Bearer {nowhere}", "Idempotency-Key": "same-key-0001"}
+    status, problem = await place.call("POST", "/intake/counter", body("SJ-SPJY", channel="window"), **headers)
+    assert (status, problem["rule"]) == (403, "area_missing")

@@ -15,7 +15,7 @@ from contracts.event import About
 from contracts.intake import Received
 from contracts.review import Issued
 from contracts.words import DeliveryMethod
-from tests.capabilities.intake.town import Town, town
+from tests.capabilities.intake.town import KEYS, Town, town
 from tests.chassis.running import until
 from tests.services.intake.counter import CITIZENS, at
 
@@ -152,3 +152,26 @@ async def test_only_who_may_share_shares_and_no_answer_names_the_holder(place: T
     status, answer = await place.portal("PUT", "/intake/licences", body, "registry")
     assert status == 200
     assert identity not in str(answer)
+
+
+async def test_who_shares_learns_nothing_of_what_others_have_shared(place: Town) -> None:
+    """Not in the answer, by its version, or by a key: the first certificate of a holder is answered as a later one."""
+    with_more, with_none = (CITIZENS.submission("SJ-SPJY", n)["applicant"]["identity"] for n in (6, 8))
+    for number in ("YZ-0010", "YZ-0011"):
+        assert (await shared(place, with_more, number=number))[0] == 200
+    registry, other = KEYS["registry"][0], KEYS["police"][0]
+    used = {"Idempotency-Key": "shared-0001"}
+    first = {"identity": with_more, "licence": licence(number="YZ-0012")}
+    assert (await place.call("PUT", "/intake/licences", first, **{"X-Api-Key": registry, **used}))[0] == 200
+    for more in ({}, used, {"If-Match": '"1"'}, {"If-Match": '"3"'}):
+        answers = []
+        for identity in (with_more, with_none):
+            given = {"identity": identity, "licence": licence(number="JZ-0001")}
+            headers = {"X-Api-Key": other, **more}
+            async with place.http.put(f"{place.url}/intake/licences", json=given, headers=headers) as answer:
+                answers.append((answer.status, await answer.json(), answer.headers.get("ETag")))
+        alone = {"licences": [{"kind": "营业执照", "certificate": "JZ-0001", "void": False}]}
+        assert answers == [(200, alone, None)] * 2, more
+    again = {**first, "licence": licence(number="YZ-0013")}
+    status, problem = await place.call("PUT", "/intake/licences", again, **{"X-Api-Key": registry, **used})
+    assert (status, problem["rule"]) == (422, "idempotency_key_reused"), "the own key is known"

@@ -28,8 +28,9 @@ from tests.services.standing import Standing, free_url, standing
 KEYS = {name: new_key(name) for name in ("demo", "other")}
 KEYS["kiosk"] = new_key("kiosk")
 KEYS["registry"] = (KEYS["demo"][0][::-1], f"registry={hash_key(KEYS['demo'][0][::-1])}:account+licences")
-"""Two portals, a kiosk that applies over HTTP alone, and a system that shares licences and has compared its users'
-identities."""
+KEYS["police"] = (KEYS["other"][0][::-1], f"police={hash_key(KEYS['other'][0][::-1])}:licences")
+"""Two portals, a kiosk that applies over HTTP alone, a system that shares licences and has compared its users'
+identities, and one that shares licences alone."""
 
 
 @dataclass

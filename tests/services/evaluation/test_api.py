@@ -9,10 +9,12 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from contracts.evaluation import Invited, Overdue, Rated, Rectifying
+from contracts.event import case_id
 from services.evaluation.app import build
 from services.evaluation.commands import verify
 from tests.services.evaluation.test_rules import reviewed
@@ -64,7 +66,7 @@ async def test_rated_once_followed_up_once_and_no_third_time(town: Hall) -> None
 async def test_what_a_rating_must_bring(town: Hall) -> None:
     token = await invite(town)
     wrong = [
-        (rating("0" * 32), 404, "invitation_unknown"),
+        (rating("0" * 32), 404, "not_found"),
         (rating("x"), 422, "string_pattern_mismatch"),
         (rating(token, "5"), 422, "enum"),
         (rating(token, channel="default"), 422, "value_error"),
@@ -76,6 +78,27 @@ async def test_what_a_rating_must_bring(town: Hall) -> None:
         found = await town.call("POST", "/evaluation/ratings", body)
         assert (found[0], found[1]["rule"]) == (status, rule), body
     assert await town.said(Rated, 0) == []
+
+
+async def test_without_the_token_nothing_tells_a_case_from_none(town: Hall) -> None:
+    """Not its refusal, its version, a key used by who rated, nor that it is closed, expired or not invited yet."""
+    token = await invite(town)
+    used = {"Idempotency-Key": "used-1"}
+    assert (await town.call("POST", "/evaluation/ratings", rating(token), **used))[0] == 201
+    nobody = {**rating("0" * 32), "case": str(UUID(int=7))}
+    uninvited = {**rating("0" * 32), "case": case_id("demo", "uninvited-0001")}
+    about = ABOUT.model_copy(update={"number": "34160020260302ABCDEFGHK", "submission": "uninvited-0001"})
+    await town.publish(received(NOW).model_copy(update={"case": uninvited["case"], "about": about}))
+    supervisor = town.office("jc-supervisor-1")
+    seen = await supervisor.call("GET", f"/evaluation/cases/{uninvited['case']}", wait=10)
+    assert (seen.status, seen.body["invited_until"]) == (200, None)
+    for headers in ({}, {"If-Match": '"2"'}, used, {**used, "If-Match": '"2"'}):
+        for body in (rating("0" * 32), uninvited):
+            found = await town.call("POST", "/evaluation/ratings", body, **headers)
+            assert found == await town.call("POST", "/evaluation/ratings", nobody, **headers), headers
+            assert (found[0], found[1]["rule"]) == (404, "not_found")
+    status, body = await town.call("POST", "/evaluation/ratings", rating(token), **{"If-Match": '"99"'})
+    assert (status, body["rule"]) == (412, "version_changed"), "whoever holds the token is told what is wrong"
 
 
 async def test_supervisors_alone_read(town: Hall) -> None:

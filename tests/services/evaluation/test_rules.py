@@ -165,7 +165,7 @@ def test_a13_a_bad_rating_by_sms_opens_rectification_with_its_clocks() -> None:
 
 def test_one_rating_one_follow_up_and_no_third() -> None:
     desk, token = closed()
-    assert refused(desk, "0" * 32, at(5, 1)) == "invitation_unknown"
+    assert refused(desk, "0" * 32, at(5, 1)) == "not_found"
     for number, grade in ((1, Grade.SATISFIED), (2, Grade.VERY_SATISFIED)):
         desk.hear(Rate(token=token, grade=grade, channel=Channel.APP, text="办得很快").spoken_by(ANYONE), at(5, 1))
         assert [r.round for r in desk.all(Rated)][-1] == number

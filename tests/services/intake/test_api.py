@@ -75,6 +75,10 @@ async def test_apply_read_and_look_up(town: Town) -> None:
     unknown = await town.call("GET", f"/intake/progress?number=341600{number[6:]}&phone={phone}")
     assert wrong[:2] == unknown[:2]
     assert (wrong[0], wrong[1]["rule"]) == (404, "not_found")
+    for query in (f"number={number}&phone=13900000000", f"number=341600{number[6:]}&phone={phone}"):
+        began = town.suite.clock.steady()
+        assert (await town.call("GET", f"/intake/progress?{query}", Prefer="wait=1"))[:2] == unknown[:2]
+        assert town.suite.clock.steady() - began >= 1, "another telephone is waited for as an unknown number is"
     assert phone not in str(page)
     assert given["applicant"]["name"] not in str(page)
 

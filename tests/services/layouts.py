@@ -161,7 +161,8 @@ class Filler:
             case inspect.TupleType():
                 return [self.of(one, name) for one in info.item_types]
             case inspect.DictType():
-                return {f"{name}-key-{self.count}": self.of(info.value_type, name)}
+                number = isinstance(info.key_type, inspect.IntType)
+                return {str(self.count) if number else f"{name}-key-{self.count}": self.of(info.value_type, name)}
             case inspect.BoolType():
                 return True
             case inspect.IntType():
@@ -185,7 +186,8 @@ class Filler:
 def filled(kind: Kind) -> bytes:
     """The body of a document of this kind, every field of the state filled, every errand open."""
     filler = Filler()
-    state = msgspec.convert(filler.of(inspect.type_info(kind.decider.state), "state"), kind.decider.state)
+    values = filler.of(inspect.type_info(kind.decider.state), "state")
+    state = msgspec.json.decode(msgspec.json.encode(values), type=kind.decider.state)
     opened = [
         ["id-of-the-errand", 1, False, 1000.5, filler.of(inspect.type_info(errand), "errand"), 990.5, 2]
         for errand in kind.errands

@@ -78,7 +78,6 @@ ENGLISH: Final[Mapping[str, str]] = {
     "办件已在该部门": "The case is at that department already",
     "该办件没有等待接收的移交": "No transfer of this case waits to be taken",
     # The material store
-    "没有这个上传": "There is no such upload",
     "该上传已经结束": "This upload has ended",
     "没有内容": "There is no content",
     "内容超过所报大小": "There is more content than was announced",

@@ -6,28 +6,14 @@ It derives and words rules from what services say and hear; this module must nev
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from chassis.backends import database
+from chassis.bus.rule import Rule
 from chassis.line import spoken, topics
 from chassis.service import Service
 
 ADMIN = 'db.getSiblingDB("admin")'
-
-
-@dataclass(frozen=True, order=True)
-class Rule:
-    """One allowance at a broker that refuses all else. Whoever may read or write a topic may also describe it."""
-
-    principal: str
-    operation: str
-    resource: str
-    name: str
-
-    def words(self) -> str:
-        """As `kafka-acls.sh --add` takes it."""
-        return f"--allow-principal {self.principal} --operation {self.operation} --{self.resource} {self.name}"
 
 
 def rules(

@@ -104,6 +104,16 @@ def chassis_below_services(of: Source) -> list[str]:
     return findings(of, judge)
 
 
+def drivers_below_chassis(of: Source) -> list[str]:
+    own = ".".join(of.name.split(".")[:2])
+
+    def judge(name: str) -> str:
+        known = hits(name, own, "chassis.clock", "chassis.settings", "chassis.sqlitefile")
+        return "a bus or a store is what the chassis stands on" if hits(name, "chassis") and not known else ""
+
+    return findings(of, judge)
+
+
 def services_apart(of: Source) -> list[str]:
     own = ".".join(of.name.split(".")[:2])
 
@@ -140,6 +150,8 @@ ARROWS: tuple[tuple[str, Rule, str], ...] = (
     ("chassis", chassis_below_services, "from services.notify import app"),
     ("chassis", chassis_below_services, "import services"),
     ("chassis", chassis_below_services, 'import importlib\nimportlib.import_module("sandbox.sms")'),
+    ("chassis/bus", drivers_below_chassis, "from chassis.principals import rules"),
+    ("chassis/store", drivers_below_chassis, "from chassis.bus import Record"),
     ("services", services_apart, "def f():\n    from services.review.domain import Case"),
     ("services", services_apart, "from chassis.store.sqlite import SqliteStore"),
     ("services", services_apart, "from sandbox.sms import Sms"),

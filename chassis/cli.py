@@ -121,6 +121,7 @@ def add_commands(sub: Any) -> None:
     known.add_argument(
         "--principal", default="User:{}", help="with --acl: how Kafka names a service or portal (%(default)s)"
     )
+    known.add_argument("--together", action="store_true", help="with --acl: one process holds all services, as suite")
     command("stores", run_stores, "print every service's database at MongoDB, and the command that makes its user")
     dead = command("deadletters", run_deadletters, "list, show, replay or drop dead letters; resume a halted topic")
     dead.add_argument("action", choices=["list", "show", "replay", "drop", "resume"])
@@ -204,7 +205,8 @@ def run_rights(args: argparse.Namespace, setup: Setup) -> int:
     from chassis.suite import describe_services
 
     applying = Portals(settings.portal_keys).applying
-    wanted = rules(describe_services(settings, setup.env), settings.portals, applying, args.principal)
+    services = describe_services(settings, setup.env)
+    wanted = rules(services, settings.portals, applying, args.principal, together=args.together)
     if not args.apply:
         rows = [{**asdict(rule), "rule": rule.words()} for rule in wanted]
         show(rows, args.json, lambda r: r["rule"])

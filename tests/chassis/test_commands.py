@@ -133,6 +133,14 @@ def test_rules_of_kafka_and_users_of_mongodb_are_printed(said: Said, monkeypatch
         "User:portal.demo",
         "User:portal.kiosk",
     }
+    apart, together = (
+        [(row["operation"], row["resource"], row["name"], row["principal"]) for row in json.loads(said(*arguments)[1])]
+        for arguments in (("topics", "--acl", "--json"), ("topics", "--acl", "--together", "--json"))
+    )
+    assert len(together) == len(set(together)), "what several services hear is allowed once"
+    assert {row[:3] for row in together} == {row[:3] for row in apart}
+    assert {who for *_, who in together} == {"User:suite", "User:portal.demo", "User:portal.kiosk"}
+    assert [row for row in together if "portal." in row[3]] == [row for row in apart if "portal." in row[3]]
     assert said("topics", "--acl", "--apply") == (
         2,
         "",

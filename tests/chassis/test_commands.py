@@ -152,6 +152,31 @@ def test_rules_of_kafka_and_users_of_mongodb_are_printed(said: Said, monkeypatch
     assert 'roles: [{role: "readWrite", db: "tongban_review"}]' in rows["review"]["command"]
 
 
+def test_who_administers_brokers_and_stores_needs_no_more_than_their_address(
+    said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody's files lie there, and no bucket has to be named before topics can be made."""
+    monkeypatch.setenv("TONGBAN_BUS", "kafka://127.0.0.1:1")
+    monkeypatch.setenv("TONGBAN_STORE", "mongodb://127.0.0.1:1")
+    for arguments in (("topics",), ("topics", "--acl"), ("stores",)):
+        assert said(*arguments)[0] == 0, arguments
+    code, _, err = said("topics", "--acl", "--apply")
+    assert (code, err.partition(": ")[0]) == (1, "kafka://127.0.0.1:1"), err
+
+
+def test_doctor_looks_at_one_deployment(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TONGBAN_BUS", "kafka://127.0.0.1:1")
+    code, out, _ = said("doctor", "review", "--json")
+    found = {row["what"]: row["found"] for row in json.loads(out)}
+    assert (code, found["services"]) == (1, "review")
+    assert "TONGBAN_REVIEW_REGISTER_URL" in out
+    assert "TONGBAN_INTAKE" not in out
+    assert "TONGBAN_NOTIFY" not in out
+    code, _, err = said("doctor")
+    assert (code, "TONGBAN_INTAKE_FILES" in err) == (2, True), "all of them in one process"
+    assert said("doctor", "nobody")[0] == 2
+
+
 def test_a_command_that_needs_no_setting_works_with_wrong_ones(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TONGBAN_PORT", "x")
     assert [said(*arguments)[0] for arguments in (("env",), ("key", "demo"), ("items", "check"))] == [0, 0, 0]

@@ -73,6 +73,17 @@ DRIVER_ROOMS = {"cryptography": "services/courier/"}
 """Folders whose partners prescribe a cipher of their own."""
 
 
+PLAIN_BROKER = {
+    "tests/bench/hop.py": "a ratio to a product that is measured beside ours, on the same broker",
+    "tests/bench/latency.py": "a figure that is compared with those of earlier versions",
+    "tests/docs/conftest.py": "a newcomer types `make kafka`, which makes no certificates",
+    "tests/real/console.py": "tools that come in at any broker",
+    "tests/real/local.py": "that is `make kafka`",
+    "tests/real/secure.py": "the guarded ones are made of it",
+}
+"""Modules that may take a Kafka on which everybody may do everything, and why; others stand on one as a city has it."""
+
+
 def findings(of: Source, judge: Callable[[str], str]) -> list[str]:
     found = ((i, judge(i.name)) for i in imports(of))
     return [f"{of.path}:{i.line} imports {i.name}: {why}" for i, why in found if why]
@@ -279,6 +290,11 @@ def test_each_driver_has_one_home() -> None:
 def test_a_driver_elsewhere_is_found(driver: str) -> None:
     assert driver_in_its_place(source("chassis/pipeline.py", f"def f():\n    from {driver} import x"))
     assert driver_in_its_place(source(DRIVERS[driver][0], f"import {driver}")) == []
+
+
+def test_real_tests_stand_on_a_guarded_broker() -> None:
+    found = {s.path for s in within("tests") for i in imports(s) if i.name == "tests.real.backends.KafkaBroker"}
+    assert found == set(PLAIN_BROKER)
 
 
 def test_modules_can_be_found_at_all() -> None:

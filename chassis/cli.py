@@ -121,6 +121,7 @@ def add_commands(sub: Any) -> None:
     known.add_argument(
         "--principal", default="User:{}", help="with --acl: how Kafka names a service or portal (%(default)s)"
     )
+    known.add_argument("--together", action="store_true", help="with --acl: one process holds all services, as suite")
     command("stores", run_stores, "print every service's database at MongoDB, and the command that makes its user")
     dead = command("deadletters", run_deadletters, "list, show, replay or drop dead letters; resume a halted topic")
     dead.add_argument("action", choices=["list", "show", "replay", "drop", "resume"])
@@ -130,7 +131,8 @@ def add_commands(sub: Any) -> None:
     dead.add_argument("--token", default=os.environ.get("TONGBAN_TOKEN", ""), help="operator's bearer token")
     saved = command("backup", run_backup, "copy everything of an embedded suite to a new folder, while it runs")
     saved.add_argument("folder", type=Path)
-    command("doctor", run_doctor, "say what is set, reachable and missing")
+    seen = command("doctor", run_doctor, "say what is set, reachable and missing, of all services or the named ones")
+    seen.add_argument("services", nargs="*", metavar="SERVICE")
     command("env", run_env, "print .env.example, the manual of all settings")
     key = command("key", run_key, "make an API key for a portal, or keys of personal data")
     key.add_argument("portal", nargs="?", help="name of the portal")
@@ -182,10 +184,10 @@ def run_topics(args: argparse.Namespace, setup: Setup) -> int:
         return run_rights(args, setup)
     settings = setup.settings
     from chassis.line import topics
-    from chassis.suite import describe_services
+    from chassis.suite import describe_unaddressed
 
     heard: dict[str, list[str]] = {}
-    for service in describe_services(settings, setup.env):
+    for service in describe_unaddressed(settings, setup.env):
         for topic in topics(service, settings.portals):
             heard.setdefault(topic, []).append(service.name)
         heard.setdefault(f"{service.name}.dead", []).append("operators")
@@ -201,10 +203,11 @@ def run_rights(args: argparse.Namespace, setup: Setup) -> int:
     from chassis.auth import Portals
     from chassis.bus import BusDown
     from chassis.principals import rules
-    from chassis.suite import describe_services
+    from chassis.suite import describe_unaddressed
 
     applying = Portals(settings.portal_keys).applying
-    wanted = rules(describe_services(settings, setup.env), settings.portals, applying, args.principal)
+    services = describe_unaddressed(settings, setup.env)
+    wanted = rules(services, settings.portals, applying, args.principal, together=args.together)
     if not args.apply:
         rows = [{**asdict(rule), "rule": rule.words()} for rule in wanted]
         show(rows, args.json, lambda r: r["rule"])
@@ -221,9 +224,9 @@ def run_rights(args: argparse.Namespace, setup: Setup) -> int:
 
 def run_stores(args: argparse.Namespace, setup: Setup) -> int:
     from chassis.principals import users
-    from chassis.suite import describe_services
+    from chassis.suite import describe_unaddressed
 
-    show(users(describe_services(setup.settings, setup.env)), args.json, lambda r: r["command"])
+    show(users(describe_unaddressed(setup.settings, setup.env)), args.json, lambda r: r["command"])
     return 0
 
 
@@ -242,7 +245,7 @@ def run_doctor(args: argparse.Namespace, setup: Setup) -> int:
     sections = setup.sections
     from chassis.doctor import examined
 
-    rows = examined(setup.settings, setup.env, sections)
+    rows = examined(setup.settings, setup.env, sections, args.services)
     show(rows, args.json, lambda r: f"{r['state']:<8}{r['what']:<28}{r['found']}")
     return 0 if all(row["state"] in ("ok", "closed") for row in rows) else 1
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -36,21 +36,25 @@ class Wrong(Exception):
 
 
 def examined(
-    settings: ChassisSettings, env: Mapping[str, str], sections: Mapping[str, Section]
+    settings: ChassisSettings, env: Mapping[str, str], sections: Mapping[str, Section], names: Collection[str] = ()
 ) -> list[dict[str, Any]]:
     """One row per thing looked at: `what`, `state` (ok, FAIL, missing, or closed as a city may want it), `found` in a
-    sentence."""
-    return asyncio.run(Doctor(settings, env, sections).rows())
+    sentence. With names only what these services need, as where each is a deployment. Raises SettingsError."""
+    try:
+        services = describe_services(settings, env, names)
+    except KeyError as error:
+        raise SettingsError(error.args[0]) from None
+    known = {service.name for service in services}
+    asked = {name: section for name, section in sections.items() if not name or name in known}
+    return asyncio.run(Doctor(settings, services, asked).rows())
 
 
 class Doctor:
-    def __init__(self, settings: ChassisSettings, env: Mapping[str, str], sections: Mapping[str, Section]) -> None:
-        self.settings, self.env, self.sections = settings, env, sections
-        self.services: list[Service] = []
+    def __init__(self, settings: ChassisSettings, services: Sequence[Service], sections: Mapping[str, Section]) -> None:
+        self.settings, self.services, self.sections = settings, services, sections
         self.clock = Clock()
 
     async def rows(self) -> list[dict[str, Any]]:
-        self.services = describe_services(self.settings, self.env)
         checks: dict[str, Callable[[], Awaitable[str]]] = {
             "services": self._services,
             "folder": self._folder,
@@ -135,7 +139,8 @@ class Doctor:
         if other:
             raise Wrong(f"not {self.settings.partitions} partitions, as TONGBAN_PARTITIONS says: {', '.join(other)}")
         known = len(wanted & there.keys())
-        rest = "" if known == len(wanted) else f"; the others are {FIRST}"
+        others = f"{FIRST}, or not ours to see" if self.settings.bus else FIRST  # the brokers do not say which
+        rest = "" if known == len(wanted) else f"; the others are {others}"
         return f"{self.settings.bus or 'SQLite'} has {known} of {len(wanted)} topics{rest}"
 
     async def _stores(self) -> str:

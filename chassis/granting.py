@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from chassis.bus.kafka import KafkaBus
 from chassis.bus.kafka_access import access
 from chassis.bus.kafka_rules import apply
+from chassis.bus.rule import Rule
 from chassis.clock import Clock
-from chassis.principals import Rule
 from chassis.settings import ChassisSettings
 
 

@@ -6,51 +6,47 @@ It derives and words rules from what services say and hear; this module must nev
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from chassis.backends import database
+from chassis.bus.rule import Rule
 from chassis.line import spoken, topics
 from chassis.service import Service
 
 ADMIN = 'db.getSiblingDB("admin")'
 
 
-@dataclass(frozen=True, order=True)
-class Rule:
-    """One allowance at a broker that refuses all else. Whoever may read or write a topic may also describe it."""
-
-    principal: str
-    operation: str
-    resource: str
-    name: str
-
-    def words(self) -> str:
-        """As `kafka-acls.sh --add` takes it."""
-        return f"--allow-principal {self.principal} --operation {self.operation} --{self.resource} {self.name}"
+SUITE = "suite"
+"""Who comes to the bus where one process holds all services."""
 
 
 def rules(
-    services: Iterable[Service], portals: Sequence[str], applying: Iterable[str] = (), principal: str = "User:{}"
+    services: Iterable[Service],
+    portals: Sequence[str],
+    applying: Iterable[str] = (),
+    principal: str = "User:{}",
+    *,
+    together: bool = False,
 ) -> list[Rule]:
     """All of an installation; `applying` are portals that apply over HTTP, and are answered on a topic all the same.
-    `{}` in `principal` stands for `<service>` or `portal.<name>`, which cannot be the same.
+    `{}` in `principal` stands for `<service>` or `portal.<name>`, which cannot be the same; services that are
+    `together` are one, SUITE.
 
     A service writes where it alone speaks and reads what it hears, as the group of its name. A portal writes its own
     topic and reads its own answers, as the group `portal.<name>`: in a service's group it could take partitions away.
     Nothing is transactional, so nobody needs a transactional id.
     """
-    found: list[Rule] = []
+    found: set[Rule] = set()
     answered = {*portals, *applying}
     for service in services:
-        who = principal.format(service.name)
-        found += (Rule(who, "Write", "topic", topic) for topic in spoken(service, answered))
-        found += (Rule(who, "Read", "topic", topic) for topic in topics(service, portals))
-        found.append(Rule(who, "Read", "group", service.name))
+        who = principal.format(SUITE if together else service.name)
+        found |= {Rule(who, "Write", "topic", topic) for topic in spoken(service, answered)}
+        found |= {Rule(who, "Read", "topic", topic) for topic in topics(service, portals)}
+        found.add(Rule(who, "Read", "group", service.name))
     for name in portals:
         who = principal.format(f"portal.{name}")
-        found += (Rule(who, "Write", "topic", f"portal.{name}"), Rule(who, "Read", "topic", f"answers.{name}"))
-        found.append(Rule(who, "Read", "group", f"portal.{name}"))
+        found |= {Rule(who, "Write", "topic", f"portal.{name}"), Rule(who, "Read", "topic", f"answers.{name}")}
+        found.add(Rule(who, "Read", "group", f"portal.{name}"))
     return sorted(found)
 
 

@@ -57,10 +57,18 @@ def discover() -> dict[str, Build]:
     return {name: module.build for name, module in modules("app").items()}
 
 
-def describe_services(settings: ChassisSettings, env: Mapping[str, str]) -> list[Service]:
-    """Every service's description, for tools that look without running; keys are throw-away ones."""
+def describe_services(settings: ChassisSettings, env: Mapping[str, str], names: Iterable[str] = ()) -> list[Service]:
+    """The descriptions of the named services, or of all, for tools that look without running; keys are throw-away
+    ones. Raises KeyError with the names there are."""
     parts = Parts(Clock(), calendar(settings), Keyring.generate(), city(settings), env, settings.dir)
-    return described(discover(), parts)
+    return described(chosen(discover(), names), parts)
+
+
+def describe_unaddressed(settings: ChassisSettings, env: Mapping[str, str]) -> list[Service]:
+    """Every service's description, for tools that ask what it says and hears: whoever administers the brokers knows
+    their address, and nothing of what a service must have besides where several processes share it."""
+    addresses = {ChassisSettings.variable(name) for name in ("bus", "store")}
+    return describe_services(settings, {name: value for name, value in env.items() if name not in addresses})
 
 
 def described(builds: Mapping[str, Build], parts: Parts) -> list[Service]:

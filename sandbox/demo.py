@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -41,15 +42,18 @@ async def tell(world: World, stories: Stories, say: Callable[[str], None]) -> Ve
     return await judge(world, stories)
 
 
-async def demonstrate(options: argparse.Namespace, directory: Path) -> int:
-    """The exit code: 0 only if all ended as they should, the suite's own process included."""
+async def demonstrate(options: argparse.Namespace, directory: Path, **more: Any) -> int:
+    """The exit code: 0 only if all ended as they should, the suite's own process included. `more` are words for the
+    world that no option has."""
     began = time.monotonic()
 
     def say(text: str) -> None:
         if not options.json:
             print(f"[{time.monotonic() - began:5.1f}s] {text}", flush=True)
 
-    world = World(directory, port=options.port, processes=options.processes, bus=options.bus, store=options.store)
+    world = World(
+        directory, port=options.port, processes=options.processes, bus=options.bus, store=options.store, **more
+    )
     stories = Stories(world, options.seed, say)
     try:
         verdict = await tell(world, stories, say)

@@ -34,6 +34,8 @@ from sandbox.patience import asked
 from sandbox.processes import Processes, free_ports
 
 PORTAL = "demo"
+WITNESS = "witness"
+"""Under which name the world reads at the bus what the portal is told and what services say, beside the portal."""
 PATIENCE = 20.0
 STARTING = 60.0
 """Seconds that a condition and a start are waited for; a suite that ends meanwhile is noticed at once."""
@@ -47,6 +49,15 @@ ROOT = Path(__file__).resolve().parents[1]
 
 class WorldError(Exception):
     """Something that was waited for did not happen; the text says what, and ends with the suite's last words."""
+
+
+Logins = Callable[[str], Mapping[str, Any]]
+"""What a Kafka client needs to come in as `portal.<name>` or WITNESS; the suite's own login stands in its settings."""
+
+
+def nothing_asked(name: str) -> Mapping[str, Any]:
+    """For brokers that let everybody in."""
+    return {}
 
 
 class World:
@@ -64,10 +75,11 @@ class World:
         bus: str = "",
         store: str = "",
         settings: Mapping[str, str] = MappingProxyType({}),
+        logins: Logins = nothing_asked,
         traces: list[aiohttp.TraceConfig] | None = None,
         **city: Any,
     ) -> None:
-        self.settings, self.traces = settings, traces
+        self.settings, self.logins, self.traces = settings, logins, traces
         self.directory, self.bus_url, self.store_url = directory.resolve(), bus, store
         try:
             self.port = port or free_ports(PORTS if processes else replicas + 1)
@@ -124,11 +136,10 @@ class World:
         await self.until("the suite to be ready", self.ready, STARTING)
         took = time.monotonic() - began
         await self._set_clock(at)
-        self.bus = self._bus()
-        self._opened.push_async_callback(self.bus.close)
-        await self.bus.open()
+        self.bus = await self._bus(f"portal.{PORTAL}")
+        witness = await self._bus(WITNESS) if self.bus_url else self.bus
         self._opened.push_async_callback(self._stop_reading)
-        self._reading = asyncio.create_task(self._read())
+        self._reading = asyncio.create_task(self._read(witness))
         return took
 
     async def stop(self) -> int:
@@ -151,13 +162,16 @@ class World:
         """The suite's exit code, None while it runs."""
         return self.suite.code
 
-    def _bus(self) -> Bus:
-        """The portal's own way to the bus."""
+    async def _bus(self, name: str) -> Bus:
+        """Somebody's own way to the bus, open until the world ends."""
+        made: Bus = LogBus(self.directory / "bus.db", partitions=PARTITIONS, clock=Clock())
         if self.bus_url:
             from chassis.bus.kafka import KafkaBus
 
-            return KafkaBus(self.bus_url, partitions=PARTITIONS, replication=1, clock=Clock())
-        return LogBus(self.directory / "bus.db", partitions=PARTITIONS, clock=Clock())
+            made = KafkaBus(self.bus_url, PARTITIONS, replication=1, clock=Clock(), access=self.logins(name))
+        self._opened.push_async_callback(made.close)
+        await made.open()
+        return made
 
     async def restart(self, **settings: str) -> None:
         """Ends the suite in order and starts it again, with more settings."""
@@ -214,12 +228,12 @@ class World:
 
     # -- the portal ----------------------------------------------------------------------------------------------
 
-    async def _read(self) -> None:
+    async def _read(self, bus: Bus) -> None:
         async def nothing(partitions: object) -> None:
             return None
 
         topics = [f"answers.{PORTAL}", *map(case_topic, publishers())]
-        self._heard = await self.bus.subscribe(f"portal-{PORTAL}", topics, nothing, nothing)
+        self._heard = await bus.subscribe(WITNESS, topics, nothing, nothing)
         while True:
             for record in await self._heard.fetch(1000, 0.1):
                 self._done[record.topic, record.partition] = record.offset + 1

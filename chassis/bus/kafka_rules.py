@@ -14,7 +14,7 @@ from aiokafka.protocol.admin import CreateAclsRequest, DescribeAclsRequest
 
 from chassis.bus import BusDown
 from chassis.bus.kafka_member import down, quietly
-from chassis.principals import Rule
+from chassis.bus.rule import Rule
 
 ANY: Final = 1
 ALLOW: Final = 3

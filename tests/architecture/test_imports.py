@@ -74,6 +74,17 @@ DRIVER_ROOMS = {"cryptography": "services/courier/"}
 """Folders whose partners prescribe a cipher of their own."""
 
 
+PLAIN_BROKER = {
+    "tests/bench/hop.py": "a ratio to a product that is measured beside ours, on the same broker",
+    "tests/bench/latency.py": "a figure that is compared with those of earlier versions",
+    "tests/docs/conftest.py": "a newcomer types `make kafka`, which makes no certificates",
+    "tests/real/console.py": "tools that come in at any broker",
+    "tests/real/local.py": "that is `make kafka`",
+    "tests/real/secure.py": "the guarded ones are made of it",
+}
+"""Modules that may take a Kafka on which everybody may do everything, and why; others stand on one as a city has it."""
+
+
 def findings(of: Source, judge: Callable[[str], str]) -> list[str]:
     found = ((i, judge(i.name)) for i in imports(of))
     return [f"{of.path}:{i.line} imports {i.name}: {why}" for i, why in found if why]
@@ -101,6 +112,16 @@ def chassis_below_services(of: Source) -> list[str]:
         if name == "services" and of.path in DISCOVERY:
             return ""
         return "the chassis knows no service" if hits(name, "services", "sandbox", "tests") else ""
+
+    return findings(of, judge)
+
+
+def drivers_below_chassis(of: Source) -> list[str]:
+    own = ".".join(of.name.split(".")[:2])
+
+    def judge(name: str) -> str:
+        known = hits(name, own, "chassis.clock", "chassis.settings", "chassis.sqlitefile")
+        return "a bus or a store is what the chassis stands on" if hits(name, "chassis") and not known else ""
 
     return findings(of, judge)
 
@@ -141,6 +162,8 @@ ARROWS: tuple[tuple[str, Rule, str], ...] = (
     ("chassis", chassis_below_services, "from services.notify import app"),
     ("chassis", chassis_below_services, "import services"),
     ("chassis", chassis_below_services, 'import importlib\nimportlib.import_module("sandbox.sms")'),
+    ("chassis/bus", drivers_below_chassis, "from chassis.principals import rules"),
+    ("chassis/store", drivers_below_chassis, "from chassis.bus import Record"),
     ("services", services_apart, "def f():\n    from services.review.domain import Case"),
     ("services", services_apart, "from chassis.store.sqlite import SqliteStore"),
     ("services", services_apart, "from sandbox.sms import Sms"),
@@ -268,6 +291,11 @@ def test_each_driver_has_one_home() -> None:
 def test_a_driver_elsewhere_is_found(driver: str) -> None:
     assert driver_in_its_place(source("chassis/pipeline.py", f"def f():\n    from {driver} import x"))
     assert driver_in_its_place(source(DRIVERS[driver][0], f"import {driver}")) == []
+
+
+def test_real_tests_stand_on_a_guarded_broker() -> None:
+    found = {s.path for s in within("tests") for i in imports(s) if i.name == "tests.real.backends.KafkaBroker"}
+    assert found == set(PLAIN_BROKER)
 
 
 def test_modules_can_be_found_at_all() -> None:

@@ -23,6 +23,7 @@ from chassis.store import Store
 from chassis.store.sqlite import SqliteStore
 
 PARTITIONS = 4
+PORTAL = "kiosk"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -43,10 +44,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """With TLS, logins and an authorizer, as in a city; who may do what is no question of these suites."""
+    """With TLS, logins and an authorizer, as in a city; who may do what is no question of these suites, which come as
+    the warden. The one portal may do nothing before it is given a right."""
     from tests.real.secure import GuardedKafkaBroker
 
-    with GuardedKafkaBroker(tmp_path_factory.mktemp("kafka"), ()) as broker:
+    with GuardedKafkaBroker(tmp_path_factory.mktemp("kafka"), (f"portal.{PORTAL}",)) as broker:
         yield broker
 
 

@@ -133,6 +133,14 @@ def test_rules_of_kafka_and_users_of_mongodb_are_printed(said: Said, monkeypatch
         "User:portal.demo",
         "User:portal.kiosk",
     }
+    apart, together = (
+        [(row["operation"], row["resource"], row["name"], row["principal"]) for row in json.loads(said(*arguments)[1])]
+        for arguments in (("topics", "--acl", "--json"), ("topics", "--acl", "--together", "--json"))
+    )
+    assert len(together) == len(set(together)), "what several services hear is allowed once"
+    assert {row[:3] for row in together} == {row[:3] for row in apart}
+    assert {who for *_, who in together} == {"User:suite", "User:portal.demo", "User:portal.kiosk"}
+    assert [row for row in together if "portal." in row[3]] == [row for row in apart if "portal." in row[3]]
     assert said("topics", "--acl", "--apply") == (
         2,
         "",
@@ -142,6 +150,31 @@ def test_rules_of_kafka_and_users_of_mongodb_are_printed(said: Said, monkeypatch
     assert rows.keys() == discover().keys()
     assert 'user: "review", pwd: passwordPrompt()' in rows["review"]["command"]
     assert 'roles: [{role: "readWrite", db: "tongban_review"}]' in rows["review"]["command"]
+
+
+def test_who_administers_brokers_and_stores_needs_no_more_than_their_address(
+    said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody's files lie there, and no bucket has to be named before topics can be made."""
+    monkeypatch.setenv("TONGBAN_BUS", "kafka://127.0.0.1:1")
+    monkeypatch.setenv("TONGBAN_STORE", "mongodb://127.0.0.1:1")
+    for arguments in (("topics",), ("topics", "--acl"), ("stores",)):
+        assert said(*arguments)[0] == 0, arguments
+    code, _, err = said("topics", "--acl", "--apply")
+    assert (code, err.partition(": ")[0]) == (1, "kafka://127.0.0.1:1"), err
+
+
+def test_doctor_looks_at_one_deployment(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TONGBAN_BUS", "kafka://127.0.0.1:1")
+    code, out, _ = said("doctor", "review", "--json")
+    found = {row["what"]: row["found"] for row in json.loads(out)}
+    assert (code, found["services"]) == (1, "review")
+    assert "TONGBAN_REVIEW_REGISTER_URL" in out
+    assert "TONGBAN_INTAKE" not in out
+    assert "TONGBAN_NOTIFY" not in out
+    code, _, err = said("doctor")
+    assert (code, "TONGBAN_INTAKE_FILES" in err) == (2, True), "all of them in one process"
+    assert said("doctor", "nobody")[0] == 2
 
 
 def test_a_command_that_needs_no_setting_works_with_wrong_ones(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,8 +19,8 @@ import pytest
 from chassis import cli
 from chassis.sealing import Keyring
 from sandbox.world import free_ports
+from tests.guarantees.guarded import SUITE, guarded
 from tests.interrupts import heard
-from tests.real.backends import KafkaBroker
 
 pytestmark = pytest.mark.anyio
 KEYS = dict(zip(("TONGBAN_KEYS", "TONGBAN_TAG_SECRET"), Keyring.generate_settings(), strict=True))
@@ -142,9 +142,9 @@ async def test_a_damaged_bus_is_one_sentence(tmp_path: Path) -> None:
 @pytest.mark.timeout(300)
 async def test_on_kafka_a_start_is_quiet_and_an_outage_is_two_lines(tmp_path: Path) -> None:
     (tmp_path / "suite").mkdir()
-    with KafkaBroker(tmp_path / "kafka") as kafka:
+    with guarded(tmp_path / "kafka", "--together") as kafka:
         arguments = ("review", "evaluation", "--port", str(free_ports(1)))
-        async with serving(tmp_path / "suite", *arguments, TONGBAN_BUS=kafka.url) as process:
+        async with serving(tmp_path / "suite", *arguments, **kafka.login(SUITE)) as process:
             lines = await until_said(process, "ready at")
             assert [line for line in lines if " ERROR " in line] == []
             await asyncio.to_thread(kafka.kill)
@@ -154,6 +154,8 @@ async def test_on_kafka_a_start_is_quiet_and_an_outage_is_two_lines(tmp_path: Pa
             process.send_signal(signal.SIGTERM)
             lines += await rest(process)
             assert await process.wait() == 0
-    assert sum(kafka.bootstrap in line and " tongban: " in line for line in lines) == 2, "down once, and back"
+    assert sum(f"127.0.0.1:{kafka.outside}" in line and " tongban: " in line for line in lines) == 2, (
+        "down once, and back"
+    )
     complaints = [line.split(" ", 1)[1] for line in lines if " aiokafka" in line]
     assert len(complaints) == len(set(complaints)), "no try of the client is told twice"

@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shlex
 import signal
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +22,7 @@ from sandbox.play import approved
 from sandbox.stories import at
 from sandbox.stories_living import Living
 from sandbox.wayin import WayIn, granted
-from sandbox.world import World
+from sandbox.world import PORTAL, World
 from tests.docs.guides import ROOT, Block, printed, script
 
 NOON = at(3, 16, 12)
@@ -80,10 +82,10 @@ def clone(folder: Path) -> Reader:
 
 
 @contextlib.asynccontextmanager
-async def reading(folder: Path, bus: str = "") -> AsyncIterator[Reader]:
+async def reading(folder: Path, **more: Any) -> AsyncIterator[Reader]:
     """A reader beside whom the suite and its city stay up as by `make play`, with its last stories."""
     found = clone(folder / "clone")
-    world = World(folder / "world", bus=bus)
+    world = World(folder / "world", **more)
     stories = Living(world, 1, lambda _: None)
     await world.start(NOON)
     world.city.messages.texts = await approved(world)
@@ -103,9 +105,31 @@ async def reader(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Read
 
 @pytest.fixture(scope="module")
 async def reader_on_kafka(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Reader]:
-    """The same with the events on Apache Kafka."""
+    """The same with the events on the Apache Kafka of `make kafka`, which is plain: nobody who tries the product on his
+    own machine is asked to make certificates first, and so a bus without TLS and logins is a way we ship, too."""
     from tests.real.backends import KafkaBroker
 
     with KafkaBroker(tmp_path_factory.mktemp("kafka")) as broker:
-        async with reading(tmp_path_factory.mktemp("guides-kafka"), broker.url) as found:
+        async with reading(tmp_path_factory.mktemp("guides-kafka"), bus=broker.url) as found:
+            yield found
+
+
+@pytest.fixture(scope="module")
+async def reader_in_a_city(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Reader]:
+    """The same on brokers as a city has them, which know the suite and the portals, and no single service yet. The
+    reader has the files that the guides show, which his administrator has written."""
+    from tests.guarantees.guarded import SUITE, guarded
+    from tests.real.secure import WARDEN
+
+    with guarded(tmp_path_factory.mktemp("guarded"), "--together") as broker:
+        entering: dict[str, Any] = {"settings": broker.login(SUITE), "logins": broker.entering}
+        async with reading(tmp_path_factory.mktemp("guides-city"), bus=broker.url, **entering) as found:
+            portal = broker.login(f"portal.{PORTAL}")
+            for name, given in {
+                "admin": broker.login(WARDEN),
+                "review": broker.login("review"),
+                "portal": {f"PORTAL_{name}": portal[f"TONGBAN_KAFKA_{name}"] for name in ("CA", "PASSWORD")},
+            }.items():
+                lines = (f"export {variable}={shlex.quote(value)}\n" for variable, value in given.items())
+                (found.folder / "build" / f"{name}.env").write_text("".join(lines), "utf-8")
             yield found

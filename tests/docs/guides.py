@@ -9,8 +9,9 @@ by semicolons:
     <!-- needs: kafka; prints: received; prints: 已受理 -->
     <!-- file: docs/examples/events.py -->
 
-`needs` is `suite` (where nothing is said) or `kafka`; `prints` must stand in what the block prints; `file` is the file
-whose text the block shows. What is run nowhere is named with its reason in `ELSEWHERE`.
+`needs` is `suite` (where nothing is said), `kafka` (that of `make kafka`) or `guarded` (one as a city has it); `prints`
+must stand in what the block prints; `file` is the file whose text the block shows. What is run nowhere is named with
+its reason in `ELSEWHERE`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ GUIDES: Final = tuple(
 )
 SHOWN: Final = ("text", "json", "yaml", "python")
 """Languages of blocks that are only shown; those of `python` are files."""
-NEEDS: Final = ("suite", "kafka")
+NEEDS: Final = ("suite", "kafka", "guarded")
 COMMENT = re.compile(r"<!--\s*(?P<parts>(?:needs|file|prints):.*?)\s*-->", re.DOTALL)
 MARK: Final = "@@ block "
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,18 +15,25 @@ import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka_event
 from cloudevents.core.formats.json import JSONFormat
 
+from sandbox import command
 from sandbox.citizens import Citizens, as_record
+from sandbox.demo import demonstrate
 from sandbox.stories import at
 from sandbox.world import PORTAL, World
-from tests.real.backends import KafkaBroker, MongoServer, console_consumer, console_producer
+from tests.guarantees.guarded import SUITE, Guarded, guarded
+from tests.real.backends import MongoServer
+from tests.real.console import console_consumer, console_producer
+from tests.real.secure import WARDEN
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real, pytest.mark.timeout(300)]
-ROOT = Path(__file__).resolve().parents[2]
+OWN = f"portal.{PORTAL}"
+"""The principal of the portal, its group, and the topic on which it speaks."""
 
 
 @pytest.fixture
-def kafka(tmp_path: Path) -> Iterator[KafkaBroker]:
-    with KafkaBroker(tmp_path / "kafka") as broker:
+def kafka(tmp_path: Path) -> Iterator[Guarded]:
+    """As in a city: the suite, the portal and whoever watches have a login each, and no other rights than they need."""
+    with guarded(tmp_path / "kafka", "--together") as broker:
         yield broker
 
 
@@ -38,19 +43,26 @@ def mongo(tmp_path: Path) -> Iterator[MongoServer]:
         yield server
 
 
-def test_the_demonstration_ends_as_it_should_on_kafka_and_mongodb(kafka: KafkaBroker, mongo: MongoServer) -> None:
-    command = [sys.executable, "-m", "sandbox.demo", "--json", "--bus", kafka.url, "--store", mongo.url]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    summary = json.loads(done.stdout.splitlines()[-1])
+async def test_the_demonstration_ends_as_it_should_on_kafka_and_mongodb(
+    kafka: Guarded, mongo: MongoServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = command.parser("demo", "").parse_args(["--bus", kafka.url, "--store", mongo.url])
+    options.json, options.port = True, None
+    folder = tmp_path / "suite"
+    code = await demonstrate(options, folder, settings=kafka.login(SUITE), logins=kafka.entering)
+    printed = capsys.readouterr()
+    assert code == 0, printed.out + printed.err
+    summary = json.loads(printed.out.splitlines()[-1])
     assert summary["wrong"] == []
     assert sum(row["cases"] for row in summary["rows"]) >= 60
 
 
 async def test_kafkas_own_tools_say_a_submission_and_read_the_answers(
-    kafka: KafkaBroker, mongo: MongoServer, tmp_path: Path
+    kafka: Guarded, mongo: MongoServer, tmp_path: Path
 ) -> None:
-    world = World(tmp_path / "suite", bus=kafka.url, store=mongo.url)
+    """The portal's as the portal, whose certificate authority and password are all that it was given."""
+    entering: dict[str, Any] = {"settings": kafka.login(SUITE), "logins": kafka.entering}
+    world = World(tmp_path / "suite", bus=kafka.url, store=mongo.url, **entering)
     now = at(3, 2, 9)
     await world.start(now)
     body = Citizens(3).submission("MZ-YDZ", 1)
@@ -58,7 +70,7 @@ async def test_kafkas_own_tools_say_a_submission_and_read_the_answers(
     headers = ",".join(f"{name}:{value}" for name, value in record.headers.items())
     line = f"{headers}\t{record.key}\t{record.value.decode()}"
     await asyncio.to_thread(
-        console_producer, kafka, record.topic, [line], {"parse.headers": "true", "parse.key": "true"}
+        console_producer, kafka, OWN, record.topic, [line], {"parse.headers": "true", "parse.key": "true"}
     )
 
     async def received() -> bool:
@@ -71,8 +83,9 @@ async def test_kafkas_own_tools_say_a_submission_and_read_the_answers(
         return bool(world.said(case, "delivered"))
 
     await world.until("the case to be delivered", delivered, 60)
-    answers = await asyncio.to_thread(consumed, kafka, f"answers.{PORTAL}", 2)
-    said = await asyncio.gather(*(asyncio.to_thread(consumed, kafka, f"case.{who}", 2) for who in ("intake", "review")))
+    answers = await asyncio.to_thread(consumed, kafka, OWN, f"answers.{PORTAL}", 2)
+    topics = [f"case.{who}" for who in ("intake", "review")]
+    said = await asyncio.gather(*(asyncio.to_thread(consumed, kafka, WARDEN, topic, 2) for topic in topics))
     events = [event for part in said for event in part]
     assert await world.stop() == 0
 
@@ -87,10 +100,10 @@ async def test_kafkas_own_tools_say_a_submission_and_read_the_answers(
         assert body["applicant"]["phone"] not in json.dumps(event, default=str), "personal data travels sealed"
 
 
-def consumed(kafka: KafkaBroker, topic: str, most: int) -> list[dict[str, Any]]:
+def consumed(kafka: Guarded, name: str, topic: str, most: int) -> list[dict[str, Any]]:
     """What Kafka's console consumer prints, read by the public `cloudevents` package."""
     found = []
-    for line in console_consumer(kafka, topic, most, 30.0):
+    for line in console_consumer(kafka, name, topic, most, 30.0):
         text, key, value = line.split("\t", 2)
         headers = {name: content.encode() for name, _, content in (part.partition(":") for part in text.split(","))}
         event = from_kafka_event(KafkaMessage(headers=headers, key=key.encode(), value=value.encode()), JSONFormat())

@@ -67,8 +67,7 @@ def settings(kafka: Guarded, who: str) -> ChassisSettings:
 
 def entering(kafka: Guarded, who: str) -> dict[str, Any]:
     """The options of a client that comes under this name."""
-    given = settings(kafka, who)
-    return {"bootstrap_servers": given.bus.removeprefix("kafka://"), **access(given)}
+    return {"bootstrap_servers": kafka.url.removeprefix("kafka://"), **kafka.entering(who)}
 
 
 async def written(kafka: Guarded, who: str) -> set[str]:

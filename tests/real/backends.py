@@ -253,6 +253,10 @@ class KafkaBroker(Server):
     def bootstrap(self) -> str:
         return f"127.0.0.1:{self.port}"
 
+    def entrance(self, name: str) -> Sequence[str]:
+        """Where one of Kafka's own tools comes in under this name, as its arguments; here all are nobody."""
+        return "--bootstrap-server", self.bootstrap
+
     def kill(self) -> None:
         """Ends the broker where it stands: no goodbye to anyone, no flush, no closed file."""
         self._end(signal.SIGKILL)
@@ -341,35 +345,6 @@ class MongoServer(Server):
         document = struct.pack("<i", len(elements) + 5) + elements + b"\x00"
         body = struct.pack("<iiiI", 1, 0, 2013, 0) + b"\x00" + document
         return b"\x01ok\x00" in _exchange(self.port, struct.pack("<i", len(body) + 4) + body, little=True)
-
-
-def console_producer(
-    broker: KafkaBroker, topic: str, lines: Sequence[str], props: Mapping[str, str] | None = None
-) -> None:
-    """Kafka's own console producer: a line is `name:value,name:value<TAB>key<TAB>value` unless props say otherwise."""
-    chosen = {"parse.headers": "true", "parse.key": "true", **(props or {})}
-    broker.run_tool(
-        "org.apache.kafka.tools.ConsoleProducer",
-        *("--bootstrap-server", broker.bootstrap, "--topic", topic, "--command-property", "acks=all"),
-        # One record at a time and ten seconds for a topic that is not there: otherwise a failure ends with status 0.
-        *("--sync", "--max-block-ms", "10000"),
-        *(part for name, value in chosen.items() for part in ("--reader-property", f"{name}={value}")),
-        lines="".join(f"{line}\n" for line in lines),
-    )
-
-
-def console_consumer(broker: KafkaBroker, topic: str, max_messages: int, timeout_s: float) -> list[str]:
-    """Kafka's own console consumer from the beginning: lines of the producer's form, and fewer of them if no further
-    record came for timeout_s. It prints `NO_HEADERS` and `null` for what a record lacks.
-    """
-    printed = broker.run_tool(
-        "org.apache.kafka.tools.consumer.ConsoleConsumer",
-        *("--bootstrap-server", broker.bootstrap, "--topic", topic, "--from-beginning"),
-        *("--max-messages", str(max_messages), "--timeout-ms", str(int(timeout_s * 1000))),
-        *("--formatter-property", "print.headers=true", "--formatter-property", "print.key=true"),
-        seconds=timeout_s + 60,
-    )
-    return printed.split("\n")[:-1]  # splitlines() would also split at separators that a text may hold
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -103,6 +103,15 @@ class GuardedKafkaBroker(SecureKafkaBroker):
             "TONGBAN_KAFKA_PASSWORD": f"{PASSWORD} {name}",
         }
 
+    def entrance(self, name: str) -> Sequence[str]:
+        file = self.files / f"{name}.properties"
+        login = "org.apache.kafka.common.security.scram.ScramLoginModule required"
+        jaas = f'{login} username="{name}" password="{PASSWORD} {name}";'
+        options = {"security.protocol": "SASL_SSL", "sasl.mechanism": "SCRAM-SHA-512", "sasl.jaas.config": jaas}
+        trust = {"ssl.truststore.type": "PEM", "ssl.truststore.location": self.files / "ca.pem"}
+        file.write_text("".join(f"{key}={value}\n" for key, value in {**options, **trust}.items()))
+        return "--bootstrap-server", self.url.removeprefix("kafka://"), "--command-config", str(file)
+
     def _settings(self) -> Mapping[str, object]:
         return {
             **super()._settings(),

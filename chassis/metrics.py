@@ -49,6 +49,8 @@ HALTED = Gauge("tongban_topic_halted", "Whether a topic is left unread", ["servi
 PARKED = Gauge("tongban_parked_cases", "Cases parked behind a dead letter", ["service"])
 # Uses of the older value of a secret, by setting and whose it is; when it stands still, that one can be ended.
 OLD_SECRETS = Counter("tongban_old_secrets_total", "Uses of the older value of a secret", ["setting", "name"])
+# Pushes about what several documents have, so that none was told; every one wants a person.
+UNCLEAR = Counter("tongban_unclear_pushes_total", "Pushes about what several documents have", ["service", "partner"])
 # HTTP requests by service, method and status class.
 HTTP = Counter("tongban_http_requests_total", "HTTP requests", ["service", "method", "status"])
 # Seconds to answer an HTTP request.

@@ -20,12 +20,14 @@ class Courier(CaseEvent):
 
 
 class Ordered(Courier):
-    """下单取号: the partner has given a waybill number. `pickup` is clock U, where the partner comes to fetch it."""
+    """下单取号: the partner has given a waybill number. `pickup` is clock U, where the partner comes to fetch it;
+    `by_hand` says that an officer typed the number, and that no partner has given it to us."""
 
     TYPE: ClassVar[str] = "ordered"
     partner: str
     waybill: str
     pickup: Limit | None = None
+    by_hand: bool = False
 
 
 class Dispatched(Courier):

@@ -38,6 +38,7 @@ from services.courier.partners.kuaidi100 import Kuaidi100
 from services.courier.partners.port import Partner, Push, described
 from services.courier.partners.sf import Sf
 from services.courier.partners.standard import StandardWebhooks
+from services.courier.posting import Posting
 from services.courier.pushes import PUSHES, Pushes
 from services.courier.settings import Settings
 from services.courier.shapes import CourierParcel, ParcelScanned
@@ -65,6 +66,7 @@ def routes(
     door: Door,
 ) -> APIRouter:
     router = APIRouter(route_class=Route)
+    posting = Posting(parcels, strays, door)
     pushes = Pushes(parcels, strays, keyring, settings.push_seconds, door)
     ems, kuaidi100, sf = EmsPushes(settings.ems_push_key), Kuaidi100(settings.kuaidi100_salt), Sf(settings.sf_secret)
     standard = {
@@ -170,9 +172,9 @@ def routes(
     ) -> Kept[CourierParcel]:
         """交寄 post by hand
 
-        The officer gives the result to a courier, with the number on the receipt.
+        The officer gives the result to a courier, with the number on the receipt; one of another parcel is refused.
         """
-        return await told(case, direction, command, by, asked, 200)
+        return reply(await posting.post(document(case, direction), command, by, asked), view)
 
     @router.post("/cases/{case}/pick-up", status_code=202)
     async def choose_slot(

@@ -12,8 +12,9 @@ from chassis.deputies import Deputies
 from chassis.service import Parts, Service
 from services.courier import api
 from services.courier.domain.batch import batches
+from services.courier.domain.owning import strays
 from services.courier.domain.parcel import CancelEms, InterceptEms, OrderEms, TraceEms
-from services.courier.domain.rules import parcels, strays
+from services.courier.domain.rules import parcels
 from services.courier.domain.settlement import Prices, settlements
 from services.courier.domain.slots import Slots, hours_of
 from services.courier.english import ENGLISH

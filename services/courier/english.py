@@ -27,6 +27,8 @@ ENGLISH: Final[Mapping[str, str]] = {
     "上门揽收时段为工作日{hours}": "Couriers come on workdays: {hours}",
     "只能选择{days}天内的时段": "A slot must lie within {days} days",
     "该时段即将开始或已经开始, 请选择之后的时段": "This slot begins soon or has begun; please choose a later one",
+    "该运单号属于另一个邮件, 请核对回执": ("This waybill number belongs to another parcel; please compare the receipt"),
+    "运单号是手工填写的, 没有面单可打": "The waybill number was typed by hand, hence there is no label",
     "没有 EMS 运单号, 没有面单可打": "There is no EMS number, hence no label",
     "这一天没有交接清单": "There is no hand-over list of this day",
     "这个月没有寄递费用": "There is no settlement of this month",

@@ -64,7 +64,8 @@ class Papers:
         found = kept_in(await self._all(self.parcels, parcel.id))
         waybills = {parcel.waybill, *(one.waybill for one in parcel.past), *(one.waybill for one in found)} - {""}
         for stray in (id for w in waybills for id in (stray_id(w, parcel.carrier(w)), w)):
-            found += kept_in(await self._all(self.strays, stray))
+            if await self._owned(stray, parcel.id):
+                found += kept_in(await self._all(self.strays, stray))
         found.sort(key=lambda kept: kept.at)
         return {
             "case": case,
@@ -73,10 +74,13 @@ class Papers:
         }
 
     async def label(self, case: str, direction: Direction, by: Caller) -> bytes:
-        """Rules `not_found`, `no_waybill`, and those of `EmsLabels.pdf`."""
+        """Only of a number that EMS gave us: whose another is, nobody here knows. Rules `not_found`, `no_waybill`,
+        `waybill_by_hand`, and those of `EmsLabels.pdf`."""
         parcel = (await self.door.read(self.parcels, document(case, direction), by=by)).state
         if not parcel.waybill or parcel.partner != EMS:
             raise Reject("no_waybill", "没有 EMS 运单号, 没有面单可打")
+        if not parcel.given:
+            raise Reject("waybill_by_hand", "运单号是手工填写的, 没有面单可打")
         log.info("label of case %s was read by %s", case, by.name)
         return await self.labels.pdf(parcel.waybill)
 
@@ -153,6 +157,13 @@ class Papers:
         page = await self.door.find(self.settlements, lookup, by=by)
         days = [told.state for told in page.items]
         return days, carried([line for day in days for line in await self._all(self.settlements, day.id)])
+
+    async def _owned(self, stray: str, id: str) -> bool:
+        """Whether what is kept under this number is that parcel's."""
+        try:
+            return (await self.door.read(self.strays, stray)).state.case == id
+        except Reject:
+            return False
 
     async def _all(self, decider: Decider[Any], id: str) -> list[str]:
         """Every line of a document."""

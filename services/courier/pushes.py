@@ -6,6 +6,7 @@ Verified before it is parsed, durable before it is answered; this module must ne
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 from typing import Any, Final
@@ -13,6 +14,7 @@ from typing import Any, Final
 import msgspec
 from pydantic import ValidationError
 
+from chassis import metrics
 from chassis.decision import Caller, Decider, Reject
 from chassis.document import describe
 from chassis.door import Door
@@ -20,7 +22,7 @@ from chassis.problems import Say, in_words, listed
 from chassis.rights import PARTNERS, Right
 from chassis.sealing import Keyring
 from contracts.event import Problem
-from services.courier.domain.parcel import KeepScans, Parcel, Scanned, Stray, stray_id
+from services.courier.domain.parcel import DISPUTED, Claim, KeepScans, Parcel, Scanned, Stray, stray_id
 from services.courier.packing import packed
 from services.courier.partners.port import Partner, Push, Pushed
 
@@ -71,28 +73,40 @@ class Pushes:
         return refused(partner, failed, faults, say, partner.status(bool(broken)), rule)
 
     async def _one(self, by: Caller, waybill: str, pushed: Pushed) -> None:
-        """To the parcel of this waybill; while nobody knows it, and where it is not this partner's, to a document of
-        its own. Looking twice leaves no gap: if the order's answer is still missing then, `ordered` will find what was
-        kept."""
+        """To the parcel to which this partner gave the number; else to the number's own document, which tells the owner
+        if there is one. Looking twice leaves no gap: if the order's answer is still missing then, `known` will find
+        what was kept."""
         said: dict[str, Any] = {"waybill": waybill, "scans": tuple(pushed.scans), "retracts": tuple(pushed.retracts)}
         try:
             scanned = Scanned(**said, sealed=sealing(self.keyring, waybill, pushed))
         except ValidationError:
             raise Reject("waybill_invalid", "运单号无效", pushed.at, 422) from None
         async with asyncio.timeout(self.patience):
-            case = await self._case(waybill, by)
-            if case is None:
-                kept = KeepScans(**said, sealed=scanned.sealed)
-                await self.door.tell(self.strays, stray_id(waybill, by.name), kept, by=by)
-                case = await self._case(waybill, by)
-            if case is not None:
-                await self.door.tell(self.parcels, case, scanned, by=by)
+            given = [one for one in await self._carrying(waybill, by) if one.gives(waybill)]
+            if len(given) != 1:
+                kept = KeepScans(**said, sealed=scanned.sealed, disputed=len(given) > 1)
+                id = stray_id(waybill, by.name)
+                stray = (await self.door.tell(self.strays, id, kept, by=by)).state
+                found = await self._carrying(waybill, by)
+                given = [one for one in found if one.gives(waybill)]
+                unowned = not given and not stray.case
+                if len(given) > 1 or stray.hold == DISPUTED or (unowned and len(found) > 1):
+                    metrics.UNCLEAR.labels("courier", by.name).inc()
+                    log.warning("%s pushed scans of a number that several parcels have: kept, told to none", by.name)
+                elif unowned and found:  # posted before numbers were claimed
+                    with contextlib.suppress(Reject):  # it has an owner by now
+                        await self.door.tell(self.strays, id, Claim(case=found[0].id, posted=True), by=by)
+            if len(given) == 1:
+                await self.door.tell(self.parcels, given[0].id, scanned, by=by)
 
-    async def _case(self, waybill: str, by: Caller) -> str | None:
-        """The document of the parcel, if it is the caller's."""
-        page = await self.door.find(self.parcels, f"waybill:{waybill}", by=by)
-        found = (told.state.id for told in page.items if told.state.carrier(waybill) == by.name)
-        return next(found, None)
+    async def _carrying(self, waybill: str, by: Caller) -> list[Parcel]:
+        return await carrying(self.door, self.parcels, waybill, by.name)
+
+
+async def carrying(door: Door, parcels: Decider[Parcel], waybill: str, partner: str) -> list[Parcel]:
+    """The parcels that this partner carries, or has carried, under this number."""
+    page = await door.find(parcels, f"waybill:{waybill}", by=Caller("partner", partner).under(PUSHES))
+    return [told.state for told in page.items if told.state.carrier(waybill) == partner]
 
 
 def refused(

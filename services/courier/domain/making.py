@@ -100,7 +100,7 @@ class Making:
         """Nothing is under this waybill any more; what scans of it still come are those of an earlier parcel."""
         past = state.past
         if state.waybill:
-            past = (*past, Earlier(state.parcel, state.partner, state.waybill, state.scans, state.gone))
+            past = (*past, Earlier(state.parcel, state.partner, state.waybill, state.scans, state.gone, state.order_no))
         return replace(
             state,
             past=past,
@@ -128,7 +128,8 @@ class Making:
         return Decision(state, say=(self.order_said(state, pickup, now),))
 
     def order_said(self, state: Parcel, pickup: Limit | None, now: datetime) -> Ordered:
-        return Ordered(**self.common(state, now), partner=state.partner, waybill=state.waybill, pickup=pickup)
+        common, by_hand = self.common(state, now), not state.order_no
+        return Ordered(**common, partner=state.partner, waybill=state.waybill, pickup=pickup, by_hand=by_hand)
 
     def take_back(self, state: Parcel, wanted: str, now: datetime) -> Decision[Parcel]:
         """The order is taken back at EMS, and then comes what is wanted; who wants something else meanwhile need not

@@ -52,6 +52,7 @@ class Earlier(msgspec.Struct, frozen=True, array_like=True):
     waybill: str
     scans: tuple[Scan, ...] = ()
     gone: tuple[Scan, ...] = ()
+    order_no: str = ""
 
 
 class Parcel(State, frozen=True, kw_only=True, omit_defaults=True):
@@ -65,7 +66,8 @@ class Parcel(State, frozen=True, kw_only=True, omit_defaults=True):
     `missed` in how many slots it did not; `chosen` is the slot of the next order. `wanted` is what shall take the place
     of the order (RENEW, TO_WINDOW, DROP) once EMS has taken it back. `address` and `phone` (sealed) stand for those of
     the application once the citizen has named others. `stop` is "asked" or "agreed" of an interception, `declined`
-    EMS's word for the last thing it would not do. `voucher` goes with originals on their way in."""
+    EMS's word for the last thing it would not do. `voucher` goes with originals on their way in. `made` is when what is
+    sent was issued or released: no scan of it can be earlier."""
 
     phase: str = BLANK
     about: dict[str, Any] = {}
@@ -97,6 +99,7 @@ class Parcel(State, frozen=True, kw_only=True, omit_defaults=True):
     voucher: str = ""
     past: tuple[Earlier, ...] = ()
     listed: datetime | None = None
+    made: datetime | None = None
 
     def alarms(self) -> Mapping[str, datetime]:
         times = {"settle": self.waits, "search": self.look}
@@ -117,6 +120,21 @@ class Parcel(State, frozen=True, kw_only=True, omit_defaults=True):
         carried = {one.waybill: one.partner for one in self.past} | {self.waybill: self.partner}
         return carried.get(waybill, "")
 
+    def gives(self, waybill: str) -> bool:
+        """Whether its partner gave this number for an order of ours. What an officer has typed may be anybody's."""
+        given = {one.waybill for one in self.past if one.order_no} | ({self.waybill} if self.order_no else set())
+        return waybill in given
+
+    @property
+    def given(self) -> bool:
+        """EMS gave the present number: of it alone EMS is asked anything, and its label is ours."""
+        return self.partner == EMS and bool(self.waybill and self.order_no)
+
+    @property
+    def waiting(self) -> bool:
+        """For an order of ours at EMS, or for EMS to fetch what was ordered."""
+        return self.phase == PLANNED or (self.phase == ORDERED and self.given)
+
     @property
     def case(self) -> str:
         return self.id.partition(":")[0]
@@ -132,9 +150,9 @@ class Parcel(State, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def moving(self) -> bool:
-        """In the hands of EMS, the only partner that can be asked, or about to be."""
+        """In the hands of EMS, the only partner that can be asked, or about to be, by an order of ours."""
         over = self.said_delivered or self.said_returned
-        return self.phase == ORDERED and self.partner == EMS and not over
+        return self.phase == ORDERED and self.given and not over
 
     def evidence(self) -> Evidence:
         """What the scans say that have not been taken back."""
@@ -144,13 +162,25 @@ class Parcel(State, frozen=True, kw_only=True, omit_defaults=True):
 DIRECTIONS = {direction.value: direction for direction in Direction}
 
 
+CLAIMED, TYPED, GIVEN, DISPUTED = "claimed", "typed", "given", "disputed"
+"""How a number is held: an officer is about to post under it, or has; the partner gave it; gave it to several parcels,
+so that it is nobody's until a person has looked."""
+
+
 class Stray(State, frozen=True, kw_only=True):
-    """Keyed `<waybill>/<partner>`: scans that this partner pushed before the order's answer told us whose they are;
-    `case` is the document of the parcel, once it is known to be this partner's. What another pushes stays apart."""
+    """Keyed `<waybill>/<partner>`: whose this partner's number is, which is one parcel's at most, and scans that it
+    pushed before we knew. `case` is the document of the parcel, `hold` how it holds the number (nothing where it was
+    stored before that was kept). A claim lapses at `until`; scans before `after` cannot be those of who typed it."""
 
     scans: tuple[Scan, ...] = ()
     gone: tuple[Scan, ...] = ()
     case: str = ""
+    hold: str = ""
+    after: datetime | None = None
+    until: datetime | None = None
+
+    def alarms(self) -> Mapping[str, datetime]:
+        return {} if self.until is None else {"lapse": self.until}
 
     @property
     def waybill(self) -> str:
@@ -170,6 +200,22 @@ class Strayed(Event):
     waybill: str
     scans: tuple[tuple[str, str, str], ...]
     gone: tuple[tuple[str, str, str], ...]
+
+    def subject(self) -> str:
+        return self.case
+
+    def routes(self) -> tuple[tuple[str, str], ...]:
+        return (("courier.notes", self.case),)
+
+
+class Disowned(Event):
+    """Note within courier: the number under which that document (`case`) was posted by hand is another parcel's."""
+
+    TYPE: ClassVar[str] = "disowned"
+    PUBLISHER: ClassVar[str] = "courier.notes"
+    case: str
+    partner: str
+    waybill: str
 
     def subject(self) -> str:
         return self.case
@@ -275,9 +321,20 @@ class Scanned(Command):
 
 
 class KeepScans(Scanned):
-    """The same, for a waybill that nobody knows yet."""
+    """The same, for a waybill that no partner has given to a parcel we know; or to several (`disputed`)."""
 
     CREATES: ClassVar[bool] = True
+    disputed: bool = False
+
+
+class Claim(Command):
+    """The number shall be that of the parcel `case`, none of whose scans can be before `after`; `posted` where it is
+    posted under it already."""
+
+    CREATES: ClassVar[bool] = True
+    case: str
+    after: datetime | None = None
+    posted: bool = False
 
 
 class Post(Command):

@@ -82,12 +82,16 @@ class Proving:
     # --------------------------------------------------------------------------------------------- asking the partner
 
     def search(self, state: Parcel, alarm: Alarm, now: datetime) -> Decision[Parcel]:
-        """It is time to ask the partner what it never pushed."""
+        """It is time to ask the partner what it never pushed, of a number that it gave us."""
+        if not state.moving:
+            return Decision(replace(state, look=None))
         return Decision(replace(state, look=None), do=(TraceEms(case=state.case, waybill=state.waybill),))
 
     def traced(self, state: Parcel, answer: Answer, now: datetime) -> Decision[Parcel] | None:
         """What it has is evidence. Where it has nothing new either, a slot that has ended was missed; a parcel under
         way of which nothing was heard for long is lost, once; and a partner that does not answer proves nothing."""
+        if not state.gives(answer.errand.waybill):
+            return None
         concerned = answer.errand.waybill == state.waybill and state.moving
         if answer.outcome != "done":
             return Decision(replace(state, look=now + AGAIN)) if concerned else None

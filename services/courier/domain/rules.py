@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from chassis.decision import Answer, Decider, Decision, Reject
-from contracts.courier import Delivered, Ordered
+from contracts.courier import Delivered, DeliveryFailed
 from contracts.event import CaseEvent
 from contracts.intake import (
     Lapsed,
@@ -23,7 +23,6 @@ from contracts.intake import (
 )
 from contracts.review import Issued
 from contracts.words import DeliveryMethod, Direction
-from services.courier.domain.kept import keeping
 from services.courier.domain.making import AGAIN, METHODS, Making, Policy
 from services.courier.domain.parcel import (
     AT_WINDOW,
@@ -34,30 +33,27 @@ from services.courier.domain.parcel import (
     FAILED,
     HANDED_OVER,
     ORDERED,
-    PLANNED,
     RENEW,
     TO_WINDOW,
     WITH_CITIZEN,
     Cancel,
     CancelEms,
     ChooseSlot,
+    Disowned,
     HandOver,
     Intercept,
     InterceptEms,
-    KeepScans,
     OrderEms,
     Parcel,
     Post,
     Readdress,
     Reissue,
     Scanned,
-    Stray,
     Strayed,
     TraceEms,
     document,
-    stray_id,
 )
-from services.courier.domain.proving import Proving, merged, raw, scans_of
+from services.courier.domain.proving import Proving
 from services.courier.domain.slots import Slots
 
 
@@ -95,34 +91,12 @@ def parcels(
     decider.on(Reissue)(rules.reissue)
     decider.on(Post)(rules.post)
     decider.on(HandOver)(rules.hand_over)
+    decider.on(Disowned)(rules.disowned)
     decider.on(Scanned)(proving.scanned)
     decider.on(Strayed)(proving.strayed)
     decider.after(TraceEms)(proving.traced)
     decider.when("settle")(proving.settle)
     decider.when("search")(proving.search)
-    return decider
-
-
-def strays() -> Decider[Stray]:
-    """The decider of kind `stray`: keeps scans of unknown waybills until `ordered` tells whose they are."""
-    decider: Decider[Stray] = Decider("stray", Stray)
-
-    @decider.on(KeepScans)
-    def keep(state: Stray, command: KeepScans, now: datetime) -> Decision[Stray] | None:
-        scans = merged(state.scans, scans_of(command.scans))
-        gone = merged(state.gone, scans_of(command.retracts))
-        if (scans, gone) == (state.scans, state.gone):
-            return None
-        state = replace(state, scans=scans, gone=gone)
-        return keeping(Decision(state, say=(strayed(state, now),) if state.case else ()), command, now)
-
-    @decider.on(Ordered, key=lambda event: stray_id(event.waybill, event.partner))
-    def known(state: Stray, event: Ordered, now: datetime) -> Decision[Stray] | None:
-        if not state.scans and not state.gone:
-            return None
-        state = replace(state, case=document(event.case, event.direction))
-        return Decision(state, say=(strayed(state, now),))
-
     return decider
 
 
@@ -166,7 +140,7 @@ class Parcels:
         is under way arrives, and what becomes of it then is intake's."""
         if state.phase in (AT_WINDOW, WITH_CITIZEN, FAILED) or (state.phase == ORDERED and state.said_returned):
             return Decision(replace(state, phase=CANCELLED))
-        if state.phase not in (PLANNED, ORDERED) or state.collected or state.partner not in ("", EMS):
+        if not state.waiting or state.collected:
             return None
         return self.making.take_back(state, DROP, now)
 
@@ -209,8 +183,7 @@ class Parcels:
 
     def cancel(self, state: Parcel, command: Cancel, now: datetime) -> Decision[Parcel]:
         """Before anything was collected. Rule `not_cancellable`."""
-        waiting = state.phase in (PLANNED, ORDERED) and state.partner in ("", EMS) and state.wanted != DROP
-        if not waiting or state.collected:
+        if not state.waiting or state.wanted == DROP or state.collected:
             raise Reject("not_cancellable", "没有可以取消的寄件, 或者已经揽收")
         return self.making.take_back(state, TO_WINDOW, now)
 
@@ -269,11 +242,28 @@ class Parcels:
 
     def post(self, state: Parcel, command: Post, now: datetime) -> Decision[Parcel]:
         """An officer gives it to a courier after all; what was made anew for a lost parcel (补发) is the next parcel,
-        with evidence of its own. Rule `not_at_window`."""
+        with evidence of its own. The number has been claimed for it before. Rule `not_at_window`."""
         here(state)
         gone = self.making.off_the_list(state, now)
         sent = self.making.posted(self.making.following(state), command.partner, command.waybill, now)
         return Decision(sent.state, say=(*gone, *sent.say))
+
+    def disowned(self, state: Parcel, note: Disowned, now: datetime) -> Decision[Parcel] | None:
+        """What an officer typed is the number of another parcel: nothing that was said under it holds, and a person
+        must look where the paper went. A number that the partner gave is not touched."""
+        number = (note.partner, note.waybill)
+        past = tuple(one for one in state.past if one.order_no or (one.partner, one.waybill) != number)
+        if (state.partner, state.waybill) != number or state.order_no:
+            return Decision(replace(state, past=past)) if past != state.past else None
+        gone = self.making.off_the_list(state, now)
+        bare = replace(self.making.put_by(state), past=past)
+        if state.phase != ORDERED:
+            return Decision(bare, say=gone)
+        ended = state.said_delivered or state.said_returned
+        said = self.making.common(state, now) | {"waybill": state.waybill, "attempt": len(state.told)}
+        corrected = (DeliveryFailed(**said, scanned_at=now, retracts=True),) if ended else ()
+        failed = self.making.failed(replace(self.making.following(bare), parcel=state.parcel), now)
+        return Decision(failed.state, say=(*gone, *corrected, *failed.say))
 
     def hand_over(self, state: Parcel, command: HandOver, now: datetime) -> Decision[Parcel]:
         """Also the way out when an order failed or the parcel came back: the result is still there. Rule
@@ -288,12 +278,12 @@ class Parcels:
 
 def founded(state: Parcel, event: CaseEvent, same_city: bool, method: DeliveryMethod = DeliveryMethod.EMS) -> Parcel:
     about = event.about.model_dump(mode="json", exclude_none=True)
-    return replace(state, about=about, method=method.value, same_city=same_city)
+    return replace(state, about=about, method=method.value, same_city=same_city, made=event.at)
 
 
 def uncollected(state: Parcel, rule: str = "collected", text: str = "邮件已经揽收") -> None:
     """An order at EMS of which nothing was fetched. Raises Reject."""
-    if state.phase not in (PLANNED, ORDERED) or state.partner not in ("", EMS) or state.wanted == DROP:
+    if not state.waiting or state.wanted == DROP:
         raise Reject("not_by_ems", "没有等待揽收的寄件")
     if state.collected:
         raise Reject(rule, text)
@@ -304,7 +294,3 @@ def here(state: Parcel) -> None:
     back = state.phase == ORDERED and state.said_returned
     if state.direction is Direction.IN or not (state.phase in (AT_WINDOW, FAILED) or state.lost or back):
         raise Reject("not_at_window", "没有待领取的结果")
-
-
-def strayed(state: Stray, now: datetime) -> Strayed:
-    return Strayed(at=now, case=state.case, waybill=state.waybill, scans=raw(state.scans), gone=raw(state.gone))

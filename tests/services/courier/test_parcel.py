@@ -13,6 +13,7 @@ from chassis.decision import Caller, Reject
 from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered
 from contracts.words import DeliveryMethod, LimitKind, Unit
 from services.courier.api import SENDS
+from services.courier.domain.owning import strays
 from services.courier.domain.parcel import (
     Cancel,
     CancelEms,
@@ -24,7 +25,7 @@ from services.courier.domain.parcel import (
     TraceEms,
     stray_id,
 )
-from services.courier.domain.rules import parcels, strays
+from services.courier.domain.rules import parcels
 from tests.contracts.samples import ABOUT, CASE
 from tests.services.courier.parcels import (
     A8,

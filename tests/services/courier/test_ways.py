@@ -13,6 +13,7 @@ from chassis.decision import Answer, Reject
 from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered, Returned
 from contracts.intake import Lapsed, OriginalsReceived, OriginalsReturned, Refused, Withdrawn
 from contracts.words import DeliveryMethod, Direction
+from services.courier.domain.owning import strays
 from services.courier.domain.parcel import (
     Cancel,
     CancelEms,
@@ -27,7 +28,7 @@ from services.courier.domain.parcel import (
     document,
     stray_id,
 )
-from services.courier.domain.rules import parcels, strays
+from services.courier.domain.rules import parcels
 from tests.contracts.samples import ABOUT, CASE
 from tests.services.courier.parcels import (
     DECIDED,

@@ -71,6 +71,8 @@ class Day:
 
 USUAL = Day()
 MOST_LEAPS = 6
+MOST_TIMES = 3
+"""How many times as long as the cases should take to publish processes are killed at most."""
 
 Break = Callable[[random.Random], Awaitable[str]]
 """Breaks something and says what, such as a broker; takes as long as that thing needs to be back."""
@@ -106,9 +108,11 @@ class Chaos:
             killing = [group.create_task(self._kill(random.Random(self.seed + 1)))]
             if break_other is not None:
                 killing.append(group.create_task(self._break(break_other)))
-            await self._publish(seconds)
+            publishing = group.create_task(self._publish(seconds))
+            # Who is behind sends new cases away, and on a slow machine whoever is killed all the time is always behind.
+            await asyncio.wait([publishing], timeout=MOST_TIMES * seconds)
             self._calm.set()
-            await asyncio.gather(*killing)
+            await asyncio.gather(*killing, publishing)
             await self.world.until(self._over, "every case is rated and nothing is under way", limit, self.unfinished)
             for task in (*staff, listening, keeping):
                 task.cancel()

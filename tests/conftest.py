@@ -16,11 +16,13 @@ import pytest
 from tests import chosen
 
 LEFT = (
-    "ignore:.*unclosed <socket:ResourceWarning",
-    "ignore:.*unclosed <socket:pytest.PytestUnraisableExceptionWarning",
+    "ignore:.*unclosed (<socket|transport <_SelectorSocketTransport):ResourceWarning",
+    "ignore:.*unclosed (<socket|transport <_SelectorSocketTransport):pytest.PytestUnraisableExceptionWarning",
+    "ignore:.*_SelectorTransport.__del__:pytest.PytestUnraisableExceptionWarning",
 )
 """Of a TLS handshake that fails, as one does whose server is killed meanwhile, asyncio leaves the socket to the garbage
-collector; when that comes, whatever runs then would be blamed."""
+collector, and aiokafka the transport of a connection that a broker ends at its first words; when that comes, whatever
+runs then would be blamed."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if session.config.getoption("on") != "sqlite":
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*unclosed <socket", ResourceWarning)
+            warnings.filterwarnings("ignore", ".*unclosed (<socket|transport <_Selector)", ResourceWarning)
             gc.collect()
 
 

@@ -249,3 +249,11 @@ class CaseEvent(Event):
 
     def subject(self) -> str:
         return self.case
+
+
+class Note(Event):
+    """What documents of one service tell each other, on the service's own topic `<service>.notes` (PUBLISHER); key and
+    subject are the id of the document that it is for."""
+
+    def routes(self) -> tuple[tuple[str, str], ...]:
+        return ((self.PUBLISHER, self.subject()),)

@@ -20,7 +20,7 @@ from chassis.rights import Whose
 from chassis.shapes import like
 from chassis.workdays import Calendar
 from contracts.courier import Ordered
-from contracts.event import SHANGHAI, Event
+from contracts.event import SHANGHAI, Note
 from contracts.words import Direction
 
 EMS = "ems"
@@ -84,7 +84,7 @@ class Batch(State, frozen=True, kw_only=True):
         return {way: n - self.gone.get(way, 0) for way, n in self.joined.items()}
 
 
-class TakenBack(Event):
+class TakenBack(Note):
     """Note within courier: this EMS order of `ordered_at` was cancelled or replaced; it is to leave the department's
     list, that of `day` where one is named. `place` is the case's."""
 
@@ -102,11 +102,8 @@ class TakenBack(Event):
     def subject(self) -> str:
         return self.case
 
-    def routes(self) -> tuple[tuple[str, str], ...]:
-        return (("courier.notes", self.case),)
 
-
-class Belated(Event):
+class Belated(Note):
     """Note within courier: a parcel that came after its list was closed goes to the same office's list of `day`."""
 
     TYPE: ClassVar[str] = "belated"
@@ -121,9 +118,6 @@ class Belated(Event):
 
     def subject(self) -> str:
         return self.case
-
-    def routes(self) -> tuple[tuple[str, str], ...]:
-        return (("courier.notes", self.case),)
 
 
 class HandOverBatch(Command):

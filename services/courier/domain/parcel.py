@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, Field, StringConstraints
 from chassis.decision import Command, Errand, Lane, State
 from chassis.rights import Whose
 from chassis.shapes import like
-from contracts.event import Event, Sealed, place_of
+from contracts.event import Note, Sealed, place_of
 from contracts.words import Direction
 from services.courier.domain.evidence import Evidence, Scan, weigh
 
@@ -191,7 +191,7 @@ def stray_id(waybill: str, partner: str) -> str:
     return f"{waybill}/{partner}"
 
 
-class Strayed(Event):
+class Strayed(Note):
     """Note within courier: these scans belong to the parcel of that document (`case`)."""
 
     TYPE: ClassVar[str] = "strayed"
@@ -204,11 +204,8 @@ class Strayed(Event):
     def subject(self) -> str:
         return self.case
 
-    def routes(self) -> tuple[tuple[str, str], ...]:
-        return (("courier.notes", self.case),)
 
-
-class Disowned(Event):
+class Disowned(Note):
     """Note within courier: the number under which that document (`case`) was posted by hand is another parcel's."""
 
     TYPE: ClassVar[str] = "disowned"
@@ -219,9 +216,6 @@ class Disowned(Event):
 
     def subject(self) -> str:
         return self.case
-
-    def routes(self) -> tuple[tuple[str, str], ...]:
-        return (("courier.notes", self.case),)
 
 
 class OrderEms(Errand, frozen=True, kw_only=True):

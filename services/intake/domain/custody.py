@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 
 import msgspec
 
-from contracts.event import Event
+from contracts.event import Note
 
 CITIZEN, INBOUND, WINDOW, OUTBOUND, SURRENDERED = "citizen", "inbound", "window", "outbound", "surrendered"
 PLACES: Final = {
@@ -52,7 +52,7 @@ def moved(ledger: Ledger, at: datetime, codes: Iterable[str], place: str, by: st
     return (*ledger, Move(at, fresh, place, by)) if fresh else ledger
 
 
-class Concluded(Event):
+class Concluded(Note):
     """Note within intake: review has ended a case of which originals are held."""
 
     TYPE: ClassVar[str] = "concluded"
@@ -62,6 +62,3 @@ class Concluded(Event):
 
     def subject(self) -> str:
         return self.case
-
-    def routes(self) -> tuple[tuple[str, str], ...]:
-        return (("intake.notes", self.case),)

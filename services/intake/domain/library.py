@@ -15,7 +15,7 @@ from pydantic import Field, StringConstraints
 
 from chassis.decision import Command, Decider, Decision, State
 from chassis.shapes import like
-from contracts.event import Event, Shape, kept_days
+from contracts.event import Note, Shape, kept_days
 from contracts.portal import Text
 from services.intake.domain.case import Proof
 
@@ -88,19 +88,11 @@ class Account(Shape):
     identity: Identity
 
 
-class Note(Event):
-    """Within intake, keyed by the document it is for."""
-
-    PUBLISHER: ClassVar[str] = "intake.notes"
-
-    def routes(self) -> tuple[tuple[str, str], ...]:
-        return (("intake.notes", self.subject()),)
-
-
 class Shelved(Note):
     """Note: a certificate was issued to this holder."""
 
     TYPE: ClassVar[str] = "shelved"
+    PUBLISHER: ClassVar[str] = "intake.notes"
     holder: str
     kind: str
     certificate: str
@@ -116,6 +108,7 @@ class Sought(Note):
     """Note: a case needs certificates of this holder; `wanted` gives the kind by material."""
 
     TYPE: ClassVar[str] = "sought"
+    PUBLISHER: ClassVar[str] = "intake.notes"
     holder: str
     case: str
     wanted: dict[str, str]
@@ -128,6 +121,7 @@ class Proved(Note):
     """Note: the library satisfies these materials; by material kind, certificate, issuer, day of issue and source."""
 
     TYPE: ClassVar[str] = "proved"
+    PUBLISHER: ClassVar[str] = "intake.notes"
     case: str
     found: dict[str, tuple[str, str, str, date, str]] = Field(max_length=100)
 
@@ -174,7 +168,7 @@ def placed(licences: tuple[Licence, ...], fresh: Licence) -> tuple[Licence, ...]
 def told(state: Library, now: datetime) -> Decision[Library]:
     """Tells each seeker what satisfies it, and keeps those that still lack something."""
     held = valid(state.licences, now.date())
-    said: list[Event] = []
+    said: list[Note] = []
     left: list[Seeker] = []
     for seeker in state.seekers:
         found = {code: held[kind] for code, kind in seeker.wanted.items() if kind in held}

@@ -15,7 +15,7 @@ from pydantic import Field, StringConstraints
 from chassis import areas
 from chassis.decision import Alarm, Answer, Caller, Command, Decider, Decision, Errand, Reject, State
 from chassis.shapes import like
-from contracts.event import Event, Shape, kept_days
+from contracts.event import Note, Shape, kept_days
 from contracts.intake import HALL
 
 OPEN, CHECKING, READY, REMOVING, REJECTED, GONE = "open", "checking", "ready", "removing", "rejected", "gone"
@@ -37,9 +37,8 @@ Claim = tuple[str, int, str]
 
 
 class Upload(State, frozen=True, kw_only=True, omit_defaults=True):
-    """One file in one name space (`spaces`; `portal`), keyed by the tag of both, so that the same content is kept once
-    there. `until` is when it is
-    removed, `rule` what was wrong with it, `claims` the cases that name it."""
+    """One file in one name space (`portal`; see `spaces`), keyed by the tag of both, so that the same content is kept
+    once there. `until` is when it is removed, `rule` what was wrong with it, `claims` the cases that name it."""
 
     phase: str = ""
     portal: str = ""
@@ -105,7 +104,7 @@ class RemoveFile(Errand, frozen=True, kw_only=True):
         return "material store"
 
 
-class Claimed(Event):
+class Claimed(Note):
     """Note within intake: a case names this upload."""
 
     TYPE: ClassVar[str] = "claimed"
@@ -118,11 +117,8 @@ class Claimed(Event):
     def subject(self) -> str:
         return self.upload
 
-    def routes(self) -> tuple[tuple[str, str], ...]:
-        return (("intake.notes", self.upload),)
 
-
-class Vouched(Event):
+class Vouched(Note):
     """Note within intake: what became of a file that a case names; `rule` is empty where it is kept."""
 
     TYPE: ClassVar[str] = "vouched"
@@ -133,9 +129,6 @@ class Vouched(Event):
 
     def subject(self) -> str:
         return self.case
-
-    def routes(self) -> tuple[tuple[str, str], ...]:
-        return (("intake.notes", self.case),)
 
 
 def uploads(keep: timedelta) -> Decider[Upload]:

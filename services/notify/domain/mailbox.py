@@ -13,7 +13,7 @@ import msgspec
 from pydantic import Field
 
 from chassis.decision import Command, State
-from contracts.event import About, CaseId, Event
+from contracts.event import About, CaseId, Note
 
 HELD, SENDING, SENT = "held", "sending", "sent"
 
@@ -84,7 +84,7 @@ class Mailbox(State, frozen=True, kw_only=True):
         return tuple(f"wechat:{notice.serial}" for notice in found)
 
 
-class Alerted(Event):
+class Alerted(Note):
     """Note within notify: an officer is to be told of a clock. `tag` is the HMAC tag of the officer's number, `phone`
     the number sealed under `<case>:phone`."""
 
@@ -101,9 +101,6 @@ class Alerted(Event):
 
     def subject(self) -> str:
         return self.tag
-
-    def routes(self) -> tuple[tuple[str, str], ...]:
-        return (("notify.notes", self.tag),)
 
 
 class Receipt(Command):

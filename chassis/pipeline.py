@@ -232,11 +232,9 @@ class Pipeline:
             free: set[str] = set()
             began = self.clock.ticks()
             for ref, messages in pending.items():
-                folder = self.folders[ref[0]]
-                if ref not in given:
-                    given[ref] = folder.given()
-                result = folder.fold(self.documents.cache[ref], messages, now, steady, self.caught_up, given[ref])
-                folded[ref] = result
+                folder, doc = self.folders[ref[0]], self.documents.cache[ref]
+                ask = given.setdefault(ref, folder.given())
+                folded[ref] = result = folder.fold(doc, messages, now, steady, self.caught_up, ask)
                 for message, error in zip(messages, result.results, strict=True):
                     if isinstance(message.context, int) and is_poison(error):
                         assert error is not None

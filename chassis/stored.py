@@ -5,6 +5,7 @@ One `Stored` serves one Decider; this module must never fold, write or wait.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from typing import Any, Generic, TypeVar, Union
 
@@ -59,12 +60,8 @@ class Stored(Generic[S]):
 
     def unpacked(self, body: bytes) -> Body[S]:
         """Raises StoreDown for a layout that only a later version knows, ValidationError for what is of none."""
-        try:
+        with contextlib.suppress(msgspec.ValidationError):  # of another layout, or of none, which is told below
             found = self._decoder.decode(body)
-        except msgspec.ValidationError:
-            if PLAIN.decode(body).layout == self.newest:
-                raise
-        else:
             if found.layout == self.newest:
                 return found
         plain = PLAIN.decode(body)

@@ -18,7 +18,17 @@ from contracts.review import Issued
 from contracts.words import DeliveryMethod, Direction, LimitKind, Unit
 from services.courier.api import SENDS, SPEAKS
 from services.courier.domain.batch import TakenBack
-from services.courier.domain.parcel import CancelEms, InterceptEms, OrderEms, Parcel, Scanned, TraceEms, document
+from services.courier.domain.owning import strays
+from services.courier.domain.parcel import (
+    CancelEms,
+    InterceptEms,
+    OrderEms,
+    Parcel,
+    Scanned,
+    TraceEms,
+    document,
+    stray_id,
+)
 from services.courier.domain.rules import parcels
 from services.courier.domain.slots import Slots, hours_of
 from services.courier.pushes import PUSHES
@@ -86,6 +96,21 @@ A8 = (
 )
 
 
+ERRANDS = (OrderEms, TraceEms, CancelEms, InterceptEms)
+
+
+def planned(event: Any, direction: Direction = Direction.OUT) -> Folding:
+    """A parcel that has heard of what is to be sent, and nothing of EMS."""
+    folding = Folding("courier", parcels(SAME_CITY, ELSEWHERE), document(CASE, direction), *ERRANDS)
+    folding.hear(event, DECIDED)
+    return folding
+
+
+def number() -> Folding:
+    """What is known of the waybill number itself."""
+    return Folding("courier", strays(), stray_id(WAYBILL, "ems"))
+
+
 class Sent(Folding):
     """A parcel under its waybill. What it tells the hand-over list is kept in `events` with the rest, and is no part of
     what a message is said to have brought about."""
@@ -93,7 +118,7 @@ class Sent(Folding):
     def __init__(self, *, same_city: bool = True, direction: Direction = Direction.OUT, **policy: Any) -> None:
         decider = parcels(SAME_CITY, ELSEWHERE, **policy)
         id = document(CASE, direction)
-        super().__init__("courier", decider, id, OrderEms, TraceEms, CancelEms, InterceptEms)
+        super().__init__("courier", decider, id, *ERRANDS)
         self.hear({"out": issued, "in": requested, "return": released}[direction](same_city=same_city), DECIDED)
         self.answer("done", DECIDED, waybill=WAYBILL)
 

@@ -14,48 +14,38 @@ from chassis.decision import Reject
 from contracts.courier import DeliveryFailed, Ordered
 from contracts.event import case_id
 from contracts.words import DeliveryMethod
-from services.courier.domain.owning import LAPSES, strays
+from services.courier.domain.owning import LAPSES
 from services.courier.domain.parcel import (
     DISPUTED,
     GIVEN,
     TYPED,
     Cancel,
-    CancelEms,
     Claim,
     Disowned,
     Intercept,
-    InterceptEms,
     KeepScans,
-    OrderEms,
     Post,
     Readdress,
     Strayed,
-    TraceEms,
-    stray_id,
 )
-from services.courier.domain.rules import parcels
 from tests.contracts.samples import CASE
 from tests.services.courier.parcels import (
     CARRIER,
     DECIDED,
-    ELSEWHERE,
     ISSUER,
     POSTED,
-    SAME_CITY,
     WAYBILL,
     Sent,
     Triple,
     issued,
+    number,
+    planned,
     scan,
 )
 from tests.services.folding import Folding, at
 
 OTHER = case_id("demo", "of-another")
 DELIVERED = (scan("203", POSTED), scan("704", at(10, 1, 9)))
-
-
-def number() -> Folding:
-    return Folding("courier", strays(), stray_id(WAYBILL, "ems"))
 
 
 def given(case: str = OTHER) -> Ordered:
@@ -66,10 +56,7 @@ def given(case: str = OTHER) -> Ordered:
 
 
 def at_window() -> Folding:
-    errands = OrderEms, TraceEms, CancelEms, InterceptEms
-    parcel = Folding("courier", parcels(SAME_CITY, ELSEWHERE), CASE, *errands)
-    parcel.hear(issued(DeliveryMethod.WINDOW), DECIDED)
-    return parcel
+    return planned(issued(DeliveryMethod.WINDOW))
 
 
 def typed() -> tuple[Folding, Ordered]:

@@ -13,32 +13,29 @@ from chassis.decision import Caller, Reject
 from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered
 from contracts.words import DeliveryMethod, LimitKind, Unit
 from services.courier.api import SENDS
-from services.courier.domain.owning import strays
 from services.courier.domain.parcel import (
     Cancel,
     CancelEms,
     HandOver,
     KeepScans,
-    OrderEms,
     Stray,
     Strayed,
     TraceEms,
     stray_id,
 )
-from services.courier.domain.rules import parcels
 from tests.contracts.samples import ABOUT, CASE
 from tests.services.courier.parcels import (
     A8,
     DECIDED,
-    ELSEWHERE,
     ISSUER,
     POSTED,
-    SAME_CITY,
     WAYBILL,
     Sent,
     counts,
     issued,
     last_word,
+    number,
+    planned,
     scan,
 )
 from tests.services.folding import Folding, at
@@ -47,9 +44,7 @@ OTHER = Caller("officer", "mz-issuer-1", frozenset({"issuer"}), "民政局", ABO
 
 
 def unsent(delivery: DeliveryMethod = DeliveryMethod.EMS, about: object = ABOUT) -> Folding:
-    parcel = Folding("courier", parcels(SAME_CITY, ELSEWHERE), CASE, OrderEms)
-    parcel.hear(issued(delivery, about=about), DECIDED)
-    return parcel
+    return planned(issued(delivery, about=about))
 
 
 def test_a8_parcel_truth() -> None:
@@ -198,7 +193,7 @@ def test_what_is_electronic_needs_no_parcel(method: DeliveryMethod) -> None:
 
 
 def test_scans_before_the_orders_answer_find_their_case() -> None:
-    stray = Folding("courier", strays(), stray_id(WAYBILL, "ems"))
+    stray = number()
     assert stray.state == Stray(id=stray_id(WAYBILL, "ems"))
     stray.hear(KeepScans(waybill=WAYBILL, scans=A8[:2]), POSTED)
     parcel = unsent()
@@ -214,7 +209,7 @@ def test_scans_before_the_orders_answer_find_their_case() -> None:
 
 
 def test_a_waybill_that_nobody_pushed_early_leaves_no_document() -> None:
-    stray = Folding("courier", strays(), stray_id(WAYBILL, "ems"))
+    stray = number()
     (ordered,) = unsent().answer("done", DECIDED, waybill=WAYBILL)
     assert stray.hear(ordered, DECIDED) == []
     assert stray.doc.version == 0

@@ -13,7 +13,6 @@ from chassis.decision import Answer, Reject
 from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered, Returned
 from contracts.intake import Lapsed, OriginalsReceived, OriginalsReturned, Refused, Withdrawn
 from contracts.words import DeliveryMethod, Direction
-from services.courier.domain.owning import strays
 from services.courier.domain.parcel import (
     Cancel,
     CancelEms,
@@ -26,7 +25,6 @@ from services.courier.domain.parcel import (
     Readdress,
     Reissue,
     document,
-    stray_id,
 )
 from services.courier.domain.rules import parcels
 from tests.contracts.samples import ABOUT, CASE
@@ -42,6 +40,8 @@ from tests.services.courier.parcels import (
     Sent,
     issued,
     last_word,
+    number,
+    planned,
     released,
     requested,
     scan,
@@ -58,12 +58,6 @@ ENDS = (
 )
 MOVE = Readdress(mark="m", address="k.bmV3")
 BACK = (scan("203", POSTED), scan("702", at(10, 1, 9)), scan("708", at(10, 1, 16)), scan("709", at(10, 2, 9)))
-
-
-def planned(event: Any, direction: Direction) -> Folding:
-    folding = Folding("courier", parcels(SAME_CITY, ELSEWHERE), document(CASE, direction), OrderEms, CancelEms)
-    folding.hear(event, DECIDED)
-    return folding
 
 
 def asked(sent: Folding) -> Any:
@@ -184,7 +178,7 @@ def test_an_officer_takes_a_pick_up_back_and_the_citizen_hears_of_it() -> None:
 
 
 def test_early_scans_of_an_inbound_parcel_find_their_document() -> None:
-    stray = Folding("courier", strays(), stray_id(WAYBILL, "ems"))
+    stray = number()
     stray.hear(KeepScans(waybill=WAYBILL, scans=(scan("203", POSTED),)), POSTED)
     sent = Sent(direction=Direction.IN)
     (note,) = stray.hear(sent.events[0], DECIDED)

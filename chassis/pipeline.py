@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chassis import metrics, reach
-from chassis.bus import Bus, Partition, Record, Subscription
+from chassis.bus import Bus, BusDown, Partition, Record, Subscription
 from chassis.clock import Clock
 from chassis.deadletters import FREE, PARKED, Park
 from chassis.decision import Decider, Errand, Given, Reject
@@ -81,17 +81,25 @@ class Pipeline:
     # -- the line ------------------------------------------------------------------------------------------------
 
     async def fetch(self, topics: Sequence[str]) -> None:
-        """Reads the bus until cancelled; at most one fetched batch waits while another is folded."""
-        self.subscription = await self.bus.subscribe(self.service, topics, self._assigned, self._revoked)
-        while True:
-            self.subscription.pause(self.halts.unread(topics))
-            records = self._back(await self.subscription.fetch(self.most, 0.5), topics)
-            self.press(records)
+        """Reads the bus until cancelled; at most one fetched batch waits while another is folded. Raises BusDown; then
+        this member has left its group, since one that stays and reads nothing keeps its partitions from everybody."""
+        subscription = await self.bus.subscribe(self.service, topics, self._assigned, self._revoked)
+        self.subscription = subscription
+        try:
+            while True:
+                subscription.pause(self.halts.unread(topics))
+                records = self._back(await subscription.fetch(self.most, 0.5), topics)
+                self.press(records)
+                self._shard()
+                if not self.caught_up:
+                    await self._catch_up(len(records))
+                if records:
+                    await self.inbox.offer(records)
+        except BusDown:
+            with contextlib.suppress(BusDown):
+                await subscription.close()
             self._shard()
-            if not self.caught_up:
-                await self._catch_up(len(records))
-            if records:
-                await self.inbox.offer(records)
+            raise
 
     def _back(self, records: list[Record], topics: Sequence[str]) -> list[Record]:
         """Without what was on its way while its topic came to rest: that is read again when the topic goes on."""

@@ -46,6 +46,7 @@ class KafkaSubscription:
         self._ends: dict[TopicPartition, int] = {}
         self._paused: frozenset[str] = frozenset()
         self._unreadable = False
+        self._turn = 0
         self.held: frozenset[Partition] = frozenset()
         self.closed = False
 
@@ -91,8 +92,11 @@ class KafkaSubscription:
             self._admit()
 
     async def _ask(self, partitions: Sequence[TopicPartition], waiting: int) -> None:
+        """What was on its way while partitions moved is left: it would hold up all others where its own is gone."""
+        turn = self._turn
         with contextlib.suppress(IllegalStateError):  # moved to another member a moment ago
-            for tp, messages in (await self._consumer.getmany(*partitions, timeout_ms=waiting)).items():
+            came = await self._consumer.getmany(*partitions, timeout_ms=waiting)
+            for tp, messages in came.items() if turn == self._turn else ():
                 self._here.setdefault(tp, deque()).extend(messages)
 
     def _admit(self) -> None:
@@ -164,7 +168,7 @@ class KafkaSubscription:
         try:
             async with asyncio.timeout(COMMIT_WITHIN):
                 await self._consumer.commit(mine)
-        except (KafkaError, IllegalStateError, TimeoutError) as error:
+        except (KafkaError, TimeoutError) as error:
             # Never repeated: either the partition is another member's by now, or the next commit says more.
             log.info("commit dropped: %s", down(error))
 
@@ -184,19 +188,21 @@ class KafkaSubscription:
                 committed = await self._consumer.committed(tp)
                 self._done[_key(tp)] = starts[tp] if committed is None else committed
             return {_key(tp): max(0, end - await self._reached(tp)) for tp, end in ends.items()}
-        except (KafkaError, IllegalStateError, OSError) as error:
+        except (KafkaError, OSError) as error:
             raise down(error) from None
 
     async def _reached(self, tp: TopicPartition) -> int:
         """Up to where everything is done. Where all that was given is committed, the position says more: markers of
         transactions, and what compaction left out, are passed and never given."""
         done = self._done.get(_key(tp), 0)
-        if self._here.get(tp) or self._given.get(_key(tp), 0) > done:
-            return done
-        return max(done, int(await self._consumer.position(tp)))
+        if not self._here.get(tp) and self._given.get(_key(tp), 0) <= done:
+            with contextlib.suppress(IllegalStateError):  # moved to another member a moment ago
+                return max(done, int(await self._consumer.position(tp)))
+        return done
 
     def forget(self) -> None:
         """What is here and not given out is read again, by whoever holds its partition then."""
+        self._turn += 1
         self._here.clear()
         self._ends.clear()
 

@@ -45,6 +45,14 @@ SLICE = 5000
 """Records looked at, per second and kind of retention, for being too old."""
 
 
+def _headers(stored: bytes) -> dict[str, str]:
+    """None where they are not what we write: their reader sets such a record aside, as it does on Kafka."""
+    try:
+        return _READ_HEADERS.decode(stored)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return {}
+
+
 class LogBus:
     """The offset of a record is its sequence number in the table: writers are serialised, so numbers grow in the order
     of commits, and they need not be contiguous per partition, as on Kafka. One reader per process fills a ring that all
@@ -290,7 +298,7 @@ class LogBus:
         except sqlite3.Error as error:
             raise BusDown(str(error)) from None
         return [
-            Record(topic, key, _READ_HEADERS.decode(headers), bytes(value), p, s)
+            Record(topic, key, _headers(headers), bytes(value), p, s)
             for topic, key, headers, value, p, s in rows
         ]
 

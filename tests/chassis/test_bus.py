@@ -6,6 +6,7 @@ It must never ask which bus it runs on.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import random
 import sys
@@ -16,9 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chassis.bus import Bus, BusDown, Partition, Record, Subscription, murmur2, partition_of
+from chassis.clock import Clock
 from chassis.settings import ChassisSettings
 from tests.chassis.conftest import PARTITIONS, MakeBus
 from tests.chassis.records import done, join, nothing, record, take
+from tests.chassis.running import until
 
 pytestmark = pytest.mark.anyio
 
@@ -149,6 +152,39 @@ async def test_partitions_move_between_members_without_two_holders(make_bus: Mak
     await settled([4])
     await bus.publish([record(topic, f"k{n}", n) for n in range(20)])
     await take(members["three"], 20)
+
+
+async def test_what_has_moved_on_is_neither_arrears_nor_an_outage(
+    make_bus: MakeBus, bus: Bus, topic: str, clock: Clock
+) -> None:
+    """Whoever asks how far behind he is, while others come and go, is told of what he has."""
+    group = f"g-{topic}"
+    await bus.publish([record(topic, f"k{n}", n) for n in range(200)])
+    staying = await join(bus, topic, group)
+
+    async def ask() -> None:
+        while True:
+            assert (await staying.lag()).keys() <= {(topic, n) for n in range(PARTITIONS)}
+            await clock.sleep(0)
+
+    async def read(member: Subscription) -> None:
+        while True:
+            await member.fetch(5, 0.02)
+
+    async with contextlib.AsyncExitStack() as ending:
+        asking = asyncio.ensure_future(ask())
+        ending.callback(asking.cancel)
+        ending.callback(asyncio.ensure_future(read(staying)).cancel)
+        for _ in range(3):
+            other = make_bus()
+            await other.open()
+            visitor = await join(other, topic, group)
+            reading = asyncio.ensure_future(read(visitor))
+            await until(lambda visitor=visitor: bool(visitor.assigned), asking)
+            reading.cancel()
+            await visitor.close()
+            await until(lambda: len(staying.assigned) == PARTITIONS, asking)
+        assert not asking.done()
 
 
 async def test_a_commit_for_what_is_not_held_is_dropped(make_bus: MakeBus, bus: Bus, topic: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from chassis.bus import Record
+from chassis.bus import BusDown, Partition, Record
 from chassis.bus.log import LogBus
 from chassis.deadletters import PARKED
 from chassis.decision import NOBODY, Caller, Reject
@@ -344,6 +344,30 @@ async def test_too_many_dead_letters_in_a_row_stop_the_line(world: World) -> Non
             await world.say(f"s{i}", -1, f"s{i}")
         await until(lambda: line.pipeline.halts.all)
         assert (await line.ready())["ok"] is False
+
+
+async def test_who_cannot_go_on_reading_leaves_the_group_and_comes_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A member that stayed would hold partitions that nobody reads."""
+    async with world.line() as line:  # type: ignore[attr-defined]
+        left = line.pipeline.subscription
+        assert left is not None
+
+        async def lag() -> dict[Partition, int]:
+            raise BusDown("asked in vain")
+
+        monkeypatch.setattr(left, "lag", lag)
+        line.pipeline.caught_up, line.pipeline._behind = False, None
+        await until(lambda: line.pipeline.subscription is not left and len(line.pipeline.shards) == 4)
+        members = world.bus.members.reader.execute("SELECT count(*) FROM member WHERE grp = 'toy'").fetchall()
+        assert (members, left.assigned) == ([(1,)], frozenset())
+        await world.say("a", 5, "p1")
+
+        async def heard() -> bool:
+            return await total(line, world, "a") == 5
+
+        await until(heard)
 
 
 async def test_two_lines_share_the_work(world: World, tmp_path: Path) -> None:

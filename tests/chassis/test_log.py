@@ -70,6 +70,20 @@ async def test_a_process_hears_its_own_words_as_they_were_and_others_only_bytes(
     assert (heard.value, heard.memo) == (own.value, None)
 
 
+@pytest.mark.parametrize("headers", [b"no json", b"\xff", b'{"ce_id": 1}', b"[]"])
+async def test_a_row_whose_headers_are_none_of_ours_is_read_without_them(
+    embedded: None, make_bus: MakeBus, bus: LogBus, topic: str, headers: bytes
+) -> None:
+    other = make_bus()
+    await other.open()
+    await bus.publish([record(topic, "k", 1)])
+    async with bus.file.write() as db:
+        db.execute("UPDATE log SET headers = ?", (headers,))
+    await bus.publish([record(topic, "k", 2)])
+    found = await take(await join(other, topic, f"g-{topic}"), 2)
+    assert [(r.headers, r.value) for r in found] == [({}, b"1"), ({"ce_id": "2"}, b"2")]
+
+
 async def test_a_full_disk_refuses_and_passes(bus: Bus, topic: str, full_disk: Trouble) -> None:
     subscription = await join(bus, topic, f"g-{topic}")
     await bus.publish([record(topic, "k", 0)])

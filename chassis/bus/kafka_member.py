@@ -46,7 +46,6 @@ class KafkaSubscription:
         self._ends: dict[TopicPartition, int] = {}
         self._paused: frozenset[str] = frozenset()
         self._unreadable = False
-        self._turn = 0
         self.held: frozenset[Partition] = frozenset()
         self.closed = False
 
@@ -92,11 +91,10 @@ class KafkaSubscription:
             self._admit()
 
     async def _ask(self, partitions: Sequence[TopicPartition], waiting: int) -> None:
-        """What was on its way while partitions moved is left: it would hold up all others where its own is gone."""
-        turn = self._turn
+        """While partitions move aiokafka gives nothing out, and afterwards what the new assignment has: so nothing that
+        comes late is of the old one."""
         with contextlib.suppress(IllegalStateError):  # moved to another member a moment ago
-            came = await self._consumer.getmany(*partitions, timeout_ms=waiting)
-            for tp, messages in came.items() if turn == self._turn else ():
+            for tp, messages in (await self._consumer.getmany(*partitions, timeout_ms=waiting)).items():
                 self._here.setdefault(tp, deque()).extend(messages)
 
     def _admit(self) -> None:
@@ -202,7 +200,6 @@ class KafkaSubscription:
 
     def forget(self) -> None:
         """What is here and not given out is read again, by whoever holds its partition then."""
-        self._turn += 1
         self._here.clear()
         self._ends.clear()
 

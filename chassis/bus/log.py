@@ -297,10 +297,7 @@ class LogBus:
             rows = self.file.reader.execute(sql, (seq, most)).fetchall()
         except sqlite3.Error as error:
             raise BusDown(str(error)) from None
-        return [
-            Record(topic, key, _headers(headers), bytes(value), p, s)
-            for topic, key, headers, value, p, s in rows
-        ]
+        return [Record(topic, key, _headers(headers), bytes(value), p, s) for topic, key, headers, value, p, s in rows]
 
     async def subscribe(self, group: str, topics: Sequence[str], on_assigned: Moved, on_revoked: Moved) -> Subscription:
         return Subscription(self, group, topics, on_assigned, on_revoked)

@@ -60,7 +60,7 @@ async def test_effects_come_after_their_causes_from_several_topics_also_to_who_i
     """Causes are large and effects are small, so that a reader who takes as much of each would be ahead of itself."""
     causes, effects = f"z-{topic}", f"a-{topic}"
     await bus.ensure(dict.fromkeys((causes, effects), PARTITIONS))
-    for turn in range(4):
+    for _ in range(4):
         keys = [f"{turn}-{n}" for n in range(400)]
         await bus.publish([Record(causes, key, {}, random.Random(key).randbytes(4_000)) for key in keys])
         await bus.publish([Record(effects, key, {}, b"effect") for key in keys])
@@ -185,6 +185,47 @@ async def test_what_has_moved_on_is_neither_arrears_nor_an_outage(
             await visitor.close()
             await until(lambda: len(staying.assigned) == PARTITIONS, asking)
         assert not asking.done()
+
+
+async def test_members_that_come_and_go_while_much_is_said_leave_nothing_unread(
+    make_bus: MakeBus, bus: Bus, topic: str
+) -> None:
+    """One stays, others visit; each commits what it was given. What nobody was given would never come again."""
+    group, said, heard = f"g-{topic}", 0, set[bytes]()
+    over = asyncio.Event()
+
+    async def say() -> None:
+        nonlocal said
+        while not over.is_set():
+            await bus.publish([record(topic, f"k{n % 16}", n) for n in range(said, said + 20)])
+            said += 20
+
+    async def read(member: Subscription) -> None:
+        while True:
+            found = await member.fetch(50, 0.02)
+            heard.update(r.value for r in found)
+            await member.commit(done(found))
+
+    async with contextlib.AsyncExitStack() as ending:
+        saying = asyncio.ensure_future(say())
+        staying = await join(bus, topic, group)
+        reading = asyncio.ensure_future(read(staying))
+        ending.callback(reading.cancel)
+        for _ in range(4):
+            other = make_bus()
+            await other.open()
+            visitor = await join(other, topic, group)
+            visiting = asyncio.ensure_future(read(visitor))
+            await until(lambda visitor=visitor: bool(visitor.assigned), saying)
+            before = said
+            await until(lambda before=before: said > before + 200, saying)
+            visiting.cancel()
+            await asyncio.wait([visiting])
+            await visitor.close()
+            await until(lambda: len(staying.assigned) == PARTITIONS, saying)
+        over.set()
+        await saying
+        await until(lambda: len(heard) == said, reading)
 
 
 async def test_a_commit_for_what_is_not_held_is_dropped(make_bus: MakeBus, bus: Bus, topic: str) -> None:

@@ -183,8 +183,8 @@ def run_topics(args: argparse.Namespace, setup: Setup) -> int:
     if args.acl:
         return run_rights(args, setup)
     settings = setup.settings
-    from chassis.line import topics
     from chassis.suite import describe_unaddressed
+    from chassis.topics import topics
 
     heard: dict[str, list[str]] = {}
     for service in describe_unaddressed(settings, setup.env):

@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from chassis.clock import Clock
 from chassis.lacking import closed, lacking
-from chassis.line import topics
 from chassis.oidc import published
 from chassis.private import open_to_others
 from chassis.probing import Knock, knock_all
@@ -23,6 +22,7 @@ from chassis.service import Service
 from chassis.settings import DOTENV, ChassisSettings, Section, SettingsError, plain
 from chassis.sqlitefile import behind, examine, noted
 from chassis.suite import calendar, describe_services
+from chassis.topics import topics
 
 CHECKING: Final = 5.0
 """Seconds for which a file is looked through."""

@@ -18,6 +18,7 @@ from chassis.decision import Answer, Errand, Lost, Reject, Retry, Runner, Unknow
 from chassis.document import Doc, Open
 from chassis.fold import Begin, Defer, Folder, Message
 from chassis.lanes import Queue
+from chassis.lasting import lasting
 from chassis.store import Ref
 
 log = logging.getLogger("tongban")
@@ -91,7 +92,7 @@ class Errands:
 
     def _staff(self, group: asyncio.TaskGroup, queue: Queue) -> None:
         for _ in range(queue.most):
-            group.create_task(self._worker(queue))
+            group.create_task(lasting(self._worker(queue)))
 
     async def finish(self, patience: float) -> None:
         """Begins no careful errand any more, and waits for those under way, at most so many seconds: whoever comes next

@@ -53,6 +53,7 @@ class Inbox:
         self._waiting: dict[Ref, list[Ask]] = defaultdict(list)
         self._asked = clock.steady()
         self._folding: Batch | None = None
+        self._begun = self._done = 0
         self._wake = asyncio.Event()
         self._taken = asyncio.Event()
         self._idle = asyncio.Event()
@@ -81,7 +82,7 @@ class Inbox:
 
     async def take(self) -> Batch:
         """The next batch; what was taken before counts as done."""
-        self._folding = None
+        self._folding, self._done = None, self._begun
         self._ask_again()
         while not (self._records or self._asks or self._messages):
             self._wake.clear()
@@ -89,6 +90,7 @@ class Inbox:
             await self.clock.wait(self._wake, AGAIN)
             self._ask_again()
         self._idle.clear()
+        self._begun += 1
         batch = self._folding = Batch(self._records)
         self._records = []
         self._taken.set()
@@ -146,6 +148,12 @@ class Inbox:
         oldest = self._folding.asks[0] if self._folding and self._folding.asks else None
         oldest = oldest or (self._asks[0] if self._asks else None)
         return self.clock.ticks() - oldest.since if oldest else 0.0
+
+    async def read(self) -> None:
+        """Returns once the records that are here now are written, however much else comes meanwhile."""
+        last = self._begun + bool(self._records)
+        while self._done < last:
+            await self.clock.sleep(0.005)
 
     async def emptied(self) -> None:
         """Returns once everything taken in is written."""

@@ -16,12 +16,12 @@ from chassis.clock import Clock
 from chassis.document import describe
 from chassis.door import Door
 from chassis.errands import Errands
+from chassis.lasting import lasting
 from chassis.pipeline import Pipeline, touch
 from chassis.service import Service
 from chassis.settings import ChassisSettings
 from chassis.store import Ref, Store, StoreDown
-from contracts.event import REGISTRY, case_topic
-from contracts.export import routes
+from chassis.topics import topics
 
 SWEEP = 0.2
 """Seconds between two looks for alarms and leases."""
@@ -84,7 +84,7 @@ class Line:
         self._looked = clock.steady()
         self._learnt = True
         self._bus, self._store = reach.bus(bus), reach.store(store)
-        self._unread = False
+        self._unread = self._draining = False
 
     async def open(self) -> None:
         await self.store.open()
@@ -98,21 +98,17 @@ class Line:
     async def run(self) -> None:
         """All loops, until cancelled; the first failure ends them all."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.pipeline.publisher.work())
-            group.create_task(self.pipeline.publisher.beat())
-            group.create_task(self.pipeline.work())
-            group.create_task(self.errands.work())
-            self._fetching = group.create_task(self._fetch())
-            group.create_task(self._sweep())
-            group.create_task(self._watch())
-            group.create_task(self._learn())
+            loops = self.pipeline.publisher.work(), self.pipeline.publisher.beat(), self.pipeline.work()
+            for loop in (*loops, self.errands.work(), self._sweep(), self._watch(), self._learn()):
+                group.create_task(lasting(loop))
+            self._fetching = group.create_task(lasting(self._fetch()))
 
     async def _fetch(self) -> None:
         while True:
             try:
                 await self.pipeline.fetch(self.topics)
             except BusDown as error:
-                self._unread = True
+                self._unread, self.pipeline.pulse = True, self.clock.ticks()
                 self._bus.silent(str(error), self.clock.ticks(), f"{self.name} reads")
                 await self.clock.sleep(0.5)
 
@@ -120,6 +116,7 @@ class Line:
         """Stops reading, finishes what was begun, publishes it, leaves the group. Errands under way are left to their
         leases, and whoever comes next asks before making them again; those that cannot be asked about are waited
         for."""
+        self._draining = True
         if self._fetching is not None:
             self._fetching.cancel()
         await self.errands.finish(LAST_CALLS)
@@ -159,7 +156,7 @@ class Line:
 
     async def _ripe(self, shards: Collection[int]) -> list[Ref]:
         """Alarms ring once everything that waited on the bus when the partitions were taken has been read."""
-        return await self._due(shards) if self.pipeline.caught_up else []
+        return await self._due(shards) if self.pipeline.arrears.over else []
 
     async def _due(self, shards: Collection[int]) -> list[Ref]:
         return await self.store.due(shards, self.clock.legal().timestamp(), PAGE)
@@ -174,7 +171,7 @@ class Line:
         await owners.watch()
         silent = owners.silent()
         found = await self.store.stamped(shards, silent, PAGE) if silent else []
-        if silent and not found:
+        if silent and not found and shards == self.pipeline.shards:  # else they were not looked for everywhere
             await self.store.forget(owners.gone())
             owners.quiet(silent)
         return found
@@ -206,25 +203,30 @@ class Line:
         return sum(count for (topic, _), count in found.items() if topic not in aside)
 
     async def _watch(self) -> None:
-        """Raises Stalled when records wait and no batch was written for too long (a client that left its group and
-        cannot tell, a producer that is stuck: a fresh process is the cure known to work)."""
-        before, since = -1, self.clock.steady()
+        """Raises Stalled when for too long records wait and none is written, whatever commands do meanwhile; when
+        nobody asks for records; or when events wait, or nobody can say what waits, and nothing moves at all (a client
+        that left its group and cannot tell, a producer that is stuck: a fresh process is the cure known to work)."""
+        before, since = (-1, -1), self.clock.steady()
         while True:
             await self.clock.sleep(2.0)
             await self._check()
+            unsaid = not self.pipeline.publisher.idle
             try:
-                waiting = await self.lag() > 0 or not self.pipeline.publisher.idle
+                waits = await self.lag() > 0
                 if not self._unread:
                     self._bus.answered(self.clock.ticks(), f"{self.name} reads")
                 self._unread = False
             except BusDown as error:
                 self._bus.silent(str(error), self.clock.ticks(), f"{self.name} reads")
-                waiting = True
-            moved = self.pipeline.batches + self.pipeline.publisher.acked
-            if not waiting or moved != before or self.pipeline.halts.all:
+                waits, unsaid = False, True
+            moved = self.pipeline.folded, self.pipeline.batches + self.pipeline.publisher.acked
+            stands = (waits and moved[0] == before[0]) or (unsaid and moved[1] == before[1])
+            if not stands or self.pipeline.halts.all or self._draining:
                 before, since = moved, self.clock.steady()
             elif self.clock.steady() - since > self.settings.stall:
-                raise Stalled(f"{self.name}: records wait and nothing moved for {self.settings.stall:.0f} s")
+                raise Stalled(f"{self.name}: what waits has not moved for {self.settings.stall:.0f} s")
+            if self.clock.ticks() - self.pipeline.pulse > self.settings.stall and not self._draining:
+                raise Stalled(f"{self.name}: nobody has asked for records for {self.settings.stall:.0f} s")
 
     async def _check(self) -> None:
         for party, check in ((self._bus, self.bus.check), (self._store, self.store.check)):
@@ -265,29 +267,3 @@ class Line:
     def live(self) -> bool:
         """The loop moved."""
         return self.clock.steady() - self._looked < 30
-
-
-def topics(service: Service, portals: Collection[str]) -> list[str]:
-    """The topics whose events the service's deciders hear."""
-    found: set[str] = set()
-    for decider in service.deciders:
-        for cls in decider.keys:
-            publisher = getattr(cls, "PUBLISHER", "portal")
-            if publisher == "portal":
-                found.update(f"portal.{name}" for name in portals)
-            elif publisher == f"{service.name}.notes":
-                found.add(publisher)
-            else:
-                found.add(case_topic(publisher))
-    return sorted(found)
-
-
-def spoken(service: Service, portals: Collection[str]) -> list[str]:
-    """The topics on which the service speaks: of cases, to itself, to portals, and of what it has set aside."""
-    found = {f"{service.name}.dead"}
-    for cls in REGISTRY.values():
-        if f"{service.name}.notes" == cls.PUBLISHER:
-            found.add(cls.PUBLISHER)
-        elif service.name == cls.PUBLISHER:
-            found.update(topic.format(portal=name) for topic, _ in routes(cls) for name in portals)
-    return sorted(found)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chassis import metrics, reach
+from chassis.arrears import Arrears
 from chassis.bus import Bus, BusDown, Partition, Record, Subscription
 from chassis.clock import Clock
 from chassis.deadletters import FREE, PARKED, Park
@@ -68,8 +69,9 @@ class Pipeline:
         self.parked: set[str] = set()
         self._recalled = False
         self.shards: frozenset[int] = frozenset()
-        self.caught_up = False
-        self._behind: int | None = None
+        self.arrears = Arrears(clock)
+        self.pulse = clock.ticks()
+        self.folded = 0
         self._pressed: float | None = None
         self.changed = asyncio.Event()
         self._applied = {o: metrics.APPLIED.labels(service, o) for o in ("applied", "known", "rejected", "bug")}
@@ -91,8 +93,9 @@ class Pipeline:
                 records = self._back(await subscription.fetch(self.most, 0.5), topics)
                 self.press(records)
                 self._shard()
-                if not self.caught_up:
-                    await self._catch_up(len(records))
+                self.pulse = self.clock.ticks()
+                if not self.arrears.over:
+                    await self.arrears.count(subscription, self.halts.aside(), len(records))
                 if records:
                     await self.inbox.offer(records)
         except BusDown:
@@ -112,7 +115,7 @@ class Pipeline:
     def press(self, records: Sequence[Record]) -> None:
         """Notes since when every fetch has been full of what services say. Portals may send as much as they like: what
         they send waits its turn, and nobody else is refused for it; so does what came while nobody read."""
-        full = len(records) == self.most and self.caught_up
+        full = len(records) == self.most and self.arrears.over
         if not full or sum(r.topic.startswith("portal.") for r in records) * 2 > len(records):
             self._pressed = None
         elif self._pressed is None:
@@ -124,16 +127,6 @@ class Pipeline:
         written has waited to be said."""
         pressed = self.clock.ticks() - self._pressed if self._pressed is not None else 0.0
         return max(pressed, self.publisher.late)
-
-    async def _catch_up(self, fetched: int) -> None:
-        """Counts off what waited when the partitions were taken; more may come all the time. Where nothing comes it is
-        counted anew: there may be gaps on the bus, and topics that have been halted since."""
-        assert self.subscription is not None
-        if self._behind is None or not fetched:
-            aside = self.halts.aside()
-            self._behind = sum(n for (topic, _), n in (await self.subscription.lag()).items() if topic not in aside)
-        self._behind -= fetched
-        self.caught_up = bool(self.shards) and self._behind <= 0
 
     async def work(self) -> None:
         """Folds batches until cancelled."""
@@ -172,6 +165,7 @@ class Pipeline:
                 break
         if poison:
             metrics.DEAD.labels(self.service).inc(len(poison))
+        self.folded += len(batch.records)
         self.publisher.commit({(r.topic, r.partition): r.offset + 1 for r in batch.records}, self.subscription)
 
     async def recall(self) -> None:
@@ -242,7 +236,7 @@ class Pipeline:
             for ref, messages in pending.items():
                 folder, doc = self.folders[ref[0]], self.documents.cache[ref]
                 ask = given.setdefault(ref, folder.given())
-                folded[ref] = result = folder.fold(doc, messages, now, steady, self.caught_up, ask)
+                folded[ref] = result = folder.fold(doc, messages, now, steady, self.arrears.over, ask)
                 for message, error in zip(messages, result.results, strict=True):
                     if isinstance(message.context, int) and is_poison(error):
                         assert error is not None
@@ -351,15 +345,18 @@ class Pipeline:
 
     async def _assigned(self, partitions: frozenset[Partition]) -> None:
         """What waits on partitions that are new to this process may have ended a clock in time: alarms wait for it."""
-        self.caught_up, self._behind = False, None
+        self.arrears.moved()
         self.documents.forget()
         self.owners.moved()
         self._recalled = False
         self._shard()
 
     async def _revoked(self, partitions: frozenset[Partition]) -> None:
-        """Before partitions move, all that was fetched becomes durable, published and committed."""
-        await self.settle()
+        """Before partitions move, all that was fetched becomes durable, published and committed. What is asked and told
+        meanwhile is not waited for: it may never end, and all other members of the group wait."""
+        await self.inbox.read()
+        with contextlib.suppress(StoreDown):  # the next beat tells the same
+            await self.publisher.flush()
         self._shard()
 
     def _shard(self) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 from chassis.backends import database
 from chassis.bus.rule import Rule
-from chassis.line import spoken, topics
 from chassis.service import Service
+from chassis.topics import spoken, topics
 
 ADMIN = 'db.getSiblingDB("admin")'
 

@@ -51,24 +51,28 @@ class Publisher:
         self._free = asyncio.Event()
         self._free.set()
         self._waiting = 0
+        self._owed = self._paid = 0
         self._up: float | None = clock.steady()
         self._published = metrics.PUBLISHED.labels(service)
         self._age = metrics.OUTBOX_AGE.labels(service)
         self._reached = reach.bus(bus)
 
     def publish(self, records: list[Record], batch: int) -> None:
-        self._queue.append(Due(batch, records, since=self.clock.steady()))
+        self._owe(Due(batch, records, since=self.clock.steady()))
         self._waiting += len(records)
         if self._waiting > MOST_WAITING:
             self._free.clear()
+
+    def _owe(self, due: Due) -> None:
+        self._queue.append(due)
+        self._owed += 1
         self._wake.set()
 
     def commit(self, offsets: Mapping[Partition, int], subscription: Subscription | None) -> None:
         """These offsets may be committed once everything published before them is acknowledged."""
         if offsets and subscription is not None:
             self._subscription = subscription
-            self._queue.append(Due(0, [], offsets, self.clock.steady()))
-            self._wake.set()
+            self._owe(Due(0, [], offsets, self.clock.steady()))
 
     async def room(self) -> None:
         await self._free.wait()
@@ -115,6 +119,7 @@ class Publisher:
                 self._moved.set()
             for _ in due:
                 self._queue.popleft()
+            self._paid += len(due)
             self._waiting -= len(records)
             if self._waiting <= MOST_WAITING:
                 self._free.set()
@@ -161,7 +166,8 @@ class Publisher:
         await self.store.beat(self.owners.me, self.acked, self.clock.steady())
 
     async def flush(self) -> None:
-        """Waits until nothing is owed."""
-        while self._queue:
+        """Waits until what is owed now is said and committed. Raises StoreDown."""
+        last = self._owed
+        while self._paid < last:
             await self.clock.sleep(0.005)
         await self.beat_once()

@@ -35,7 +35,7 @@ from chassis.english import ENGLISH
 from chassis.holding import BACKLOG, doors, listening
 from chassis.http import Live, Ready, application, begun_at, entitled
 from chassis.language import English
-from chassis.line import Line, spoken
+from chassis.line import Line
 from chassis.oidc import Officers
 from chassis.pressure import Pressure
 from chassis.rights import ANYBODY, Right
@@ -44,6 +44,7 @@ from chassis.service import Parts, Service
 from chassis.settings import ChassisSettings, plain, together
 from chassis.shapes import Moment
 from chassis.store import StoreDown
+from chassis.topics import spoken
 from chassis.welcome import entry, welcome
 from chassis.workdays import Calendar, CalendarError
 from contracts import english as contracts_english

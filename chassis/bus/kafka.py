@@ -194,7 +194,10 @@ class KafkaBus:
     async def _drop(self, producer: Any) -> None:
         if self._producer is producer:
             self._producer = None
+            # An idempotent batch never expires: what is left would be said over and over, by a client nobody holds.
+            producer._message_accumulator.fail_all(KafkaError("given up"))
             await quietly(asyncio.wait_for(producer.stop(), 5))
+            await quietly(producer.client.close())
 
     async def subscribe(
         self, group: str, topics: Sequence[str], on_assigned: Moved, on_revoked: Moved

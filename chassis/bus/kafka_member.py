@@ -24,6 +24,7 @@ from aiokafka.structs import ConsumerRecord
 
 from chassis.bus import BusDown, Moved, NoRight, Partition, Record
 from chassis.clock import Clock
+from chassis.lasting import ours
 
 log = logging.getLogger("tongban")
 
@@ -62,7 +63,7 @@ class KafkaSubscription:
                 await self._fill(wait)
         except UnicodeDecodeError:
             self._unreadable = True
-            self._admit()
+            await self._turn_back()
         except (KafkaError, OSError) as error:
             await self.close()
             raise down(error) from None
@@ -96,6 +97,18 @@ class KafkaSubscription:
         with contextlib.suppress(IllegalStateError):  # moved to another member a moment ago
             for tp, messages in (await self._consumer.getmany(*partitions, timeout_ms=waiting)).items():
                 self._here.setdefault(tp, deque()).extend(messages)
+
+    async def _turn_back(self) -> None:
+        """What aiokafka had taken out beside a record that it cannot read is gone with it, and its positions have moved
+        on: all is read again from where it was given out."""
+        self.forget()
+        for tp in self._consumer.assignment():
+            with contextlib.suppress(IllegalStateError):  # moved to another member a moment ago
+                offset = self._given.get(_key(tp)) or await self._consumer.committed(tp)
+                if offset is None:
+                    await self._consumer.seek_to_beginning(tp)
+                else:
+                    self._consumer.seek(tp, offset)
 
     def _admit(self) -> None:
         """Lets all that is here be given out, whatever it follows from."""
@@ -157,6 +170,9 @@ class KafkaSubscription:
                 self._consumer.pause(*(tp for tp in held if tp.topic in topics))
                 self._consumer.resume(*(tp for tp in held if tp.topic in self._paused - topics))
             self._paused = topics
+            # What is here of them would stand before all that is newer, and nobody asks how far they reach.
+            for tp in [tp for tp, messages in self._here.items() if messages and tp.topic in topics]:
+                self.seek(_key(tp), self._here[tp][0].offset)
 
     async def commit(self, offsets: Mapping[Partition, int]) -> None:
         mine = {TopicPartition(*p): offset for p, offset in offsets.items() if p in self.held}
@@ -184,7 +200,8 @@ class KafkaSubscription:
             starts = await self._consumer.beginning_offsets([tp for tp in held if _key(tp) not in self._done])
             for tp in starts:
                 committed = await self._consumer.committed(tp)
-                self._done[_key(tp)] = starts[tp] if committed is None else committed
+                if _key(tp) in self.held:  # as it is now; a commit that came meanwhile says more
+                    self._done.setdefault(_key(tp), starts[tp] if committed is None else committed)
             return {_key(tp): max(0, end - await self._reached(tp)) for tp, end in ends.items()}
         except (KafkaError, OSError) as error:
             raise down(error) from None
@@ -207,7 +224,7 @@ class KafkaSubscription:
         self.forget()
         self._done = {p: offset for p, offset in self._done.items() if p in held & self.held}
         self._given = {p: offset for p, offset in self._given.items() if p in held & self.held}
-        self.held = held
+        self.held, self._unreadable = held, False
 
     async def close(self) -> None:
         self.held = frozenset()
@@ -215,6 +232,7 @@ class KafkaSubscription:
         if not self.closed:
             self.closed = True
             await quietly(asyncio.wait_for(self._consumer.stop(), 10))
+            await quietly(self._consumer._client.close())  # which it leaves open where it was not given the time
 
 
 class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -263,3 +281,7 @@ async def quietly(ending: Any) -> None:
         await ending
     except (KafkaError, TimeoutError, OSError, RuntimeError) as error:
         log.info("while closing: %s", type(error).__name__)
+    except asyncio.CancelledError:
+        # aiokafka awaits tasks that it has cancelled, and may hand on their end as if it were ours.
+        if ours():
+            raise

@@ -185,17 +185,17 @@ class Subscription:
             lost, self._lost = self._held, False
             self._drop(lost)
             await self._on_revoked(lost)
-            wanted, free = await self._beat(now, self._held)
+            wanted, free = await self._beat(self._bus.clock.machine(), self._held)
         surplus = self._held - wanted
         if surplus:
             await self._on_revoked(surplus)
             self._skip()
             await self._save()
             self._drop(surplus)
-            await self._beat(now, self._held)
+            await self._beat(self._bus.clock.machine(), self._held)
             await self._on_assigned(self._held)
         if gain := (wanted & free) - self._held:
-            await self._take(gain, now)
+            await self._take(gain, self._bus.clock.machine())
 
     def _drop(self, partitions: frozenset[Partition]) -> None:
         self._held -= partitions

@@ -120,7 +120,7 @@ def drivers_below_chassis(of: Source) -> list[str]:
     own = ".".join(of.name.split(".")[:2])
 
     def judge(name: str) -> str:
-        known = hits(name, own, "chassis.clock", "chassis.settings", "chassis.sqlitefile")
+        known = hits(name, own, "chassis.clock", "chassis.settings", "chassis.sqlitefile", "chassis.lasting")
         return "a bus or a store is what the chassis stands on" if hits(name, "chassis") and not known else ""
 
     return findings(of, judge)

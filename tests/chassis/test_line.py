@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from chassis.bus import BusDown, Partition, Record
+from chassis.bus import BusDown, Record
 from chassis.bus.log import LogBus
 from chassis.deadletters import PARKED
 from chassis.decision import NOBODY, Caller, Reject
@@ -354,11 +354,10 @@ async def test_who_cannot_go_on_reading_leaves_the_group_and_comes_back(
         left = line.pipeline.subscription
         assert left is not None
 
-        async def lag() -> dict[Partition, int]:
+        async def fetch(most: int, wait: float) -> list[Record]:
             raise BusDown("asked in vain")
 
-        monkeypatch.setattr(left, "lag", lag)
-        line.pipeline.caught_up, line.pipeline._behind = False, None
+        monkeypatch.setattr(left, "fetch", fetch)
         await until(lambda: line.pipeline.subscription is not left and len(line.pipeline.shards) == 4)
         members = world.bus.members.reader.execute("SELECT count(*) FROM member WHERE grp = 'toy'").fetchall()
         assert (members, left.assigned) == ([(1,)], frozenset())

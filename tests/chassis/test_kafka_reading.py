@@ -1,0 +1,242 @@
+"""Promise: whatever others have written to Kafka is read and takes nothing along; what is given up is not said again.
+
+Records that no client of ours would write, gaps of transactions, refusals; it must never depend on what another test
+left behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy  # type: ignore[attr-defined]
+
+from chassis.bus import TOO_LARGE, BusDown, Refused, partition_of
+from chassis.bus import kafka as kafka_bus
+from chassis.bus.kafka import KafkaBus
+from chassis.bus.kafka_member import KafkaSubscription
+from chassis.clock import Clock
+from chassis.store.sqlite import SqliteStore
+from contracts.event import SHANGHAI
+from tests.chassis.conftest import PARTITIONS, warden
+from tests.chassis.records import join, nothing, record, take
+from tests.chassis.running import running, settings, until
+from tests.chassis.toy import PLACING, Partner, placed, service
+
+AT = datetime(2026, 3, 2, 10, tzinfo=SHANGHAI)
+asynchronous = pytest.mark.anyio
+
+
+# -- what others write -----------------------------------------------------------------------------------------------
+
+
+class Raw(str):
+    """A header's name as bytes that are no text; librdkafka writes such, aiokafka's builder asks for `encode`."""
+
+    __slots__ = ()
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        return b"x-\xff\xfe"
+
+
+class Writer:
+    """A stranger's producer."""
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self.producer = producer
+
+    async def say(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: list[Any], partition: int = 0
+    ) -> None:
+        """One batch of one record."""
+        batch = self.producer.create_batch()
+        batch._builder = _DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, -1, 1 << 20)
+        assert batch.append(key=key, value=value, timestamp=0, headers=headers) is not None
+        await (await self.producer.send_batch(batch, topic, partition=partition))
+
+
+@pytest.fixture
+def url(kafka: Any) -> str:
+    return str(kafka.url)
+
+
+@pytest.fixture
+async def writer(kafka: Any, url: str) -> AsyncIterator[Writer]:
+    producer = AIOKafkaProducer(bootstrap_servers=url.removeprefix("kafka://"), **warden(kafka))
+    await producer.start()
+    yield Writer(producer)
+    await producer.stop()
+
+
+@pytest.fixture
+async def real(kafka: Any, url: str, topic: str) -> AsyncIterator[KafkaBus]:
+    bus = KafkaBus(url, PARTITIONS, 1, Clock(), access=warden(kafka))
+    await bus.open()
+    await bus.ensure({topic: PARTITIONS})
+    yield bus
+    await bus.close()
+
+
+STRANGE: list[tuple[bytes | None, bytes | None, list[Any]]] = [
+    (b"k", b"1", [("ce_id", b"1"), ("x-request-id", None)]),
+    (None, b"2", []),
+    (b"k", None, [("ce_id", b"3"), ("ce_id", b"3b"), ("ce_id", None)]),
+    (b"\xff\x00", b"4", [("ce_id", b"\xff\xfe"), ("", b"")]),
+    (b"k", b"5", [(f"h{n}", b"v") for n in range(20_000)]),
+    (b"k", b"6", [(Raw("x"), b"v")]),
+    (b"k", b"7", [(Raw("x"), None)]),
+    (b"k", b"8", []),
+]
+
+
+@pytest.mark.real
+@asynchronous
+async def test_whatever_others_write_is_read(real: KafkaBus, topic: str, writer: Writer) -> None:
+    for strange in STRANGE:
+        await writer.say(topic, *strange)
+    found = await take(await join(real, topic, f"g-{topic}"), len(STRANGE))
+    assert [r.offset for r in found] == list(range(len(STRANGE)))
+    assert [(r.key, r.value) for r in found[:4]] == [("k", b"1"), ("", b"2"), ("k", b""), ("\ufffd\x00", b"4")]
+    assert [r.headers for r in found[:4]] == [{"ce_id": "1"}, {}, {"ce_id": "3b"}, {"ce_id": "\ufffd\ufffd", "": ""}]
+    assert len(found[4].headers) == 20_000
+    assert [(r.key, r.value, r.headers) for r in found[5:7]] == [("", b"", {})] * 2, "its place is all that is known"
+    assert found[7].value == b"8"
+
+
+@pytest.mark.real
+@asynchronous
+async def test_what_nobody_can_read_takes_nothing_along_that_came_beside_it(
+    real: KafkaBus, topic: str, writer: Writer
+) -> None:
+    """aiokafka takes records out of all partitions at once, and forgets them when it meets the one."""
+    beside = f"b-{topic}"
+    await real.ensure({beside: PARTITIONS})
+    for n in range(3):
+        for partition in range(PARTITIONS):
+            for name in (topic, beside):
+                bad = (n, partition, name) == (1, 2, topic)
+                await writer.say(
+                    name, b"k", f"{name}/{partition}/{n}".encode(), [(Raw("x"), b"v")] if bad else [], partition
+                )
+    subscription = await real.subscribe(f"g-{topic}", [topic, beside], nothing, nothing)
+    await until(lambda: len(subscription.assigned) == 2 * PARTITIONS)
+    found: dict[tuple[str, int, int], bytes] = {}
+    async with asyncio.timeout(30):
+        while len(found) < 6 * PARTITIONS:
+            found.update({(r.topic, r.partition, r.offset): r.value for r in await subscription.fetch(100, 0.2)})
+    wanted = {
+        (name, p, n): f"{name}/{p}/{n}".encode()
+        for name in (topic, beside)
+        for p in range(PARTITIONS)
+        for n in range(3)
+    }
+    assert found == wanted | {(topic, 2, 1): b""}
+
+
+@pytest.mark.real
+@asynchronous
+async def test_what_is_here_of_a_topic_that_comes_to_rest_holds_up_no_other(real: KafkaBus, topic: str) -> None:
+    """More of it had come than was known to be there when the topics were put in order."""
+    resting, other = f"r-{topic}", f"o-{topic}"
+    await real.ensure(dict.fromkeys((resting, other), PARTITIONS))
+    subscription = await real.subscribe(f"g-{topic}", [topic, other, resting], nothing, nothing)
+    await real.publish([record(name, "k", 0) for name in (topic, other, resting)])
+    await take(subscription, 3)
+    assert isinstance(subscription, KafkaSubscription)
+    place = TopicPartition(resting, partition_of("k", PARTITIONS))
+    await real.publish([record(resting, "k", 1)])
+    async with asyncio.timeout(30):
+        while not subscription._here.get(place):
+            await subscription._ask([place], 100)
+    subscription.pause(frozenset({resting}))
+    await real.publish([record(topic, "k", 2)])
+    assert [r.value for r in await take(subscription, 1)] == [b"2"]
+    subscription.pause(frozenset())
+    assert [r.value for r in await take(subscription, 1)] == [b"1"]
+
+
+@pytest.mark.real
+@asynchronous
+async def test_what_was_given_up_is_not_said_by_a_client_that_nobody_holds(
+    real: KafkaBus, topic: str, kafka: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An idempotent batch never expires, and a producer does not end before its last one is said."""
+    monkeypatch.setattr(kafka_bus, "ACK_WITHIN", 1.0)
+    await real.publish([record(topic, "k", 0)])
+    os.kill(kafka.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(BusDown):
+            await real.publish([record(topic, "k", 1)])
+    finally:
+        os.kill(kafka.pid, signal.SIGCONT)
+    saying = [task for task in asyncio.all_tasks() if "_sender_routine" in repr(task.get_coro())]
+    assert saying == []
+    monkeypatch.undo()
+    await real.publish([record(topic, "k", 2)])
+
+
+@pytest.mark.real
+@asynchronous
+async def test_a_line_goes_on_behind_all_of_them(real: KafkaBus, writer: Writer, tmp_path: Path) -> None:
+    await real.ensure({PLACING: PARTITIONS})
+    key = f"c-{tmp_path.name}-{AT:%H}"
+    headers, body = placed(key, 3, f"p-{key}", AT)
+    async with running(service(Partner()), SqliteStore(tmp_path / "toy.db"), real, Clock(), settings(tmp_path)) as line:
+        for strange in STRANGE:
+            await writer.say(PLACING, *strange)
+        await writer.say(PLACING, key.encode(), body, [*((n, v.encode()) for n, v in headers.items()), ("x", None)])
+
+        async def counted() -> bool:
+            doc = (await line.pipeline.documents.read([("toy", key)]))["toy", key]
+            return bool(doc.version and doc.state.total == 3)
+
+        await until(counted)
+
+
+@pytest.mark.real
+@asynchronous
+async def test_markers_of_transactions_are_no_arrears(real: KafkaBus, topic: str, kafka: Any, url: str) -> None:
+    """They take offsets and are never given to anybody: a service that waited for them would never be done."""
+    servers = url.removeprefix("kafka://")
+    producer = AIOKafkaProducer(bootstrap_servers=servers, transactional_id=f"t-{topic}", **warden(kafka))
+    await producer.start()
+    for n in range(3):
+        async with producer.transaction():
+            await producer.send_and_wait(topic, b"%d" % n, key=b"k", partition=0)
+    await producer.stop()
+    subscription = await join(real, topic, f"g-{topic}")
+    found = await take(subscription, 3)
+    await subscription.commit({(topic, 0): found[-1].offset + 1})
+
+    async def done() -> bool:
+        await subscription.fetch(10, 0.1)
+        return sum((await subscription.lag()).values()) == 0
+
+    await until(done)
+
+
+@pytest.mark.real
+@asynchronous
+async def test_what_the_broker_refuses_harms_nothing_beside_it(real: KafkaBus, topic: str, kafka: Any) -> None:
+    """The broker takes less than we were told, and fails whole batches."""
+    await asyncio.to_thread(
+        kafka.run_tool,
+        "kafka.admin.ConfigCommand",
+        *("--bootstrap-server", kafka.bootstrap, "--alter", "--entity-type", "topics", "--entity-name", topic),
+        *("--add-config", "max.message.bytes=2000"),
+    )
+    big = random.Random(7).randbytes(4_000)
+    said = [record(topic, "k", n, big if n == 3 else None) for n in range(8)]
+    with pytest.raises(Refused) as caught:
+        await real.publish(said)
+    assert caught.value.rules == {3: TOO_LARGE}
+    found = await take(await join(real, topic, f"g-{topic}"), 7)
+    assert [r.headers["ce_id"] for r in found] == ["0", "1", "2", "4", "5", "6", "7"]

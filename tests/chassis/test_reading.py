@@ -1,0 +1,258 @@
+"""Promise: nothing that a command, a question or somebody's failure does keeps records from being read, and whoever no
+longer reads says so.
+
+It patches what lies beyond a port, where no driver fails in time; it must never patch what it judges.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Collection, Coroutine
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chassis import arrears as counting
+from chassis.arrears import Arrears
+from chassis.bus import BusDown, Partition, Record
+from chassis.bus.kafka_member import quietly
+from chassis.bus.log import LogBus
+from chassis.clock import Clock
+from chassis.decision import NOBODY, Caller, Reject
+from chassis.lasting import lasting
+from chassis.line import Line, Stalled
+from chassis.store import Row
+from chassis.store.sqlite import SqliteStore
+from contracts.event import SHANGHAI
+from tests.chassis.running import KEYRING, LIMIT, running, settings, until
+from tests.chassis.toy import PLACING, Bump, Found, Partner, Toy, placed, service
+
+pytestmark = pytest.mark.anyio
+AT = datetime(2026, 3, 2, 10, tzinfo=SHANGHAI)
+OFFICER = Caller("officer", "w-1")
+
+
+class World:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.clock = Clock(offset_file=directory / "clock")
+        self.clock.move(AT)
+        self.bus = LogBus(directory / "bus.db", partitions=4, clock=self.clock)
+        self.store = SqliteStore(directory / "toy.db")
+        self.service = service(Partner())
+        self.toys = self.service.deciders[0]
+
+    def line(self, **changes: object) -> contextlib.AbstractAsyncContextManager[Line]:
+        return running(self.service, self.store, self.bus, self.clock, settings(self.directory, **changes))
+
+    @contextlib.asynccontextmanager
+    async def left_alone(self, **changes: object) -> AsyncIterator[tuple[Line, asyncio.Task[None]]]:
+        """A line that works, and its task, which ends as it will."""
+        await self.bus.open()
+        line = Line(self.service, self.store, self.bus, self.clock, settings(self.directory, **changes), KEYRING.tag)
+        await self.bus.ensure(dict.fromkeys([*line.topics, f"{self.service.name}.dead"], 4))
+        await line.open()
+        task = asyncio.ensure_future(line.run())
+        try:
+            await until(lambda: bool(line.pipeline.shards), task)
+            yield line, task
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+            await line.close()
+
+    async def say(self, case: str, n: int, id: str) -> None:
+        headers, body = placed(case, n, id, self.clock.legal())
+        await self.bus.publish([Record(PLACING, case, headers, body)])
+
+    async def total(self, line: Line, case: str) -> int:
+        try:
+            state: Toy = (await line.door.read(self.toys, case, by=NOBODY)).state
+        except Reject:
+            return -1
+        return state.total
+
+    async def counts(self, line: Line, case: str, total: int) -> None:
+        async def counted() -> bool:
+            return await self.total(line, case) == total
+
+        await until(counted)
+
+    @contextlib.asynccontextmanager
+    async def commanding(self, line: Line, many: int = 8) -> AsyncIterator[None]:
+        """Commands come without a pause."""
+
+        async def command(n: int) -> None:
+            case = f"busy{n}"
+            await line.door.tell(self.toys, case, Found(), by=OFFICER)
+            while True:
+                await line.door.tell(self.toys, case, Bump(by_how_much=1), by=OFFICER)
+
+        tasks = [asyncio.ensure_future(command(n)) for n in range(many)]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    made = World(tmp_path)
+    yield made
+    await made.bus.close()
+
+
+class Held:
+    """A member that says how much waits when it is let."""
+
+    def __init__(self) -> None:
+        self.assigned: frozenset[Partition] = frozenset({("t", 0)})
+        self.asked, self.let = asyncio.Event(), asyncio.Event()
+
+    async def lag(self) -> dict[Partition, int]:
+        found = {("t", 0): 0}
+        self.asked.set()
+        await self.let.wait()
+        return found
+
+
+# -- how much waits --------------------------------------------------------------------------------------------------
+
+
+async def down() -> dict[Partition, int]:
+    raise BusDown("a partition without a leader")
+
+
+async def silence() -> dict[Partition, int]:
+    return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("lag", [down, silence])
+async def test_where_nobody_can_say_how_much_waits_reading_goes_on_and_alarms_wait(
+    world: World, monkeypatch: pytest.MonkeyPatch, lag: Any
+) -> None:
+    monkeypatch.setattr(counting, "WITHIN", 0.05)
+    monkeypatch.setattr(counting, "AGAIN", 0.05)
+    async with world.line() as line:
+        reader = line.pipeline.subscription
+        with monkeypatch.context() as patched:
+            patched.setattr(reader, "lag", lag)
+            line.pipeline.arrears.moved()
+            for n in range(3):
+                await world.say("a", 1, f"p{n}")
+            await world.counts(line, "a", 3)
+            assert (line.pipeline.subscription, line.pipeline.arrears.over) == (reader, False)
+        await until(lambda: line.pipeline.arrears.over)
+
+
+async def test_what_was_counted_before_partitions_moved_is_not_believed(clock: Clock) -> None:
+    arrears, member = Arrears(clock), Held()
+    counted = asyncio.ensure_future(arrears.count(member, (), 0))  # type: ignore[arg-type]
+    await member.asked.wait()
+    arrears.moved()
+    member.let.set()
+    await counted
+    assert not arrears.over
+    await arrears.count(member, (), 0)  # type: ignore[arg-type]
+    assert arrears.over
+
+
+async def test_partitions_are_given_away_although_commands_never_end(world: World) -> None:
+    """All other members wait for it, and the group throws out whom it waits for too long."""
+    async with world.line() as line, world.commanding(line):
+        await until(lambda: line.pipeline.batches > 20)
+        await world.say("a", 5, "p1")
+        async with asyncio.timeout(5):
+            await line.pipeline._revoked(frozenset())
+        await world.counts(line, "a", 5)
+
+
+async def test_who_came_while_others_were_looked_at_is_looked_at_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a dead owner nothing was left where was looked; meanwhile there is more to look at."""
+    async with world.line() as line:
+        owners, shards = line.pipeline.owners, line.pipeline.shards
+        fewer = frozenset(list(shards)[:1])
+
+        async def nothing(of: Collection[int], names: Collection[str], most: int) -> list[Row]:
+            return []
+
+        monkeypatch.setattr(world.store, "stamped", nothing)
+        monkeypatch.setattr(owners, "silent", lambda: {"dead"} - owners._quiet)
+        owners.moved()
+        await line._stamped(fewer)
+        assert owners.silent() == {"dead"}
+        await line._stamped(shards)
+        assert owners.silent() == set()
+
+
+# -- who no longer reads ---------------------------------------------------------------------------------------------
+
+
+async def hand_on() -> None:
+    """As a library does that awaits a task of its own which it has cancelled."""
+    task = asyncio.ensure_future(asyncio.get_running_loop().create_future())
+    task.cancel()
+    await task
+
+
+async def end() -> None:
+    return None
+
+
+@pytest.mark.parametrize("loop", [hand_on, end])
+async def test_a_loop_that_ends_by_itself_is_a_failure_of_all(loop: Any) -> None:
+    async def together() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(lasting(loop()))
+            group.create_task(asyncio.Event().wait())
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await together()
+    assert [type(error) for error in caught.value.exceptions] == [RuntimeError]
+
+
+async def test_a_loop_that_is_cancelled_ends_in_silence() -> None:
+    waiting: Coroutine[Any, Any, Any] = asyncio.Event().wait()
+    task = asyncio.ensure_future(lasting(waiting))
+    await asyncio.wait([task], timeout=0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_client_that_ends_as_if_we_had_been_cancelled_is_ended_in_silence() -> None:
+    await quietly(hand_on())
+    task = asyncio.ensure_future(quietly(asyncio.Event().wait()))
+    await asyncio.wait([task], timeout=0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_line_whose_reader_is_gone_ends(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A TaskGroup would have gone on without it."""
+    async with world.left_alone() as (line, ended):
+        monkeypatch.setattr(line.pipeline, "fetch", lambda topics: hand_on())
+        monkeypatch.setattr(line.pipeline.subscription, "fetch", lambda most, wait: down())
+        await asyncio.wait([ended], timeout=LIMIT)
+        with pytest.raises(ExceptionGroup) as caught:
+            ended.result()
+    assert [type(error) for error in caught.value.exceptions] == [RuntimeError]
+
+
+async def test_a_line_that_asks_for_nothing_ends_although_commands_are_answered(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world.left_alone(stall=2.5) as (line, ended), world.commanding(line, 1):
+        monkeypatch.setattr(line.pipeline.subscription, "fetch", lambda most, wait: silence())
+        await asyncio.wait([ended], timeout=LIMIT)
+        with pytest.raises(ExceptionGroup) as caught:
+            ended.result()
+    assert [type(error) for error in caught.value.exceptions] == [Stalled]

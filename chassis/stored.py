@@ -14,9 +14,10 @@ import msgspec
 from chassis.decision import Decider, Errand, State
 from chassis.document import Body, Doc, Open, Outgoing, shifted
 from chassis.store import Row, StoreDown
+from chassis.verbatim import read, written
 
 S = TypeVar("S", bound=State)
-JSON = msgspec.json.Encoder()
+JSON = msgspec.json.Encoder(enc_hook=written)
 PLAIN = msgspec.json.Decoder(Body[Any])
 # Bytes stay bytes in MessagePack; nobody reads what is gone in a moment.
 OUTBOX = msgspec.msgpack.Decoder(list[Outgoing])
@@ -32,7 +33,7 @@ class Stored(Generic[S]):
         self.layouts = decider.layouts
         self.newest = len(self.layouts) + 1
         self._state = decider.state
-        self._decoder = msgspec.json.Decoder(Body[decider.state])  # type: ignore[name-defined]
+        self._decoder = msgspec.json.Decoder(Body[decider.state], dec_hook=read)  # type: ignore[name-defined]
         types = tuple(errands)
         self._errands = msgspec.json.Decoder(Union[types]) if types else None  # noqa: UP007
 

@@ -6,7 +6,6 @@ Encoding to the wire is `contracts.wire`; this module must never import a publis
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from datetime import date, timedelta, timezone
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -126,11 +125,10 @@ class About(Shape):
     trial: Literal[True] | None = None
     place: Annotated[str, StringConstraints(pattern=r"^[0-9]{9}([0-9]{3})?$")] | None = None
 
-
-def place_of(about: Mapping[str, Any]) -> str:
-    """The place of a case of which this is the plain form of its `About`: a town or village, else its county."""
-    place: str = about.get("place") or about["area"]
-    return place
+    @property
+    def whereabouts(self) -> Area:
+        """The town or village that it belongs to, else the county."""
+        return self.place or self.area
 
 
 class Step(Shape):

@@ -235,7 +235,7 @@ def view(parcel: Parcel) -> CourierParcel:
         "case": parcel.case,
         "direction": parcel.direction,
         "parcel": parcel.parcel,
-        "number": parcel.about.get("number"),
+        "number": parcel.about.number,
         "phase": parcel.phase,
         "method": parcel.method,
         "partner": parcel.partner or None,

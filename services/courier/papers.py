@@ -19,9 +19,9 @@ from chassis.door import Asked, Door, Told
 from chassis.rights import Whose
 from chassis.sealing import Keyring, SealError
 from contracts.words import Direction
-from services.courier.domain.batch import EMS, Batch, HandOverBatch, Seat, batch_id, on_list
+from services.courier.domain.batch import Batch, HandOverBatch, Seat, batch_id, on_list
 from services.courier.domain.kept import Kept
-from services.courier.domain.parcel import Parcel, Stray, document, stray_id
+from services.courier.domain.parcel import EMS, Parcel, Stray, document, stray_id
 from services.courier.domain.settlement import Carriage, Settlement, carried, compared, month_of, summed
 from services.courier.packing import unpacked
 from services.courier.partners.ems import EmsLabels

@@ -120,8 +120,8 @@ def view(case: Case) -> EvaluatedCase:
     """What a supervisor sees: clocks, ratings without the rater, nothing personal."""
     return {
         "case": case.id,
-        "number": case.about.get("number"),
-        "department": case.about.get("department"),
+        "number": case.about.number,
+        "department": case.about.department,
         "clocks": [
             {"clock": key, "holder": c.holder, "overdue_at": c.overdue_at, "limit": c.limit}
             for key, c in case.clocks.items()

@@ -11,7 +11,6 @@ from datetime import date
 from chassis.decision import Caller, Reject
 from chassis.door import Page, Told
 from chassis.rights import EVERY, Over, Right, officers, refused
-from contracts.event import place_of
 from contracts.item import Item
 from services.intake.catalogue_shapes import CatalogueEntry
 from services.intake.domain.case import AWAITING, CORRECTING, Case, Clock
@@ -46,14 +45,14 @@ def receipt(state: Case) -> Receipt:
     about = state.about
     return {
         "case": state.id,
-        "number": about["number"],
-        "submission": about["submission"],
-        "item": about["item"],
-        "item_version": about["item_version"],
-        "title": about["title"],
-        "trial": "trial" in about,
-        "department": about["department"],
-        "area": place_of(about),
+        "number": about.number,
+        "submission": about.submission,
+        "item": about.item,
+        "item_version": about.item_version,
+        "title": about.title,
+        "trial": bool(about.trial),
+        "department": about.department,
+        "area": about.whereabouts,
         "status": state.phase,
         "label": LABELS[state.phase],
         "received_on": state.received_on,

@@ -196,16 +196,16 @@ def waiting(told: Told[Case]) -> WaitingReviewCase:
 
 def view(case: Case) -> ReviewCase:
     """What officers see; people stay sealed."""
-    about = case.about
+    about = case.about if case.heard else None
     return {
         "case": case.id,
-        "number": about.get("number"),
-        "item": about.get("item"),
-        "title": about.get("title"),
-        "department": about.get("department"),
+        "number": about.number if about else None,
+        "item": about.item if about else None,
+        "title": about.title if about else None,
+        "department": about.department if about else None,
         "phase": case.phase,
-        "step": case.step["name"] if case.phase == OPEN else None,
-        "role": case.step["role"] if case.phase == OPEN else None,
+        "step": case.step.name if case.phase == OPEN else None,
+        "role": case.step.role if case.phase == OPEN else None,
         "due": case.due or None,
         "holder": case.holder or None,
         "officers": case.officers,
@@ -213,7 +213,7 @@ def view(case: Case) -> ReviewCase:
             {"step": o.step, "officer": o.officer, "action": o.action, "text": o.text, "at": o.at}
             for o in case.opinions
         ],
-        "steps": [step["name"] for step in case.plan.get("steps", ())],
+        "steps": [step.name for step in case.plan.steps] if case.planned else [],
         "facts": case.facts,
         "promised": case.promised or None,
         "legal": case.legal or None,

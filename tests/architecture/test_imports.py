@@ -43,6 +43,7 @@ PURE_OURS = (
     "chassis.shapes",
     "chassis.workdays",
     "chassis.sealing",
+    "chassis.verbatim",
 )
 IMPURE_NAMES = ("uuid.uuid1", "uuid.uuid4", "urllib.request", "urllib.robotparser", "contracts.export")
 

@@ -24,6 +24,8 @@ from chassis.halts import HALTED
 from chassis.settings import ChassisSettings
 from chassis.stored import Stored
 from chassis.suite import describe_services
+from chassis.verbatim import Verbatim
+from chassis.verbatim import read as stored_shape
 from contracts.event import SHANGHAI
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,6 +101,8 @@ def _type(info: inspect.Type, known: Layout) -> str:
             return f"[{_type(info.item_type, known)}]"
         case inspect.TupleType():
             return f"({', '.join(_type(one, known) for one in info.item_types)})"
+        case inspect.CustomType(cls=cls) if cls is Verbatim:
+            return "{str: any}"
         case inspect.DictType():
             return f"{{{_type(info.key_type, known)}: {_type(info.value_type, known)}}}"
         case _:
@@ -160,6 +164,8 @@ class Filler:
                 return [self.of(info.item_type, name)]
             case inspect.TupleType():
                 return [self.of(one, name) for one in info.item_types]
+            case inspect.CustomType(cls=cls) if cls is Verbatim:
+                return {f"{name}-key-{self.count}": self.of(inspect.AnyType(), name)}
             case inspect.DictType():
                 number = isinstance(info.key_type, inspect.IntType)
                 return {str(self.count) if number else f"{name}-key-{self.count}": self.of(info.value_type, name)}
@@ -187,7 +193,7 @@ def filled(kind: Kind) -> bytes:
     """The body of a document of this kind, every field of the state filled, every errand open."""
     filler = Filler()
     values = filler.of(inspect.type_info(kind.decider.state), "state")
-    state = msgspec.json.decode(msgspec.json.encode(values), type=kind.decider.state)
+    state = msgspec.json.decode(msgspec.json.encode(values), type=kind.decider.state, dec_hook=stored_shape)
     opened = [
         ["id-of-the-errand", 1, False, 1000.5, filler.of(inspect.type_info(errand), "errand"), 990.5, 2]
         for errand in kind.errands

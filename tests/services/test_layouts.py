@@ -18,7 +18,7 @@ import pytest
 from chassis.decision import Decider, State
 from chassis.document import Body, Open
 from chassis.store import StoreDown
-from chassis.stored import Stored
+from chassis.stored import JSON, Stored
 from tests.services.layouts import MAYBE, ROOT, Kind, Layout, differences, kinds, layout, read
 
 KINDS = {kind.name: kind for kind in kinds()}
@@ -67,7 +67,7 @@ def test_a_golden_document_is_read_and_stored_again_the_same(kind: Kind, path: P
     golden, stored = read(path), kind.stored
     body = stored.unpacked(golden["body"].encode())
     errands = [stored.errand(open) for open in body.errands]
-    again = json.loads(msgspec.json.encode(body))
+    again = json.loads(JSON.encode(body))
     old = json.loads(golden["body"])
     if golden["layout"] == stored.newest:
         assert within(old, again) == old

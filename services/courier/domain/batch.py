@@ -22,8 +22,8 @@ from chassis.workdays import Calendar
 from contracts.courier import Ordered
 from contracts.event import SHANGHAI, Note
 from contracts.words import Direction
+from services.courier.domain.parcel import EMS, Parcel
 
-EMS = "ems"
 Seat = Callable[[str, str], str]
 """The area of the office of a department that is nearest to a place; empty for the city's."""
 
@@ -132,16 +132,15 @@ def batch_id(department: str, day: date, seat: str = "") -> str:
     return "/".join(filter(None, (day.isoformat(), department, seat)))
 
 
-def off_the_list(common: Mapping[str, Any], waybill: str, listed: datetime | None) -> tuple[TakenBack, ...]:
-    """The note that an order, `listed` for that moment, is no more; `common` is what courier's events of the parcel
-    share. None for an order from before there were lists."""
+def off_the_list(parcel: Parcel, now: datetime) -> tuple[TakenBack, ...]:
+    """The note that an order is no more. None for an order from before there were lists."""
+    listed, about = parcel.listed or parcel.since, parcel.about
     if listed is None:
         return ()
-    about, at, case, direction = (common[name] for name in ("about", "at", "case", "direction"))
     return (
         TakenBack(
-            at=at, case=case, number=about.number, department=about.department, waybill=waybill, direction=direction,
-            ordered_at=listed, place=about.place or about.area,
+            at=now, case=parcel.case, number=about.number, department=about.department, waybill=parcel.waybill,
+            direction=parcel.direction, ordered_at=listed, place=about.whereabouts,
         ),
     )  # fmt: skip
 

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from msgspec.structs import replace
 
 from chassis.decision import Decision
 from contracts.courier import DeliveryFailed, Dispatched, Ordered
-from contracts.event import About, Limit
+from contracts.event import Limit
 from contracts.words import DeliveryMethod, Direction, LimitKind, Unit
 from services.courier.domain.batch import TakenBack, off_the_list
 from services.courier.domain.parcel import (
@@ -31,6 +30,7 @@ from services.courier.domain.parcel import (
     OrderEms,
     Parcel,
     Slot,
+    told,
 )
 from services.courier.domain.slots import Slots, limit
 
@@ -63,18 +63,9 @@ class Making:
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
 
-    def common(self, state: Parcel, now: datetime) -> dict[str, Any]:
-        return {
-            "at": now,
-            "case": state.case,
-            "about": About.model_validate(state.about),
-            "parcel": state.parcel,
-            "direction": state.direction,
-        }
-
     def plan(self, state: Parcel, now: datetime) -> Decision[Parcel]:
         """An order at EMS, for the next slot unless one was chosen that has not begun."""
-        slots, contact = self.policy.slots, About.model_validate(state.about).contact
+        slots, contact = self.policy.slots, state.about.contact
         slot = state.chosen if state.chosen and state.chosen.begin > now else slots.following(now) if slots else None
         order = OrderEms(
             case=state.case,
@@ -83,7 +74,7 @@ class Making:
             address=state.address or contact.address or "",
             direction=state.direction.value,
             slot=slot,
-            reference=state.voucher or state.about["number"],
+            reference=state.voucher or state.about.number,
         )
         return Decision(replace(state, phase=PLANNED, slot=slot, chosen=None), do=(order,))
 
@@ -128,8 +119,8 @@ class Making:
         return Decision(state, say=(self.order_said(state, pickup, now),))
 
     def order_said(self, state: Parcel, pickup: Limit | None, now: datetime) -> Ordered:
-        common, by_hand = self.common(state, now), not state.order_no
-        return Ordered(**common, partner=state.partner, waybill=state.waybill, pickup=pickup, by_hand=by_hand)
+        number, by_hand = {"partner": state.partner, "waybill": state.waybill}, not state.order_no
+        return told(Ordered, state, now, **number, pickup=pickup, by_hand=by_hand)
 
     def take_back(self, state: Parcel, wanted: str, now: datetime) -> Decision[Parcel]:
         """The order is taken back at EMS, and then comes what is wanted; who wants something else meanwhile need not
@@ -155,7 +146,7 @@ class Making:
         sends are on none."""
         if not state.waybill or state.collected or state.direction is Direction.IN:
             return ()
-        return off_the_list(self.common(state, now), state.waybill, state.listed or state.since)
+        return off_the_list(state, now)
 
     def at_window(self, state: Parcel, now: datetime) -> Decision[Parcel]:
         """A result waits at the window; an original that has not left it does so, too; one that was to come in, its
@@ -167,10 +158,12 @@ class Making:
             given_up = () if inward and state.missed >= MISSES else self.failed(state, now).say
             return Decision(replace(state, phase=phase), say=given_up)
         state = replace(state, phase=AT_WINDOW, said_dispatched=True)
-        dispatched = Dispatched(
-            **self.common(state, now),
+        dispatched = told(
+            Dispatched,
+            state,
+            now,
             partner=WINDOW,
-            waybill=state.about["number"],
+            waybill=state.about.number,
             method=METHODS[state.method],
             scanned_at=now,
             promise=None,
@@ -179,15 +172,15 @@ class Making:
 
     def failed(self, state: Parcel, now: datetime) -> Decision[Parcel]:
         """Nobody will come: a person must look."""
-        failed = DeliveryFailed(**self.common(state, now), waybill="", scanned_at=now, attempt=0, cause="order_lost")
+        failed = told(DeliveryFailed, state, now, waybill="", scanned_at=now, attempt=0, cause="order_lost")
         return Decision(replace(state, phase=FAILED, slot=None, wanted=""), say=(failed,))
 
     def missed(self, state: Parcel, slot: Slot, now: datetime) -> Decision[Parcel]:
         """Nobody came in this slot: U starts again with the next, or EMS is told that it need not come any more."""
         number = state.missed + 1
         state = replace(state, missed=number, slot=None)
-        failed = DeliveryFailed(
-            **self.common(state, now), waybill=state.waybill, scanned_at=slot.end, attempt=number, cause="pick_up"
+        failed = told(
+            DeliveryFailed, state, now, waybill=state.waybill, scanned_at=slot.end, attempt=number, cause="pick_up"
         )
         slots = self.policy.slots
         if number >= MISSES or slots is None:

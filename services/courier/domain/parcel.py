@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import msgspec
 from pydantic import AwareDatetime, Field, StringConstraints
@@ -15,9 +15,13 @@ from pydantic import AwareDatetime, Field, StringConstraints
 from chassis.decision import Command, Errand, Lane, State
 from chassis.rights import Whose
 from chassis.shapes import like
-from contracts.event import Note, Sealed, place_of
+from chassis.verbatim import OfCase, said
+from contracts.courier import Courier
+from contracts.event import Note, Sealed
 from contracts.words import Direction
 from services.courier.domain.evidence import Evidence, Scan, weigh
+
+E = TypeVar("E", bound=Courier)
 
 BLANK, PLANNED, ORDERED, AT_WINDOW, HANDED_OVER, FAILED = "", "planned", "ordered", "at_window", "handed_over", "failed"
 WITH_CITIZEN, CANCELLED = "with_citizen", "cancelled"
@@ -55,7 +59,7 @@ class Earlier(msgspec.Struct, frozen=True, array_like=True):
     order_no: str = ""
 
 
-class Parcel(State, frozen=True, kw_only=True, omit_defaults=True):
+class Parcel(OfCase, frozen=True, kw_only=True, omit_defaults=True):
     """Keyed by case id for results, by `<case>:in` and `<case>:return` for originals. `scans` is the evidence, `gone`
     what the partner has taken back; `said_…` and `told` (the moment said of each attempt) is what has been said of it,
     so that new evidence says only what is new. Until `waits` a missing 收寄 scan is waited for; `inferred` = it was
@@ -70,7 +74,6 @@ class Parcel(State, frozen=True, kw_only=True, omit_defaults=True):
     sent was issued or released: no scan of it can be earlier."""
 
     phase: str = BLANK
-    about: dict[str, Any] = {}
     method: str = ""
     same_city: bool = True
     parcel: int = 1
@@ -110,10 +113,10 @@ class Parcel(State, frozen=True, kw_only=True, omit_defaults=True):
         return tuple(f"waybill:{waybill}" for waybill in waybills if waybill)
 
     def whose(self) -> Whose:
-        if not self.about:
+        if not self.heard:
             return Whose()
-        carriers = (self.partner, *(earlier.partner for earlier in self.past))
-        return Whose((self.about["department"],), place_of(self.about), self.about["portal"], partners=carriers)
+        about, carriers = self.about, (self.partner, *(earlier.partner for earlier in self.past))
+        return Whose((about.department,), about.whereabouts, about.portal, partners=carriers)
 
     def carrier(self, waybill: str) -> str:
         """The partner that carries, or has carried, the parcel of this waybill."""
@@ -160,6 +163,11 @@ class Parcel(State, frozen=True, kw_only=True, omit_defaults=True):
 
 
 DIRECTIONS = {direction.value: direction for direction in Direction}
+
+
+def told(kind: type[E], state: Parcel, now: datetime, **rest: Any) -> E:
+    """What courier says of a parcel at this moment; `rest` are the fields that are the event's own."""
+    return said(kind, state, now, parcel=state.parcel, direction=state.direction, **rest)
 
 
 CLAIMED, TYPED, GIVEN, DISPUTED = "claimed", "typed", "given", "disputed"

@@ -7,18 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Literal
+from typing import Any
 
 from msgspec.structs import replace
 
 from chassis.decision import Alarm, Answer, Decision, hidden
-from contracts.courier import Delivered, DeliveryFailed, Dispatched, Returned
+from contracts.courier import Courier, Delivered, DeliveryFailed, Dispatched, Returned
 from contracts.event import CaseEvent
 from contracts.words import DeliveryMethod
 from services.courier.domain.evidence import Scan
 from services.courier.domain.kept import keeping
 from services.courier.domain.making import AGAIN, SILENCE, Making
-from services.courier.domain.parcel import DROP, EMS, ORDERED, RENEW, TO_WINDOW, Parcel, Scanned, Strayed, TraceEms
+from services.courier.domain.parcel import (
+    DROP,
+    EMS,
+    ORDERED,
+    RENEW,
+    TO_WINDOW,
+    Parcel,
+    Scanned,
+    Strayed,
+    TraceEms,
+    told,
+)
 
 
 class Proving:
@@ -103,13 +114,8 @@ class Proving:
             return self._not_fetched(state, now)
         if (state.since or fetched) and now < self.making.heard(state, now) + SILENCE:
             return Decision(self.making.watched(state, now))
-        lost = DeliveryFailed(
-            **self.making.common(state, now),
-            waybill=state.waybill,
-            scanned_at=now,
-            attempt=len(state.told),
-            cause="lost",
-        )
+        attempts = len(state.told)
+        lost = told(DeliveryFailed, state, now, waybill=state.waybill, scanned_at=now, attempt=attempts, cause="lost")
         return Decision(replace(state, lost=True, look=None), say=(lost,))
 
     def _not_fetched(self, state: Parcel, now: datetime) -> Decision[Parcel]:
@@ -131,41 +137,36 @@ class Proving:
         subscribers apply events in the order of saying. An attempt that becomes known after the end would take the
         parcel back in their eyes, so it is kept as evidence, and said only if the end is retracted."""
         found = state.evidence()
-        said: list[CaseEvent] = []
-        common = {**self.making.common(state, now), "waybill": state.waybill}
+        say: list[CaseEvent] = []
+
+        def tell(kind: type[Courier], scanned_at: datetime, **rest: Any) -> None:
+            say.append(told(kind, state, now, waybill=state.waybill, scanned_at=scanned_at, **rest))
+
         if (found.delivered is None and state.said_delivered) or (found.returned is None and state.said_returned):
             state = replace(state, said_delivered=False, said_returned=False)
-            said.append(DeliveryFailed(**common, scanned_at=now, attempt=len(state.told), retracts=True))
+            tell(DeliveryFailed, now, attempt=len(state.told), retracts=True)
         if not state.said_dispatched:
             posted = found.posted or (found.beyond if state.inferred else None)
             if posted is None:
                 # Clock D runs from the 收寄 scan; one that is merely late must not be replaced by a later start.
                 waits = None if found.beyond is None else state.waits or now + self.making.policy.patience
-                return replace(state, waits=waits), tuple(said)
+                return replace(state, waits=waits), tuple(say)
             state = replace(state, said_dispatched=True, waits=None)
-            said.append(
-                Dispatched(
-                    **common,
-                    partner=state.partner or EMS,
-                    method=DeliveryMethod.EMS,
-                    scanned_at=posted,
-                    promise=self.making.promise(state, posted),
-                )
-            )
+            promise = self.making.promise(state, posted)
+            tell(Dispatched, posted, partner=state.partner or EMS, method=DeliveryMethod.EMS, promise=promise)
         if not (state.said_delivered or state.said_returned):
             for number, attempt in enumerate(found.attempts, 1):
                 if not any(moment in state.told for moment in attempt.moments):
                     state = replace(state, told=(*state.told, attempt.moments[0]))
-                    cause: Literal["refused", "attempt"] = "refused" if attempt.refused else "attempt"
-                    said.append(DeliveryFailed(**common, scanned_at=attempt.moments[0], attempt=number, cause=cause))
+                    cause = "refused" if attempt.refused else "attempt"
+                    tell(DeliveryFailed, attempt.moments[0], attempt=number, cause=cause)
         if found.delivered is not None and not state.said_delivered:
             state = replace(state, said_delivered=True)
-            attempts = len(found.attempts)
-            said.append(Delivered(**common, scanned_at=found.delivered, method=DeliveryMethod.EMS, attempts=attempts))
+            tell(Delivered, found.delivered, method=DeliveryMethod.EMS, attempts=len(found.attempts))
         if found.returned is not None and not state.said_returned:
             state = replace(state, said_returned=True)
-            said.append(Returned(**common, scanned_at=found.returned))
-        return state, tuple(said)
+            tell(Returned, found.returned)
+        return state, tuple(say)
 
 
 def scans_of(raw: Iterable[tuple[str, str, str]]) -> tuple[Scan, ...]:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from chassis.decision import Answer, Decider, Decision, Reject
+from chassis.verbatim import Verbatim
 from contracts.courier import Delivered, DeliveryFailed
 from contracts.event import CaseEvent
 from contracts.intake import (
@@ -52,6 +53,7 @@ from services.courier.domain.parcel import (
     Strayed,
     TraceEms,
     document,
+    told,
 )
 from services.courier.domain.proving import Proving
 from services.courier.domain.slots import Slots
@@ -234,7 +236,7 @@ class Parcels:
         back = state.phase == ORDERED and state.said_returned
         if not (state.lost or back or state.phase in (FAILED, WITH_CITIZEN, AT_WINDOW)):
             raise Reject("nothing_to_reissue", "没有丢失、退回或者未寄出的邮件")
-        if not (state.address or state.about["contact"].get("address")):
+        if not (state.address or state.about.contact.address):
             raise Reject("no_address", "申请人没有留下邮寄地址, 应先改址", "address")
         gone = self.making.off_the_list(state, now)
         again = self.making.plan(self.making.following(state), now)
@@ -260,8 +262,8 @@ class Parcels:
         if state.phase != ORDERED:
             return Decision(bare, say=gone)
         ended = state.said_delivered or state.said_returned
-        said = self.making.common(state, now) | {"waybill": state.waybill, "attempt": len(state.told)}
-        corrected = (DeliveryFailed(**said, scanned_at=now, retracts=True),) if ended else ()
+        taken = {"waybill": state.waybill, "scanned_at": now, "attempt": len(state.told)}
+        corrected = (told(DeliveryFailed, state, now, **taken, retracts=True),) if ended else ()
         failed = self.making.failed(replace(self.making.following(bare), parcel=state.parcel), now)
         return Decision(failed.state, say=(*gone, *corrected, *failed.say))
 
@@ -271,14 +273,13 @@ class Parcels:
         here(state)
         method = METHODS[state.method] if state.phase == AT_WINDOW and state.method else DeliveryMethod.WINDOW
         state = replace(state, phase=HANDED_OVER, said_delivered=True, look=None, lost=False)
-        common = self.making.common(state, now)
-        delivered = Delivered(**common, waybill=state.about["number"], scanned_at=now, method=method)
+        delivered = told(Delivered, state, now, waybill=state.about.number, scanned_at=now, method=method)
         return Decision(state, say=(delivered,))
 
 
 def founded(state: Parcel, event: CaseEvent, same_city: bool, method: DeliveryMethod = DeliveryMethod.EMS) -> Parcel:
-    about = event.about.model_dump(mode="json", exclude_none=True)
-    return replace(state, about=about, method=method.value, same_city=same_city, made=event.at)
+    heard = Verbatim.of(event.about)
+    return replace(state, heard=heard, method=method.value, same_city=same_city, made=event.at)
 
 
 def uncollected(state: Parcel, rule: str = "collected", text: str = "邮件已经揽收") -> None:

@@ -19,7 +19,8 @@ from chassis.rights import Whose
 from contracts.courier import Dispatched
 from contracts.event import SHANGHAI
 from contracts.words import Direction
-from services.courier.domain.batch import EMS, Seat, batch_id, written
+from services.courier.domain.batch import Seat, batch_id, written
+from services.courier.domain.parcel import EMS
 from services.courier.shapes import Compared
 
 

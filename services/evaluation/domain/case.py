@@ -8,15 +8,15 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import msgspec
 from pydantic import AfterValidator, StringConstraints
 
 from chassis import areas
 from chassis.decision import Command, State, hidden
-from chassis.rights import Whose
-from contracts.event import Limit, place_of
+from chassis.verbatim import OfCase
+from contracts.event import Limit
 from contracts.words import Channel, Grade, LimitKind, Unit
 from services.evaluation.journal import GENESIS
 
@@ -67,7 +67,7 @@ class Rating(msgspec.Struct, frozen=True, array_like=True):
     text: str = ""
 
 
-class Case(State, frozen=True, kw_only=True):
+class Case(OfCase, frozen=True, kw_only=True):
     """Clocks are named by kind, and by number where a case may have several: `check:1`, `step:2`; of parcels
     `delivery:1`, `delivery:in:1`, `pickup:return:1`.
 
@@ -76,7 +76,6 @@ class Case(State, frozen=True, kw_only=True):
     `delivered` stays, even if the scan is retracted. `promise` is the result's, `promises` those of originals whose
     first attempt is not known."""
 
-    about: dict[str, Any] = {}
     n: int = 0
     head: str = GENESIS
     clocks: dict[str, Running] = {}
@@ -101,15 +100,12 @@ class Case(State, frozen=True, kw_only=True):
         return rings if self.recount is None else {**rings, "recount": self.recount}
 
     def lookups(self) -> tuple[str, ...]:
-        if not self.about:
+        if not self.heard:
             return ()
-        words = [f"number:{self.about['number']}"]
+        words = [f"number:{self.about.number}"]
         if self.overdue:
-            words += areas.words(f"overdue:{self.about['department']}", place_of(self.about))
+            words += areas.words(f"overdue:{self.about.department}", self.about.whereabouts)
         return tuple(words)
-
-    def whose(self) -> Whose:
-        return Whose((self.about["department"],), place_of(self.about)) if self.about else Whose()
 
 
 def by_a_person(channel: Channel) -> Channel:

@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from chassis.verbatim import said
 from chassis.workdays import Calendar
 from contracts.evaluation import Overdue, Rescheduled, Warned
-from contracts.event import About, Event, Limit
+from contracts.event import CaseEvent, Limit
 from contracts.words import Level
 from services.evaluation.domain.case import Case, Running
 
@@ -25,7 +26,7 @@ class Clocks:
 
     def __init__(self, calendar: Calendar, case: Case, now: datetime) -> None:
         self.calendar, self.case, self.now = calendar, case, now
-        self.say: list[Event] = []
+        self.say: list[CaseEvent] = []
 
     def start(self, key: str, limit: Limit | None, holder: str, *, deems: bool = False) -> None:
         """Lets a clock run. One whose end is known already does not run; if that end came too late, it is overdue. With
@@ -53,9 +54,7 @@ class Clocks:
             rings = {level: at for level, at in self.calendar.alarms(limit).items() if level in running.rings}
             clocks = {**self.case.clocks, key: Running.of(limit, running.holder, rings)}
             self.case = replace(self.case, clocks=clocks)
-            self.say.append(
-                Rescheduled(at=self.now, case=self.case.id, about=about(self.case), limit=limit, was=was.last_day)
-            )
+            self.tell(Rescheduled, limit=limit, was=was.last_day)
         self.case = replace(self.case, recount=None)
         self._plan_recount()
 
@@ -93,9 +92,7 @@ class Clocks:
         if key in self.case.overdue:
             return
         self.case = replace(self.case, overdue=(*self.case.overdue, key))
-        self.say.append(
-            Overdue(at=self.now, case=self.case.id, about=about(self.case), limit=running.limit, holder=running.holder)
-        )
+        self.tell(Overdue, limit=running.limit, holder=running.holder)
 
     def ring(self, level: str, key: str) -> None:
         """An alarm rings and is silent for ever after; what is earlier on the same clock is silent with it."""
@@ -107,17 +104,9 @@ class Clocks:
         if level == "overdue":
             self._overdue(key, running)
             return
-        self.say.append(
-            Warned(
-                at=self.now,
-                case=self.case.id,
-                about=about(self.case),
-                level=Level.REMINDER if level == "reminder" else Level.WARNING,
-                limit=running.limit,
-                holder=running.holder,
-            )
-        )
+        warned = Level.REMINDER if level == "reminder" else Level.WARNING
+        self.tell(Warned, level=warned, limit=running.limit, holder=running.holder)
 
-
-def about(case: Case) -> About:
-    return About.model_validate(case.about)
+    def tell(self, kind: type[CaseEvent], **rest: Any) -> None:
+        """Says this of the case; `rest` are the fields that are the event's own."""
+        self.say.append(said(kind, self.case, self.now, **rest))

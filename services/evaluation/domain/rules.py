@@ -14,10 +14,11 @@ from msgspec.structs import replace
 
 from chassis.decision import Alarm, Decider, Decision, Reject
 from chassis.sealing import Keyring
+from chassis.verbatim import Verbatim
 from chassis.workdays import Calendar
 from contracts.courier import Courier, Delivered, DeliveryFailed, Dispatched, Ordered, Returned
 from contracts.evaluation import Invited, Rated, Rectifying
-from contracts.event import CaseEvent, Event
+from contracts.event import CaseEvent
 from contracts.intake import (
     Accepted,
     Admitted,
@@ -38,7 +39,7 @@ from contracts.notify import Notified, NotifiedV1, Replied
 from contracts.review import Issued, Reviewed, Stepped
 from contracts.words import Channel, DeliveryMethod, Direction, Grade, LimitKind, Unit
 from services.evaluation.domain.case import Case, Rate, Rating
-from services.evaluation.domain.clocks import Clocks, about
+from services.evaluation.domain.clocks import Clocks
 from services.evaluation.journal import entry, kept
 
 
@@ -110,8 +111,8 @@ class Rules:
         """A trial run 模拟申办 has no effect on statistics: it is neither watched nor invited to rate."""
         if event.about.trial:
             return None
-        if not state.about:
-            state = replace(state, about=event.about.model_dump(mode="json", exclude_none=True))
+        if not state.heard:
+            state = replace(state, heard=Verbatim.of(event.about))
         work = Clocks(self.calendar, state, now)
         if move := self._moves.get(type(event)):
             move(work, event)
@@ -245,7 +246,7 @@ class Rules:
         token = self.keyring.tag(f"invitation/{case.id}")
         until = work.now + timedelta(days=self.policy.invitation_days)
         work.case = replace(case, token=token, until=until)
-        work.say.append(Invited(at=work.now, case=case.id, about=about(case), token=token, until=until))
+        work.tell(Invited, token=token, until=until)
         for grade in case.early:
             self._rated(work, GRADES[grade], Channel.SMS, "")
 
@@ -274,8 +275,8 @@ class Rules:
         case = work.case
         number: Literal[1, 2] = 2 if case.ratings else 1
         rating = Rating(grade.value, channel.value, work.now, text)
-        work.case = case = replace(case, ratings=(*case.ratings, rating))
-        work.say.append(Rated(at=work.now, case=case.id, about=about(case), grade=grade, channel=channel, round=number))
+        work.case = replace(case, ratings=(*case.ratings, rating))
+        work.tell(Rated, grade=grade, channel=channel, round=number)
         if grade.bad and not case.rectifying:
             self._rectify(work)
 
@@ -285,10 +286,9 @@ class Rules:
         verify = limit(LimitKind.VERIFY, work.now, days.verify_days, Unit.WORKDAY)
         rectify = limit(LimitKind.RECTIFY, work.now, days.rectify_days, Unit.WORKDAY)
         work.case = replace(work.case, rectifying=True)
-        work.start("verify", verify, work.case.about["department"])
-        work.start("rectify", rectify, work.case.about["department"])
-        said: Event = Rectifying(at=work.now, case=work.case.id, about=about(work.case), verify=verify, rectify=rectify)
-        work.say.append(said)
+        work.start("verify", verify, work.case.about.department)
+        work.start("rectify", rectify, work.case.about.department)
+        work.tell(Rectifying, verify=verify, rectify=rectify)
 
 
 def promised(event: Courier) -> str:

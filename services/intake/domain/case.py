@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any
 
 import msgspec
 
 from chassis import areas
-from chassis.decision import State
 from chassis.rights import EVERY, Whose
-from contracts.event import Limit, place_of
+from chassis.verbatim import OfCase
+from contracts.event import Limit
 from contracts.words import Channel, DeliveryMethod, LimitKind, Unit
 from services.intake.domain.custody import WINDOW, Ledger, lying
 
@@ -83,19 +82,18 @@ class Proof(msgspec.Struct, frozen=True, array_like=True):
     found_on: datetime
 
 
-class Case(State, frozen=True, kw_only=True, omit_defaults=True):
+class Case(OfCase, frozen=True, kw_only=True, omit_defaults=True):
     """One application. Blank (`phase` empty) while nothing but bounced submissions is known of it.
 
-    `about` is what every event says of the case, as plain values, the contact sealed; `papers` the sealed JSON of form
-    and agent. `missing` is what the application lacked when it came in or, while correcting, what is still owed;
-    `asked` the first list, which a second round may not exceed. `told` are marks of supplements already taken.
+    `heard` is what every event says of the case; `papers` the sealed JSON of form and agent. `missing` is what the
+    application lacked when it came in or, while correcting, what is still owed; `asked` the first list, which a second
+    round may not exceed. `told` are marks of supplements already taken.
     `custody` is the ledger of originals, `release` how the case ended that must give them back; `to` is the unit to
     which it is being handed over. `taken_by` is the staff id of the officer who applied for the citizen,
     `proofs` what the licence library satisfies.
     """
 
     phase: str = ""
-    about: dict[str, Any] = msgspec.field(default_factory=dict)
     digest: str = ""
     channel: Channel = Channel.PORTAL
     delivery: DeliveryMethod = DeliveryMethod.WINDOW
@@ -140,8 +138,9 @@ class Case(State, frozen=True, kw_only=True, omit_defaults=True):
         another unit hands over, and what is over although originals still lie here."""
         if self.phase not in (SUBMITTED, TRANSFERRED) and not self.owing:
             return ()
-        department = self.to if self.phase == TRANSFERRED else self.about["department"]
-        return tuple(word for name in (department, EVERY) for word in areas.words(desk(name), place_of(self.about)))
+        department = self.to if self.phase == TRANSFERRED else self.about.department
+        where = self.about.whereabouts
+        return tuple(word for name in (department, EVERY) for word in areas.words(desk(name), where))
 
     def order(self) -> str:
         clock = self.handover or self.check
@@ -151,8 +150,8 @@ class Case(State, frozen=True, kw_only=True, omit_defaults=True):
         """The unit that is to take it up sees it as well; an agent's are those that the agent has brought."""
         if not self.phase:
             return Whose()
-        departments = (self.about["department"], *filter(None, (self.to,)))
-        return Whose(departments, place_of(self.about), self.about["portal"], tuple(filter(None, (self.taken_by,))))
+        about, taken_by = self.about, tuple(filter(None, (self.taken_by,)))
+        return Whose((about.department, *filter(None, (self.to,))), about.whereabouts, about.portal, taken_by)
 
     @property
     def owing(self) -> bool:

@@ -12,8 +12,9 @@ from msgspec.structs import replace
 from pydantic import ValidationError
 
 from chassis.decision import Alarm, Decider, Decision, Malformed, Reject, ensure
+from chassis.verbatim import said
 from contracts.evaluation import Rescheduled
-from contracts.event import About, Event, Json, Problem, case_id
+from contracts.event import Event, Json, Problem, case_id
 from contracts.intake import HALL, Bounced, Corrected, Lapsed, Progressed, Refused, WithdrawalForwarded, Withdrawn
 from contracts.portal import Material, PortalEvent, Submitted, Supplemented, WithdrawalRequested
 from contracts.words import LimitKind
@@ -187,13 +188,12 @@ class Rules:
         claims = self.founding.claims(state.id, materials, now)
         if left:
             return Decision(state, say=(*acknowledged(state, now), *claims))
-        about = About.model_validate(state.about)
         state, check = self.founding.rechecked(state, checker, now)
-        corrected = Corrected(at=now, case=state.id, about=about, received_on=now, check=check, deems=checker.deems)
+        corrected = said(Corrected, state, now, received_on=now, check=check, deems=checker.deems)
         if not checker.auto:
             return Decision(state, say=(corrected, *claims))
         facts = self.founding.reopened_facts(state, checker)
-        state, accepted = self.founding.accepted(state, about, checker, facts, now, now)
+        state, accepted = self.founding.accepted(state, checker, facts, now, now)
         return Decision(state, say=(corrected, accepted, *claims))
 
     def _filed(self, state: Case, form: dict[str, Json], materials: tuple[Material, ...]) -> Case:
@@ -215,12 +215,11 @@ class Rules:
             return Decision(state, say=acknowledged(state, now))
         if state.phase in CLOSED:
             return [Problem(rule="case_closed", field=None, message="办件已经结束, 不能撤回")]
-        about = About.model_validate(state.about)
         if state.phase != ACCEPTED:
-            withdrawn = Withdrawn(at=now, case=state.id, about=about, reason=reason)
+            withdrawn = said(Withdrawn, state, now, reason=reason)
             return self._over(replace(state, phase=WITHDRAWN, missing=()), withdrawn, now)
         state = replace(state, withdrawing=True)
-        forwarded = WithdrawalForwarded(at=now, case=state.id, about=about, reason=reason)
+        forwarded = said(WithdrawalForwarded, state, now, reason=reason)
         return Decision(state, say=(forwarded, *acknowledged(state, now)))
 
     def vouched(self, state: Case, note: Vouched, now: datetime) -> Decision[Case] | None:
@@ -295,17 +294,16 @@ class Rules:
                 slips[wanted.code] = Slip(wanted.code, title, wanted.reason)
         if problems:
             raise Reject.of(tuple(problems), 422)
-        about = About.model_validate(state.about)
-        state, event = self.founding.correcting(state, about, checker, tuple(slips.values()), now)
+        state, event = self.founding.correcting(state, checker, tuple(slips.values()), now)
         return Decision(state, say=(event,))
 
     def refuse(self, state: Case, command: Refuse, now: datetime) -> Decision[Case]:
         """不予受理, with how to appeal from the item."""
         waiting(state)
-        refused = Refused(
-            at=now,
-            case=state.id,
-            about=About.model_validate(state.about),
+        refused = said(
+            Refused,
+            state,
+            now,
             reason=command.reason,
             basis=command.basis,
             authority=command.authority,
@@ -323,20 +321,20 @@ class Rules:
     def lapse(self, state: Case, alarm: Alarm, now: datetime) -> Decision[Case]:
         """C or O has expired: taken as given up, and nobody is overdue."""
         cause: Literal["correction", "originals"] = "originals" if state.phase == AWAITING else "correction"
-        lapsed = Lapsed(at=now, case=state.id, about=About.model_validate(state.about), cause=cause)
+        lapsed = said(Lapsed, state, now, cause=cause)
         return self._over(replace(state, phase=LAPSED), lapsed, now)
 
     def _over(self, state: Case, last: Event, now: datetime) -> Decision[Case]:
         """The end of a case at intake; originals that lie at the window are to go back."""
         if not state.custody:
             return Decision(state, say=(last,))
-        state, said = released(state, self.founding.checker(state), now, state.phase)
-        return Decision(state, say=(last, *said))
+        state, more = released(state, self.founding.checker(state), now, state.phase)
+        return Decision(state, say=(last, *more))
 
     def _accepted(self, state: Case, now: datetime, accepted_on: datetime, *, deemed: bool) -> Decision[Case]:
         checker = self.founding.checker(state)
-        about, facts = About.model_validate(state.about), self.founding.reopened_facts(state, checker)
-        state, event = self.founding.accepted(state, about, checker, facts, now, accepted_on, deemed)
+        facts = self.founding.reopened_facts(state, checker)
+        state, event = self.founding.accepted(state, checker, facts, now, accepted_on, deemed)
         return Decision(state, say=(event,))
 
 
@@ -359,7 +357,7 @@ def refusing(outcome: Outcome) -> Decision[Case]:
 def acknowledged(state: Case, now: datetime) -> tuple[Event, ...]:
     """The answer to a portal whose message was taken although the public state stays as it was; at a window the officer
     has it already."""
-    if state.about["portal"] == HALL:
+    if state.about.portal == HALL:
         return ()
     label = LABELS[state.phase]
     if state.phase == CORRECTING:
@@ -370,9 +368,9 @@ def acknowledged(state: Case, now: datetime) -> tuple[Event, ...]:
     progressed = Progressed(
         at=now,
         case=state.id,
-        portal=about["portal"],
-        submission=about["submission"],
-        number=about["number"],
+        portal=about.portal,
+        submission=about.submission,
+        number=about.number,
         status=state.phase,
         label=label,
     )

@@ -59,7 +59,7 @@ class Checker:
     def unproved(self, state: Case) -> tuple[str, ...]:
         """Materials for which neither the licence library nor the applicant has anything; none of a trial run, of which
         the library does not hear."""
-        if "trial" in state.about:
+        if state.about.trial:
             return ()
         known = {proof.code for proof in state.proofs} | {paper.code for paper in state.materials}
         return tuple(code for code in self.wanted if code not in known)

@@ -15,12 +15,13 @@ from msgspec.structs import replace
 from chassis.areas import county
 from chassis.decision import Decision
 from chassis.sealing import Keyring
+from chassis.verbatim import Verbatim, said
 from chassis.workdays import Calendar
-from contracts.event import About, Event, Json, Limit, Problem
+from contracts.event import About, Contact, Event, Json, Limit, Problem
 from contracts.intake import Accepted, CorrectionRequested, Missing, Received
 from contracts.numbers import case_number
 from contracts.portal import Material, Submitted
-from contracts.words import Channel, LimitKind, Unit
+from contracts.words import LimitKind, Unit
 from services.intake.domain.case import ACCEPTED, CORRECTING, SUBMITTED, Case, Clock, Slip
 from services.intake.domain.checking import Checker, papers
 from services.intake.domain.commands import Application
@@ -78,7 +79,7 @@ class Founding:
 
     def checker(self, state: Case) -> Checker:
         """The item version that this case was submitted under."""
-        return self._checker(state.about["item"], state.about["item_version"])
+        return self._checker(state.about.item, state.about.item_version)
 
     def _checker(self, code: str, version: int) -> Checker:
         found = self._checkers.get((code, version))
@@ -187,56 +188,53 @@ class Founding:
             return problems
         missing = checker.missing(body.form, body.materials)
         state = replace(self._blank(id, body, checker, portal, submission, now), taken_by=taken_by)
-        about = About.model_validate(state.about)
         claims: tuple[Event, ...] = self.claims(id, body.materials, now)
         if checker.wanted and not body.trial:
             claims += (Sought(at=now, holder=state.holder, case=id, wanted=checker.wanted),)
         if not checker.auto:
             check, deems = self._check(checker, state, now)
-            received = self._received(about, state, now, body.channel, check, deems)
+            received = self._received(state, now, check, deems)
             state = replace(state, phase=SUBMITTED, check=Clock.of(check), deems=deems, missing=missing)
             return Decision(state, say=(received, *claims))
-        received = self._received(about, state, now, body.channel, None, False)
+        received = self._received(state, now, None, False)
         if missing:
-            state, requested = self.correcting(state, about, checker, missing, now)
+            state, requested = self.correcting(state, checker, missing, now)
             return Decision(state, say=(received, requested, *claims))
         facts = checker.facts(body.form, body.applicant.identity, today)
-        state, accepted = self.accepted(state, about, checker, facts, now, now)
+        state, accepted = self.accepted(state, checker, facts, now, now)
         return Decision(state, say=(received, accepted, *claims))
 
     def _blank(self, id: str, body: Applied, checker: Checker, portal: str, submission: str, now: datetime) -> Case:
         item, seal, applicant = checker.item, self.keyring.seal_alike, body.applicant
         place, address = body.area or checker.area, body.delivery.address
         area = county(place)
-        contact = {
-            "tag": self.keyring.tag(applicant.phone),
-            "phone": seal(applicant.phone, f"{id}:phone"),
-            "name": seal(applicant.name, f"{id}:name"),
-            "address": seal(address, f"{id}:address") if address else None,
-        }
-        contact |= {way: seal(to, f"{id}:{way}") for way in ("email", "wechat") if (to := getattr(applicant, way))}
-        if applicant.language:
-            contact["language"] = applicant.language
-        about = {
-            "number": case_number(area, now.date(), id),
-            "item": item.code,
-            "item_version": item.version,
-            "title": item.title,
-            "kind": item.kind.value,
-            "department": item.department,
-            "area": area,
-            "portal": portal,
-            "submission": submission,
-            "applicant": applicant.kind,
-            "contact": contact,
-        }
-        if body.trial:
-            about["trial"] = True
-        if place != area:
-            about["place"] = place
+        contact = Contact(
+            tag=self.keyring.tag(applicant.phone),
+            phone=seal(applicant.phone, f"{id}:phone"),
+            name=seal(applicant.name, f"{id}:name"),
+            address=seal(address, f"{id}:address") if address else None,
+            email=seal(applicant.email, f"{id}:email") if applicant.email else None,
+            wechat=seal(applicant.wechat, f"{id}:wechat") if applicant.wechat else None,
+            language=applicant.language,
+        )
+        about = About(
+            number=case_number(area, now.date(), id),
+            item=item.code,
+            item_version=item.version,
+            title=item.title,
+            kind=item.kind,
+            department=item.department,
+            area=area,
+            portal=portal,
+            submission=submission,
+            applicant=applicant.kind,
+            contact=contact,
+            trial=body.trial or None,
+            place=place if place != area else None,
+        )
         return Case(
             id=id,
-            about=about,
+            heard=Verbatim.of(about),
             digest=self.digest(body),
             channel=body.channel,
             delivery=body.delivery.method,
@@ -256,28 +254,17 @@ class Founding:
         days = PRECHECK_DAYS if ahead else checker.item.check.days
         return self.calendar.limit(LimitKind.CHECK, now, days, Unit.WORKDAY), checker.deems and not ahead
 
-    def _received(
-        self, about: About, state: Case, now: datetime, channel: Channel, check: Limit | None, deems: bool
-    ) -> Received:
-        return Received(
-            at=now,
-            case=state.id,
-            about=about,
-            received_on=now,
-            channel=channel,
-            check=check,
-            deems=deems,
-            real_name=state.real_name,
-            holder=state.holder,
-        )
+    def _received(self, state: Case, now: datetime, check: Limit | None, deems: bool) -> Received:
+        rest = {"channel": state.channel, "real_name": state.real_name, "holder": state.holder}
+        return said(Received, state, now, received_on=now, check=check, deems=deems, **rest)
 
     def again(self, state: Case, now: datetime) -> Event:
         """The same answer to the same submission."""
         assert state.received_on is not None
-        return ReceivedAgain(
-            at=now,
-            case=state.id,
-            about=About.model_validate(state.about),
+        return said(
+            ReceivedAgain,
+            state,
+            now,
             received_on=state.received_on,
             channel=state.channel,
             check=state.check.limit(LimitKind.CHECK) if state.check else None,
@@ -289,18 +276,12 @@ class Founding:
     # ---------------------------------------------------------------------------------------------- what may follow
 
     def correcting(
-        self, state: Case, about: About, checker: Checker, missing: tuple[Slip, ...], now: datetime
+        self, state: Case, checker: Checker, missing: tuple[Slip, ...], now: datetime
     ) -> tuple[Case, CorrectionRequested]:
         """补正告知: K stops, C starts."""
         limit = self.calendar.limit(LimitKind.CORRECTION, now, checker.item.correction_days, Unit.WORKDAY)
-        event = CorrectionRequested(
-            at=now,
-            case=state.id,
-            about=about,
-            round=state.round + 1,
-            missing=tuple(Missing(code=s.code, title=s.title, reason=s.reason) for s in missing),
-            correction=limit,
-        )
+        lacks = tuple(Missing(code=s.code, title=s.title, reason=s.reason) for s in missing)
+        event = said(CorrectionRequested, state, now, round=state.round + 1, missing=lacks, correction=limit)
         state = replace(
             state,
             phase=CORRECTING,
@@ -322,7 +303,6 @@ class Founding:
     def accepted(
         self,
         state: Case,
-        about: About,
         checker: Checker,
         facts: dict[str, Json],
         now: datetime,
@@ -334,10 +314,10 @@ class Founding:
         item, limit = checker.item, self.calendar.limit
         promised = limit(LimitKind.PROMISED, accepted_on, item.promised.n, item.promised.unit)
         legal = limit(LimitKind.LEGAL, accepted_on, item.legal.n, item.legal.unit) if item.legal else None
-        event = Accepted(
-            at=now,
-            case=state.id,
-            about=about,
+        event = said(
+            Accepted,
+            state,
+            now,
             accepted_on=accepted_on,
             received_on=state.received_on,
             deemed=deemed,

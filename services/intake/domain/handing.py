@@ -12,8 +12,9 @@ from msgspec.structs import replace
 
 from chassis.decision import Decider, Decision, Reject, ensure
 from chassis.rights import Whose
+from chassis.verbatim import Verbatim, said
 from contracts.courier import Courier, Delivered, Dispatched, Returned
-from contracts.event import About, Event, place_of
+from contracts.event import Event
 from contracts.intake import (
     Admitted,
     Original,
@@ -72,11 +73,11 @@ def released(state: Case, checker: Checker, now: datetime, cause: str) -> tuple[
     state = replace(state, release=cause) if state.custody else state
     if not held:
         return state, ()
-    address = state.about["contact"]["address"]
-    event = OriginalsReleased(
-        at=now,
-        case=state.id,
-        about=About.model_validate(state.about),
+    address = state.about.contact.address
+    event = said(
+        OriginalsReleased,
+        state,
+        now,
         originals=listed(checker, held),
         cause=cause,
         delivery=DeliveryMethod.EMS if address else DeliveryMethod.WINDOW,
@@ -107,11 +108,11 @@ class Handing:
         if state.missing:
             raise Reject("incomplete", "申请材料不齐, 应先一次告知补正")
         limit = self.founding.calendar.limit(LimitKind.ORIGINALS, now, ORIGINALS_DAYS, Unit.WORKDAY)
-        event = OriginalsRequested(
-            at=now,
-            case=state.id,
-            about=About.model_validate(state.about),
-            voucher=f"{state.about['number']}-YJ",
+        event = said(
+            OriginalsRequested,
+            state,
+            now,
+            voucher=f"{state.about.number}-YJ",
             originals=listed(checker, due),
             limit=limit,
             same_city=state.same_city,
@@ -153,8 +154,8 @@ class Handing:
         if state.phase not in CLOSED:
             return Decision(state)
         # The case ended while its papers were on their way: they go back.
-        state, said = released(state, checker, now, state.release or state.phase)
-        return Decision(state, say=said)
+        state, say = released(state, checker, now, state.release or state.phase)
+        return Decision(state, say=say)
 
     def returned(self, state: Case, event: Returned, now: datetime) -> Decision[Case] | None:
         """What came back lies where it was sent from."""
@@ -166,10 +167,10 @@ class Handing:
         held = lying(state.custody, WINDOW)
         if not held or not state.release:
             raise Reject("no_originals_held", "没有应当退还的原件")
-        event = OriginalsReturned(
-            at=now,
-            case=state.id,
-            about=About.model_validate(state.about),
+        event = said(
+            OriginalsReturned,
+            state,
+            now,
             originals=listed(self.founding.checker(state), held),
         )
         state = replace(state, custody=moved(state.custody, now, held, CITIZEN, command.by.name))
@@ -183,8 +184,8 @@ class Handing:
         if note.outcome == "approved":
             taken = [code for code in lying(state.custody, WINDOW) if code in checker.surrendered]
             state = replace(state, custody=moved(state.custody, now, taken, SURRENDERED, "review"))
-        state, said = released(state, checker, now, note.outcome)
-        return Decision(state, say=said)
+        state, say = released(state, checker, now, note.outcome)
+        return Decision(state, say=say)
 
     def _arrived(self, state: Case, checker: Checker, codes: tuple[str, ...], by: str, now: datetime) -> Decision[Case]:
         """The last one moves `received_on`, and the acceptance rule of the item begins (domain rule 9)."""
@@ -192,10 +193,10 @@ class Handing:
         if checker.pending(state):
             return Decision(state)
         state, check = self.founding.rechecked(state, checker, now)
-        event = OriginalsReceived(
-            at=now,
-            case=state.id,
-            about=About.model_validate(state.about),
+        event = said(
+            OriginalsReceived,
+            state,
+            now,
             received_on=now,
             originals=listed(checker, lying(state.custody, WINDOW)),
             by=COURIER if by == COURIER else "window",
@@ -217,13 +218,13 @@ class Handing:
         waiting(state)
         if command.department not in self.founding.departments:
             raise Reject("department_unknown", "平台上没有这个部门", "department", 422)
-        if command.department == state.about["department"]:
+        if command.department == state.about.department:
             raise Reject("same_department", "办件已在该部门", "department", 422)
         limit = self.founding.calendar.limit(LimitKind.HANDOVER, now, HANDOVER_DAYS, Unit.WORKDAY)
-        event = Transferred(
-            at=now,
-            case=state.id,
-            about=About.model_validate(state.about),
+        event = said(
+            Transferred,
+            state,
+            now,
             to=command.department,
             reason=command.reason,
             handover=limit,
@@ -235,16 +236,17 @@ class Handing:
         """接收移交: from now on the case is this unit's, and K starts there; the citizen's day of receipt stays."""
         if state.phase != TRANSFERRED:
             raise Reject("not_transferred", "该办件没有等待接收的移交")
-        ensure(command.by, Whose((state.to,), place_of(state.about)))
+        ensure(command.by, Whose((state.to,), state.about.whereabouts))
         assert state.received_on is not None
         checker, received_on = self.founding.checker(state), state.received_on
-        state = replace(state, about={**state.about, "department": state.to}, handover=None, to="")
+        mine = state.about.model_copy(update={"department": state.to})
+        state = replace(state, heard=Verbatim.of(mine), handover=None, to="")
         state, check = self.founding.rechecked(state, checker, now)
         state = replace(state, received_on=received_on)
-        event = Admitted(
-            at=now,
-            case=state.id,
-            about=About.model_validate(state.about),
+        event = said(
+            Admitted,
+            state,
+            now,
             received_on=received_on,
             check=check,
             deems=state.deems,

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 from msgspec.structs import replace
 
-from chassis.decision import Alarm, Answer, Decider, Decision, State
+from chassis.decision import Alarm, Answer, Decider, Decision
+from chassis.verbatim import OfCase, Verbatim, said
 from contracts.event import About, CaseEvent
 from contracts.notify import Notified
 from services.notify.domain.errands import PostHook
@@ -28,21 +29,19 @@ JITTER: Final = 0.2
 
 
 class Call(msgspec.Struct, frozen=True, array_like=True):
-    """One notice to be posted; `key` tells two turns of one type and moment apart. `about` is what its event said of
-    the case; empty in what was kept without it."""
+    """One notice to be posted; `key` tells two turns of one type and moment apart. `heard` is what its event said of
+    the case; nothing in what was kept without it."""
 
     notice: str
     at: str
     text: str
     key: str = ""
-    about: dict[str, Any] = {}
+    heard: Verbatim[About] = msgspec.field(default=Verbatim(About, {}), name="about")
 
 
-class Hook(State, frozen=True, kw_only=True):
-    """Keyed by case id. The first of `queue` is under way, or waits for `again` after so many `tries`. `about` is of
-    the event that was heard last."""
+class Hook(OfCase, frozen=True, kw_only=True):
+    """Keyed by case id. The first of `queue` is under way, or waits for `again` after so many `tries`."""
 
-    about: dict[str, Any] = {}
     queue: tuple[Call, ...] = ()
     tries: int = 0
     again: datetime | None = None
@@ -67,9 +66,9 @@ def hooks(book: Book, portals: Collection[str]) -> Decider[Hook]:
         params = template.params(event)
         if isinstance(params, str):
             return None
-        about, key = event.about.model_dump(mode="json", exclude_none=True), notice_key(event, "webhook")
-        call = Call(event.TYPE, event.at.isoformat(), template.filled(params), key, about)
-        state, first = replace(state, about=about, queue=(*state.queue, call)), not state.queue
+        heard, key = Verbatim.of(event.about), notice_key(event, "webhook")
+        call = Call(event.TYPE, event.at.isoformat(), template.filled(params), key, heard)
+        state, first = replace(state, heard=heard, queue=(*state.queue, call)), not state.queue
         return Decision(state, do=posts(state) if first else ())
 
     @decider.after(PostHook)
@@ -77,19 +76,20 @@ def hooks(book: Book, portals: Collection[str]) -> Decider[Hook]:
         if answer.problem == DOWN and state.tries < len(SCHEDULE):
             return Decision(replace(state, tries=state.tries + 1, again=now + wait(state)))
         outcome: Literal["delivered", "failed"] = "delivered" if answer.outcome == "done" else "failed"
-        about = About.model_validate(state.queue[0].about or state.about)
-        said = Notified(
-            at=now,
-            case=state.id,
-            about=about,
-            notice=state.queue[0].notice,
+        call = state.queue[0]
+        of = replace(state, heard=call.heard) if call.heard else state
+        told = said(
+            Notified,
+            of,
+            now,
+            notice=call.notice,
             audience="portal",
             channel="webhook",
             outcome=outcome,
-            provider=about.portal,
+            provider=of.about.portal,
         )
         state = replace(state, queue=state.queue[1:], tries=0)
-        return Decision(state, say=(said,), do=posts(state))
+        return Decision(state, say=(told,), do=posts(state))
 
     @decider.when("again")
     def again(state: Hook, alarm: Alarm, now: datetime) -> Decision[Hook]:
@@ -105,9 +105,9 @@ def posts(state: Hook) -> tuple[PostHook, ...]:
     first, about = state.queue[0], state.about
     call = PostHook(
         case=state.id,
-        portal=about["portal"],
-        submission=about["submission"],
-        number=about["number"],
+        portal=about.portal,
+        submission=about.submission,
+        number=about.number,
         notice=first.notice,
         at=first.at,
         text=first.text,

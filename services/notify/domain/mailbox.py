@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 from pydantic import Field
 
 from chassis.decision import Command, State
+from chassis.verbatim import Verbatim
 from contracts.event import About, CaseId, Note
 
 HELD, SENDING, SENT = "held", "sending", "sent"
@@ -27,7 +28,7 @@ class Notice(msgspec.Struct, frozen=True, array_like=True):
     case: str
     notice: str
     phase: str
-    about: dict[str, Any]
+    heard: Verbatim[About] = msgspec.field(name="about")
     params: dict[str, str]
     at: datetime | None = None
     template: str = ""
@@ -40,15 +41,23 @@ class Notice(msgspec.Struct, frozen=True, array_like=True):
     taken: datetime | None = None
     since: datetime | None = None
 
+    @property
+    def about(self) -> About:
+        return self.heard.whole
+
 
 class Invitation(msgspec.Struct, frozen=True):
     """An invitation to rate: of which case, since when, until when a reply answers it. No address: a mailbox lives for
     years, and nobody who hears of a reply sends anything."""
 
     case: str = ""
-    about: dict[str, Any] = {}
+    heard: Verbatim[About] = msgspec.field(default=Verbatim(About, {}), name="about")
     at: datetime | None = None
     until: datetime | None = None
+
+    @property
+    def about(self) -> About:
+        return self.heard.whole
 
 
 class Sent(msgspec.Struct, frozen=True, array_like=True):

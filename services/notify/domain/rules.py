@@ -13,8 +13,9 @@ from typing import Any, Final, Literal, NamedTuple
 from msgspec.structs import replace
 
 from chassis.decision import Alarm, Answer, Decider, Decision, Errand
+from chassis.verbatim import Verbatim, said
 from contracts.evaluation import Invited
-from contracts.event import About, CaseEvent, Event, kept_days
+from contracts.event import CaseEvent, Event, kept_days
 from contracts.notify import Notified, Replied
 from services.notify.domain.errands import DOWN, REFUSED, SendMail, SendSms, SendWechat
 from services.notify.domain.limits import Manners, recent
@@ -130,16 +131,17 @@ class Rules:
         name = template_of(event)
         assert name is not None
         work, contact = Work(state, order), event.about.contact
-        about = event.about.model_dump(mode="json", exclude_none=True)
+        heard = Verbatim.of(event.about)
         if isinstance(event, Invited) and newer(event, state.invited):
-            kept = {**about, "contact": {k: v for k, v in about["contact"].items() if k != "address"}}
-            work.state = replace(work.state, invited=Invitation(event.case, kept, event.at, event.until))
+            nowhere = event.about.model_copy(update={"contact": contact.model_copy(update={"address": None})})
+            invited = Invitation(event.case, Verbatim.of(nowhere), event.at, event.until)
+            work.state = replace(work.state, invited=invited)
         for channel in ("sms", *self.beside):
             found = self.book.find(channel, name, contact.language or "zh")
             if found is not None and (channel == "sms" or getattr(contact, channel)):
                 template, language = found
                 params = template.params(event, language)
-                notice = Notice(event.case, event.TYPE, HELD, about, {}, template=name, channel=channel, since=now)
+                notice = Notice(event.case, event.TYPE, HELD, heard, {}, template=name, channel=channel, since=now)
                 if isinstance(params, str):
                     work.end("", notice, "failed", now)
                 else:
@@ -156,9 +158,8 @@ class Rules:
     def alert(self, state: Mailbox, note: Alerted, now: datetime, order: Order) -> Decision[Mailbox]:
         """An officer is told as a citizen is, whatever notices that number has been stopped for."""
         work = Work(replace(state, told=state.told + 1), order)
-        about = note.about.model_dump(mode="json", exclude_none=True)
         notice = Notice(
-            note.case, note.notice, HELD, about, note.params,
+            note.case, note.notice, HELD, Verbatim.of(note.about), note.params,
             template=note.template, audience="officer", to=note.phone, since=now,
         )  # fmt: skip
         if note.params:
@@ -179,7 +180,7 @@ class Rules:
         return work.decision()
 
     def _template(self, notice: Notice) -> Template:
-        language = notice.about["contact"].get("language", "zh")
+        language = notice.about.contact.language or "zh"
         found = self.book.find(notice.channel, notice.template or notice.notice, language)
         assert found is not None, "a template that notices wait for is gone"
         return found[0]
@@ -216,7 +217,7 @@ class Rules:
             case=notice.case,
             key=key,
             out_id=f"{work.state.id}.{key}",
-            phone=notice.to or notice.about["contact"]["phone"],
+            phone=notice.to or notice.about.contact.phone,
             template=id,
             params=notice.params,
             day=now.date().isoformat(),
@@ -227,16 +228,16 @@ class Rules:
         work.keep(key, replace(notice, phase=SENDING, at=None, provider=provider), errand)
 
     def _send_beside(self, work: Work, key: str, notice: Notice, now: datetime) -> None:
-        template, contact = self._template(notice), notice.about["contact"]
+        template, contact = self._template(notice), notice.about.contact
         common: dict[str, Any] = {"case": notice.case, "key": key}
         errand: Errand
         if notice.channel == "email":
             subject, text = filled(template.subject, notice.params), template.filled(notice.params)
-            errand = SendMail(**common, email=contact["email"], subject=subject, text=text)
+            errand = SendMail(**common, email=contact.email or "", subject=subject, text=text)
         else:
             errand = SendWechat(
                 **common,
-                openid=contact["wechat"],
+                openid=contact.wechat or "",
                 template=template.template,
                 params=notice.params,
                 planned=now.isoformat(),
@@ -320,14 +321,8 @@ class Rules:
             return Decision(replace(state, stopped=command.stop)) if command.stop != state.stopped else None
         if state.invited.until is None or now > state.invited.until:
             return None
-        replied = Replied(
-            at=now,
-            case=state.invited.case,
-            about=About.model_validate(state.invited.about),
-            grade=command.grade,
-            text=None if command.grade else command.sealed,
-        )
-        return Decision(state, say=(replied,))
+        text = None if command.grade else command.sealed
+        return Decision(state, say=(said(Replied, state.invited, now, grade=command.grade, text=text),))
 
 
 def newer(event: Invited, known: Invitation) -> bool:
@@ -337,13 +332,13 @@ def newer(event: Invited, known: Invitation) -> bool:
 
 
 def notified(notice: Notice, outcome: Outcome, now: datetime) -> Notified:
-    return Notified(
-        at=now,
-        case=notice.case,
-        about=About.model_validate(notice.about),
+    return said(
+        Notified,
+        notice,
+        now,
         notice=notice.notice,
         audience="officer" if notice.audience == "officer" else "citizen",
-        channel=notice.channel,  # type: ignore[arg-type]
+        channel=notice.channel,
         outcome=outcome,
         provider=notice.provider,
     )
@@ -353,5 +348,5 @@ def notice_key(event: CaseEvent, channel: str = "sms") -> str:
     """The same turn of the same case on the same channel always has the same key, so that it can be asked for at the
     provider. Two turns of one type may be of the same moment (both parcels of a case in one push), so all that is said
     makes the key."""
-    said = event.model_dump_json(exclude={"about"})
-    return hashlib.sha256(f"{event.TYPE}|{channel}|{said}".encode()).hexdigest()[:24]
+    content = event.model_dump_json(exclude={"about"})
+    return hashlib.sha256(f"{event.TYPE}|{channel}|{content}".encode()).hexdigest()[:24]

@@ -12,10 +12,10 @@ import msgspec
 from pydantic import StringConstraints
 
 from chassis import areas
-from chassis.decision import Command, Errand, State
-from chassis.rights import Whose
+from chassis.decision import Command, Errand
 from chassis.shapes import like
-from contracts.event import About, Plan, place_of
+from chassis.verbatim import OfCase, Verbatim
+from contracts.event import Plan, Step
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max_length=2000)]
 
@@ -32,13 +32,12 @@ class Opinion(msgspec.Struct, frozen=True, array_like=True):
     at: datetime
 
 
-class Case(State, frozen=True, kw_only=True):
+class Case(OfCase, frozen=True, kw_only=True):
     """`at` is the index of the step the case is in; `officers` who has passed each step, in any round; `holder` who has
     claimed it now, `giver` who handed it over to a holder that has not taken it up yet; `due` the step's last day."""
 
     phase: str = BLANK
-    about: dict[str, Any] = {}
-    plan: dict[str, Any] = {}
+    planned: Verbatim[Plan] = msgspec.field(default=Verbatim(Plan, {}), name="plan")
     facts: dict[str, Any] = {}
     waiting: tuple[str, ...] = ()
     at: int = 0
@@ -57,11 +56,11 @@ class Case(State, frozen=True, kw_only=True):
     early_withdrawal: str = ""
 
     def lookups(self) -> tuple[str, ...]:
-        if self.phase == BLANK or not self.about:
+        if self.phase == BLANK or not self.heard:
             return ()
-        words = [f"number:{self.about['number']}"]
+        words = [f"number:{self.about.number}"]
         if self.phase == OPEN:
-            words += areas.words(f"work:{self.about['department']}|{self.step['role']}", place_of(self.about))
+            words += areas.words(f"work:{self.about.department}|{self.step.role}", self.about.whereabouts)
             if self.holder:
                 words.append(f"officer:{self.holder}")
         return tuple(words)
@@ -69,24 +68,18 @@ class Case(State, frozen=True, kw_only=True):
     def order(self) -> str:
         return self.promised
 
-    def whose(self) -> Whose:
-        return Whose((self.about["department"],), place_of(self.about)) if self.about else Whose()
+    @property
+    def plan(self) -> Plan:
+        return self.planned.whole
 
     @property
-    def step(self) -> dict[str, Any]:
+    def step(self) -> Step:
         """The step the case is in."""
-        step: dict[str, Any] = self.plan["steps"][self.at]
-        return step
+        return self.plan.steps[self.at]
 
     @property
     def last(self) -> bool:
-        return self.at == len(self.plan["steps"]) - 1
-
-    def told(self) -> About:
-        return About.model_validate(self.about)
-
-    def planned(self) -> Plan:
-        return Plan.model_validate(self.plan)
+        return self.at == len(self.plan.steps) - 1
 
 
 class AskRegister(Errand, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from chassis.city import City
 from chassis.decision import Answer, Caller, Command, Decider, Decision, Reject
 from chassis.rights import Over, Right, officers, refused
+from chassis.verbatim import Verbatim, said
 from chassis.workdays import Calendar
 from contracts.evaluation import Rescheduled
 from contracts.event import AutoRule, Event, Limit, Step
@@ -87,8 +88,8 @@ class Rules:
             return None
         state = replace(
             state,
-            about=event.about.model_dump(mode="json", exclude_none=True),
-            plan=event.plan.model_dump(mode="json", exclude_none=True),
+            heard=Verbatim.of(event.about),
+            planned=Verbatim.of(event.plan),
             facts=dict(event.facts),
             promised=event.promised.last_day.isoformat(),
             legal=event.legal.last_day.isoformat() if event.legal else "",
@@ -134,8 +135,7 @@ class Rules:
 
     def _judge(self, state: Case, now: datetime) -> Decision[Case]:
         """Every rule met: approved, with reasons. Anything else goes to a person; a machine never denies (个保法24)."""
-        plan = state.planned()
-        reasons = tuple(judged(rule, state.facts) for rule in plan.auto)
+        reasons = tuple(judged(rule, state.facts) for rule in state.plan.auto)
         explanation = tuple(r.model_dump(mode="json", exclude_none=True) for r in reasons)
         state = replace(state, explanation=explanation)
         if all(reason.met for reason in reasons):
@@ -166,7 +166,7 @@ class Rules:
 
     def returned(self, state: Case, command: Return, now: datetime) -> Decision[Case]:
         self._held(state, command)
-        names = [step["name"] for step in state.plan["steps"][: state.at]]
+        names = [step.name for step in state.plan.steps[: state.at]]
         wanted = command.step or (names[-1] if names else "")
         if wanted not in names:
             raise Reject("step_unknown", "只能退回到已经过的环节", "step", 422)
@@ -205,7 +205,7 @@ class Rules:
         """The step the case is in."""
         if state.phase != OPEN:
             raise Reject("not_in_step", "办件不在审批环节")
-        return Step.model_validate(state.step)
+        return state.step
 
     def _step(self, state: Case, command: Command) -> Step:
         """The step the case is in, if this officer may act in it at all."""
@@ -241,7 +241,7 @@ class Rules:
     # ------------------------------------------------------------------------------------------------ what is decided
 
     def _signed(self, state: Case, command: Command, action: str, text: str | None, now: datetime) -> Case:
-        name = state.step["name"]
+        name = state.step.name
         before = tuple(officer for officer in state.officers.get(name, ()) if officer != state.holder)
         state = replace(state, officers={**state.officers, name: (*before, state.holder)})
         return self._noted(state, command, action, text, now)
@@ -249,7 +249,7 @@ class Rules:
     def _noted(self, state: Case, command: Command, action: str, text: str | None, now: datetime) -> Case:
         if not text:
             return state
-        opinion = Opinion(state.step["name"], command.by.name, action, text, now)
+        opinion = Opinion(state.step.name, command.by.name, action, text, now)
         return replace(state, opinions=(*state.opinions, opinion))
 
     def _open(self, state: Case, now: datetime) -> Decision[Case]:
@@ -260,23 +260,15 @@ class Rules:
 
     def _in_step(self, state: Case, action: Action, now: datetime) -> Decision[Case]:
         """Clock S starts, if the step has one."""
-        days, due = state.step.get("days"), None
+        days, due = state.step.days, None
         if days is not None:
             due = self.calendar.limit(LimitKind.STEP, now, days, Unit.WORKDAY)
         state = replace(state, due=due.last_day.isoformat() if due else "")
         return Decision(state, say=(self._stepped(state, action, now, due=due),))
 
     def _stepped(self, state: Case, action: Action, now: datetime, name: str = "", due: Limit | None = None) -> Stepped:
-        return Stepped(
-            at=now,
-            case=state.id,
-            about=state.told(),
-            step=name or state.step["name"],
-            unit=state.about["department"],
-            action=action,
-            officer=state.holder or None,
-            due=due,
-        )
+        step, unit, officer = name or state.step.name, state.about.department, state.holder or None
+        return said(Stepped, state, now, step=step, unit=unit, action=action, officer=officer, due=due)
 
     def _withdrawn(self, state: Case, reason: str, now: datetime) -> Decision[Case]:
         return self._decided(replace(state, phase=WITHDRAWN), "withdrawn", now, reason=reason)
@@ -292,37 +284,29 @@ class Rules:
         officer: str | None = None,
         **grounds: str,
     ) -> Decision[Case]:
-        plan = state.planned()
         phase = WITHDRAWN if outcome == "withdrawn" else DECIDED
         reason = grounds.get("reason", "")
         state = replace(state, phase=phase, outcome=outcome, reason=reason, holder="", giver="", due="")
-        reviewed = Reviewed(
-            at=now,
-            case=state.id,
-            about=state.told(),
-            outcome=outcome,
-            auto=auto,
-            decided_on=now,
-            explanation=reasons,
-            officer=officer,
-            delivery=plan.delivery,
-            same_city=state.same_city,
-            **grounds,
-        )
-        say: list[Event] = [reviewed]
+        parcel = {"delivery": state.plan.delivery, "same_city": state.same_city}
+        say: list[Event] = [
+            said(
+                Reviewed,
+                state,
+                now,
+                outcome=outcome,
+                auto=auto,
+                decided_on=now,
+                explanation=reasons,
+                officer=officer,
+                **parcel,
+                **grounds,
+            )
+        ]
         if outcome == "approved":
             state = replace(state, certificate=certificate_number(state, now))
+            kind, seal = state.plan.certificate or "办理结果", f"{state.about.department}电子印章"
             say.append(
-                Issued(
-                    at=now,
-                    case=state.id,
-                    about=state.told(),
-                    certificate=state.certificate,
-                    certificate_kind=plan.certificate or "办理结果",
-                    seal=f"{state.about['department']}电子印章",
-                    delivery=plan.delivery,
-                    same_city=state.same_city,
-                )
+                said(Issued, state, now, certificate=state.certificate, certificate_kind=kind, seal=seal, **parcel)
             )
         return Decision(state, say=tuple(say))
 
@@ -351,5 +335,5 @@ def certificate_number(state: Case, now: datetime) -> str:
     """证照编号: area, year and sixteen digits that follow from the case alone, so that a repetition gives the same.
     Among a million of one area and year two are equal with a probability of 0.005 %. That of a trial run says so."""
     digits = int(hashlib.sha256(f"certificate/{state.id}".encode()).hexdigest(), 16) % 10**16
-    mark = "模拟" if state.about.get("trial") else ""
-    return f"{mark}{state.about['area']}{now.year}{digits:016d}"
+    mark = "模拟" if state.about.trial else ""
+    return f"{mark}{state.about.area}{now.year}{digits:016d}"

@@ -8,13 +8,13 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-import msgspec
 import pytest
 
 from chassis.bus import Record
 from chassis.decision import Reject
 from chassis.fold import TOUCH
 from chassis.routing import Router
+from chassis.stored import JSON
 from contracts.event import Problem
 from contracts.intake import (
     Accepted,
@@ -234,7 +234,7 @@ def test_the_body_over_http_is_the_event_without_its_transport() -> None:
 def test_nothing_personal_is_stored_or_said_in_clear(item: str) -> None:
     case, given = Counter(), body(item)
     case.submit(given)
-    stored = msgspec.json.encode(case.state).decode() + "".join(e.model_dump_json() for e in case.events)
+    stored = JSON.encode(case.state).decode() + "".join(e.model_dump_json() for e in case.events)
     person, form = given["applicant"], given["form"]
     secrets = [person["name"], person["identity"], person["phone"], given["delivery"].get("address")]
     secrets += [form.get(name) for name in ("bank_account", "child_name", "premises")]

@@ -161,7 +161,7 @@ def test_a_step_may_go_back_and_forth_and_keeps_four_eyes() -> None:
     desk = opened()
     desk.through(HANDLER, CHECKER)
     desk.tell(Return(reason="现场照片不全"), CHECKER)
-    assert desk.state.step["name"] == "承办"
+    assert desk.state.step.name == "承办"
     second = officer("h-2", "handler")
     desk.tell(Claim(), second)
     desk.tell(Pass(), second)

@@ -92,7 +92,7 @@ def test_a_case_goes_back_to_a_named_step_only_if_it_was_there() -> None:
     desk.through(HANDLER, CHECKER, APPROVER)
     assert desk.refused(Return(step="批准", reason="重新核实"), APPROVER) == "step_unknown"
     desk.tell(Return(step="承办", reason="重新核实"), APPROVER)
-    assert (desk.state.step["name"], desk.state.holder) == ("承办", "")
+    assert (desk.state.step.name, desk.state.holder) == ("承办", "")
 
 
 def test_supervisors_read_and_decide_nothing() -> None:

@@ -28,6 +28,10 @@ SWEEP = 0.2
 PAGE = 300
 LAST_CALLS = 9.0
 """Seconds that a process which ends waits for calls that nobody could ask about: more than any of them takes."""
+LAG_WITHIN = 20.0
+"""Seconds for the answer to how much waits."""
+LATE = 2.0
+"""Seconds that what is said may take."""
 LEARN = 1.0
 """Seconds between two looks for what other processes of the service have written for all."""
 
@@ -97,6 +101,7 @@ class Line:
 
     async def run(self) -> None:
         """All loops, until cancelled; the first failure ends them all."""
+        self.pipeline.pulse = self.clock.ticks()
         async with asyncio.TaskGroup() as group:
             loops = self.pipeline.publisher.work(), self.pipeline.publisher.beat(), self.pipeline.work()
             for loop in (*loops, self.errands.work(), self._sweep(), self._watch(), self._learn()):
@@ -212,12 +217,14 @@ class Line:
             await self._check()
             unsaid = not self.pipeline.publisher.idle
             try:
-                waits = await self.lag() > 0
+                async with asyncio.timeout(LAG_WITHIN):
+                    # What is written and not said yet is committed only after it.
+                    waits = await self.lag() > 0 and self.pipeline.publisher.age < LATE
                 if not self._unread:
                     self._bus.answered(self.clock.ticks(), f"{self.name} reads")
                 self._unread = False
-            except BusDown as error:
-                self._bus.silent(str(error), self.clock.ticks(), f"{self.name} reads")
+            except (BusDown, TimeoutError) as error:
+                self._bus.silent(str(error) or "no answer", self.clock.ticks(), f"{self.name} reads")
                 waits, unsaid = False, True
             moved = self.pipeline.folded, self.pipeline.batches + self.pipeline.publisher.acked
             stands = (waits and moved[0] == before[0]) or (unsaid and moved[1] == before[1])

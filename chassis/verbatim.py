@@ -39,11 +39,15 @@ class Verbatim(Generic[T]):
     def plain(self) -> Mapping[str, Any]:
         return self._plain
 
+    def but(self, **fields: Any) -> Verbatim[T]:
+        """The same with other values, as JSON has them, in these fields."""
+        return Verbatim(self._shape, {**self._plain, **fields})
+
     @property
     def whole(self) -> T:
-        """Raises ValidationError where nothing was said yet."""
+        """What a later version has said beside it is passed over. Raises ValidationError where nothing was said yet."""
         if self._whole is None:
-            self._whole = self._shape.model_validate(self._plain)
+            self._whole = self._shape.model_validate(self._plain, extra="ignore")
         return self._whole
 
     def __bool__(self) -> bool:

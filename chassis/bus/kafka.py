@@ -49,6 +49,8 @@ log = logging.getLogger("tongban")
 
 ACK_WITHIN = 20.0
 """Seconds for the acknowledgement of a batch; an idempotent one never expires (aiokafka docs/producer.rst)."""
+ENTER_WITHIN = 30.0
+"""Seconds until a reader has found the brokers: aiokafka waits 40 s for each that does not answer."""
 BATCH_BYTES = 256 * 1024
 """One batch per partition is in flight, so this over the round trip is the ceiling; the default is 16 KiB."""
 DAY_MS = 86_400_000
@@ -192,12 +194,13 @@ class KafkaBus:
         return failed
 
     async def _drop(self, producer: Any) -> None:
+        """`stop` would wait for the last batch, and an idempotent one never expires: it would be said over and over, by
+        a client that nobody holds. So its connections are closed, and who says, and what is left is left."""
         if self._producer is producer:
             self._producer = None
-            # An idempotent batch never expires: what is left would be said over and over, by a client nobody holds.
-            producer._message_accumulator.fail_all(KafkaError("given up"))
-            await quietly(asyncio.wait_for(producer.stop(), 5))
-            await quietly(producer.client.close())
+            producer._closed = True
+            await quietly(asyncio.wait_for(producer.client.close(), 5))
+            await quietly(asyncio.wait_for(producer._sender.close(), 5))
 
     async def subscribe(
         self, group: str, topics: Sequence[str], on_assigned: Moved, on_revoked: Moved
@@ -217,12 +220,13 @@ class KafkaBus:
             retry_backoff_ms=50,
         )
         try:
-            await self._readable(topics)
-            await consumer.start()
+            async with asyncio.timeout(ENTER_WITHIN):
+                await self._readable(topics)
+                await consumer.start()
         except BusDown:
             await quietly(consumer.stop())
             raise
-        except (KafkaError, OSError) as error:
+        except (KafkaError, TimeoutError, OSError) as error:
             await quietly(consumer.stop())
             raise down(error) from None
         subscription = KafkaSubscription(consumer, self.clock)

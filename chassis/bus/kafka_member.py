@@ -31,6 +31,8 @@ log = logging.getLogger("tongban")
 Message: TypeAlias = "ConsumerRecord[bytes, bytes]"
 PATIENCE = 0.5
 """Seconds that a partition which has more, or does not say whether it has, holds up the others of its number."""
+MOVING = 10.0
+"""Seconds for which an assignment is waited for without a sign of life."""
 COMMIT_WITHIN = 5.0
 """Seconds; while the broker is down aiokafka waits for it instead of failing."""
 
@@ -60,14 +62,18 @@ class KafkaSubscription:
             if self._unreadable and not any(self._here.values()):
                 return await self._slowly()
             if not self._unreadable:
-                await self._fill(wait)
-        except UnicodeDecodeError:
-            self._unreadable = True
-            await self._turn_back()
+                await self._read(wait)
         except (KafkaError, OSError) as error:
             await self.close()
             raise down(error) from None
         return [self._given_out(message) for message in self._oldest(most)]
+
+    async def _read(self, wait: float) -> None:
+        try:
+            await self._fill(wait)
+        except UnicodeDecodeError:
+            self._unreadable = True
+            await self._turn_back()
 
     async def _fill(self, wait: float) -> None:
         """Asks for more of each partition of which nothing is left here. As soon as something has come it also asks how
@@ -93,9 +99,11 @@ class KafkaSubscription:
 
     async def _ask(self, partitions: Sequence[TopicPartition], waiting: int) -> None:
         """While partitions move aiokafka gives nothing out, and afterwards what the new assignment has: so nothing that
-        comes late is of the old one."""
-        with contextlib.suppress(IllegalStateError):  # moved to another member a moment ago
-            for tp, messages in (await self._consumer.getmany(*partitions, timeout_ms=waiting)).items():
+        comes late is of the old one. Nobody says how long that takes, and whoever asks wants to be seen asking."""
+        with contextlib.suppress(IllegalStateError, TimeoutError):  # moved to another member, or still moving
+            async with asyncio.timeout(waiting / 1000 + MOVING):
+                came = await self._consumer.getmany(*partitions, timeout_ms=waiting)
+            for tp, messages in came.items():
                 self._here.setdefault(tp, deque()).extend(messages)
 
     async def _turn_back(self) -> None:
@@ -104,7 +112,9 @@ class KafkaSubscription:
         self.forget()
         for tp in self._consumer.assignment():
             with contextlib.suppress(IllegalStateError):  # moved to another member a moment ago
-                offset = self._given.get(_key(tp)) or await self._consumer.committed(tp)
+                offset = self._given.get(_key(tp))
+                if offset is None:
+                    offset = await self._consumer.committed(tp)
                 if offset is None:
                     await self._consumer.seek_to_beginning(tp)
                 else:
@@ -169,6 +179,8 @@ class KafkaSubscription:
             with contextlib.suppress(IllegalStateError):  # moved to another member a moment ago
                 self._consumer.pause(*(tp for tp in held if tp.topic in topics))
                 self._consumer.resume(*(tp for tp in held if tp.topic in self._paused - topics))
+            if topics - self._paused:
+                self._unreadable = False  # it may lie in what rests from now on; elsewhere it is met again
             self._paused = topics
             # What is here of them would stand before all that is newer, and nobody asks how far they reach.
             for tp in [tp for tp, messages in self._here.items() if messages and tp.topic in topics]:
@@ -188,6 +200,8 @@ class KafkaSubscription:
 
     def seek(self, partition: Partition, offset: int) -> None:
         self._here.pop(TopicPartition(*partition), None)
+        if partition in self._given:
+            self._given[partition] = offset
         with contextlib.suppress(IllegalStateError):  # moved to another member a moment ago
             self._consumer.seek(TopicPartition(*partition), offset)
 
@@ -232,7 +246,8 @@ class KafkaSubscription:
         if not self.closed:
             self.closed = True
             await quietly(asyncio.wait_for(self._consumer.stop(), 10))
-            await quietly(self._consumer._client.close())  # which it leaves open where it was not given the time
+            # Which it leaves open where it was not given the time.
+            await quietly(asyncio.wait_for(self._consumer._client.close(), 5))
 
 
 class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -276,10 +291,10 @@ def down(error: BaseException, doing: str = "read") -> BusDown:
 
 
 async def quietly(ending: Any) -> None:
-    """Ends a client that may be broken already; there is nothing left to do with its complaint."""
+    """Ends a client that may be broken already; there is nothing left to do with its complaint, whatever it is."""
     try:
         await ending
-    except (KafkaError, TimeoutError, OSError, RuntimeError) as error:
+    except Exception as error:  # noqa: BLE001  (aiokafka's own books may be in disorder, and raise a KeyError)
         log.info("while closing: %s", type(error).__name__)
     except asyncio.CancelledError:
         # aiokafka awaits tasks that it has cancelled, and may hand on their end as if it were ours.

@@ -181,10 +181,7 @@ class Subscription:
         self._beaten = now
         wanted, free = await self._beat(now, self._held)
         if self._lost:
-            # Others may hold them already: what this member still does with them is settled by compare-and-swap.
-            lost, self._lost = self._held, False
-            self._drop(lost)
-            await self._on_revoked(lost)
+            await self._lose()
             wanted, free = await self._beat(self._bus.clock.machine(), self._held)
         surplus = self._held - wanted
         if surplus:
@@ -193,9 +190,18 @@ class Subscription:
             await self._save()
             self._drop(surplus)
             await self._beat(self._bus.clock.machine(), self._held)
+            if self._lost:  # giving away took longer than the lease
+                await self._lose()
+                return
             await self._on_assigned(self._held)
         if gain := (wanted & free) - self._held:
             await self._take(gain, self._bus.clock.machine())
+
+    async def _lose(self) -> None:
+        """Others may hold them already: what this member still does with them is settled by compare-and-swap."""
+        lost, self._lost = self._held, False
+        self._drop(lost)
+        await self._on_revoked(lost)
 
     def _drop(self, partitions: frozenset[Partition]) -> None:
         self._held -= partitions

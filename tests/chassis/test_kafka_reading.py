@@ -19,7 +19,7 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy  # type: ignore[attr-defined]
 
-from chassis.bus import TOO_LARGE, BusDown, Refused, partition_of
+from chassis.bus import TOO_LARGE, BusDown, Record, Refused, partition_of
 from chassis.bus import kafka as kafka_bus
 from chassis.bus.kafka import KafkaBus
 from chassis.bus.kafka_member import KafkaSubscription
@@ -165,18 +165,62 @@ async def test_what_is_here_of_a_topic_that_comes_to_rest_holds_up_no_other(real
 
 @pytest.mark.real
 @asynchronous
-async def test_what_was_given_up_is_not_said_by_a_client_that_nobody_holds(
-    real: KafkaBus, topic: str, kafka: Any, monkeypatch: pytest.MonkeyPatch
+async def test_what_is_handed_back_stays_so_when_a_record_beside_it_cannot_be_read(
+    real: KafkaBus, topic: str, writer: Writer
 ) -> None:
-    """An idempotent batch never expires, and a producer does not end before its last one is said."""
+    """As of a topic that came to rest while they were on their way."""
+    beside = f"b-{topic}"
+    await real.ensure({beside: PARTITIONS})
+    subscription = await real.subscribe(f"g-{topic}", [topic, beside], nothing, nothing)
+    await real.publish([record(topic, "k", n) for n in range(10)])
+    given = await take(subscription, 10)
+    for one in reversed(given):
+        subscription.seek((one.topic, one.partition), one.offset)
+    subscription.pause(frozenset({topic}))
+    await writer.say(beside, b"k", b"bad", [(Raw("x"), b"v")])
+    assert [r.topic for r in await take(subscription, 1)] == [beside]
+    subscription.pause(frozenset())
+    assert await take(subscription, 10) == given
+
+
+@pytest.mark.real
+@asynchronous
+async def test_a_topic_that_rests_takes_its_unreadable_record_along(real: KafkaBus, topic: str, writer: Writer) -> None:
+    """Until it is found all topics are read record by record."""
+    bad = f"b-{topic}"
+    await real.ensure({bad: PARTITIONS})
+    subscription = await real.subscribe(f"g-{topic}", [topic, bad], nothing, nothing)
+    assert isinstance(subscription, KafkaSubscription)
+    await until(lambda: bool(subscription.assigned))
+    await writer.say(bad, b"k", b"bad", [(Raw("x"), b"v")])
+    async with asyncio.timeout(30):
+        while not subscription._unreadable:
+            await subscription._read(0.1)
+    subscription.pause(frozenset({bad}))
+    await real.publish([record(topic, "k", n) for n in range(50)])
+    found: list[Record] = []
+    async with asyncio.timeout(30):
+        while not found:
+            found = await subscription.fetch(100, 0.5)
+    assert len(found) > 1
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("gone", [False, True])
+@asynchronous
+async def test_what_was_given_up_is_not_said_by_a_client_that_nobody_holds(
+    real: KafkaBus, topic: str, kafka: Any, monkeypatch: pytest.MonkeyPatch, gone: bool
+) -> None:
+    """An idempotent batch never expires, and a producer does not end before its last one is said: while the broker is
+    silent, and while connections to it are refused."""
     monkeypatch.setattr(kafka_bus, "ACK_WITHIN", 1.0)
     await real.publish([record(topic, "k", 0)])
-    os.kill(kafka.pid, signal.SIGSTOP)
+    kafka.kill() if gone else os.kill(kafka.pid, signal.SIGSTOP)
     try:
         with pytest.raises(BusDown):
             await real.publish([record(topic, "k", 1)])
     finally:
-        os.kill(kafka.pid, signal.SIGCONT)
+        kafka.start() if gone else os.kill(kafka.pid, signal.SIGCONT)
     saying = [task for task in asyncio.all_tasks() if "_sender_routine" in repr(task.get_coro())]
     assert saying == []
     monkeypatch.undo()

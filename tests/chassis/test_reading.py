@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Coroutine
+from collections.abc import AsyncIterator, Collection, Coroutine, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from chassis import arrears as counting
+from chassis import line as lines
 from chassis.arrears import Arrears
 from chassis.bus import BusDown, Partition, Record
 from chassis.bus.kafka_member import quietly
@@ -252,7 +253,28 @@ async def test_a_line_that_asks_for_nothing_ends_although_commands_are_answered(
 ) -> None:
     async with world.left_alone(stall=2.5) as (line, ended), world.commanding(line, 1):
         monkeypatch.setattr(line.pipeline.subscription, "fetch", lambda most, wait: silence())
+        monkeypatch.setattr(line.pipeline.subscription, "lag", silence)
+        monkeypatch.setattr(lines, "LAG_WITHIN", 0.2)
         await asyncio.wait([ended], timeout=LIMIT)
         with pytest.raises(ExceptionGroup) as caught:
             ended.result()
     assert [type(error) for error in caught.value.exceptions] == [Stalled]
+
+
+class Deaf(LogBus):
+    """It is read from, and takes nothing."""
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        raise BusDown("nothing is taken")
+
+
+async def test_what_is_written_and_cannot_be_said_ends_nobody_who_answers_commands(
+    world: World, tmp_path: Path
+) -> None:
+    """A fresh process would meet the same."""
+    async with world.left_alone(stall=1) as (line, ended), world.commanding(line, 1):
+        line.pipeline.publisher.bus = Deaf(tmp_path / "deaf.db", partitions=4, clock=world.clock)
+        await world.say("a", 5, "p1")
+        await world.counts(line, "a", 5)
+        await asyncio.wait([ended], timeout=6)
+        assert not ended.done()

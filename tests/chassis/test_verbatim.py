@@ -38,12 +38,22 @@ def test_what_was_said_lies_in_about_and_is_said_again() -> None:
     assert state.about is state.about, "built once"
 
 
-def test_a_document_is_written_as_it_was_read_whatever_a_later_version_had_said_there() -> None:
-    body = b'{"id":"x","about":{"number":"1","later":[1]},"n":2}'
+def test_what_a_later_version_has_said_beside_it_is_passed_over_and_written_as_it_was() -> None:
+    """Replicas are restarted one after the other."""
+    plain = ABOUT.model_dump(mode="json", exclude_none=True)
+    later = {**plain, "later": [1], "contact": {**plain["contact"], "later": "x"}}
+    body = json.dumps({"id": CASE, "about": later, "n": 2}).encode()
     state = DECODER.decode(body)
+    assert (state.about, state.whose().departments) == (ABOUT, (ABOUT.department,))
     assert json.loads(ENCODER.encode(state)) == json.loads(body)
+    handed = state.heard.but(department="民政局")
+    assert handed.whole == ABOUT.model_copy(update={"department": "民政局"})
+    assert handed.plain["later"] == [1]
+
+
+def test_where_something_lacks_whoever_asks_is_told() -> None:
     with pytest.raises(ValidationError):
-        _ = state.about
+        _ = DECODER.decode(b'{"id":"x","about":{"number":"1"}}').about
 
 
 def test_where_nothing_was_said_nobody_owns_it() -> None:

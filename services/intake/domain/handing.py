@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from chassis.decision import Decider, Decision, Reject, ensure
 from chassis.rights import Whose
-from chassis.verbatim import Verbatim, said
+from chassis.verbatim import said
 from contracts.courier import Courier, Delivered, Dispatched, Returned
 from contracts.event import Event
 from contracts.intake import (
@@ -239,8 +239,7 @@ class Handing:
         ensure(command.by, Whose((state.to,), state.about.whereabouts))
         assert state.received_on is not None
         checker, received_on = self.founding.checker(state), state.received_on
-        mine = state.about.model_copy(update={"department": state.to})
-        state = replace(state, heard=Verbatim.of(mine), handover=None, to="")
+        state = replace(state, heard=state.heard.but(department=state.to), handover=None, to="")
         state, check = self.founding.rechecked(state, checker, now)
         state = replace(state, received_on=received_on)
         event = said(

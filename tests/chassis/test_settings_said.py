@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import resource
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from chassis import cli, discovery
 from chassis.sealing import Keyring
 from chassis.settings import Section, SettingsError, environment
 from chassis.suite import discover
+from sandbox.processes import free_ports
 
 SECRET = "s3cr3t-of-nobody"
 """Stands in every wrong secret, and may stand in no sentence."""
@@ -131,8 +131,7 @@ def imported() -> None:
 def said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
     """What `tongban serve` says to such settings: lines of stderr, when it refuses as it should."""
 
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        free = str(probe.getsockname()[1])
+    free = str(free_ports(1))
 
     def told(arguments: tuple[str, ...] = ("serve", "--port", free), **settings: str) -> list[str]:
         with monkeypatch.context() as changed:

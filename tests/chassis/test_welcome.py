@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import json
 import re
-import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -22,6 +21,7 @@ from chassis.front import Front
 from chassis.service import Link, Service
 from chassis.settings import ChassisSettings
 from chassis.welcome import PLATFORM, entry, missing, welcome
+from sandbox.processes import free_ports
 
 pytestmark = pytest.mark.anyio
 
@@ -92,15 +92,8 @@ async def process(service: Service) -> AsyncIterator[int]:
         await runner.cleanup()
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
-
-
 async def test_the_front_door_joins_what_its_processes_say_and_names_the_one_that_is_silent() -> None:
-    port, closed = free_port(), free_port()
+    port, closed = free_ports(1), free_ports(1)
     async with process(COUNTER) as first, process(INTAKE) as second:
         front = Front(ChassisSettings(port=port), {"counter": first, "intake": second, "review": closed})
         await front.start()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +22,7 @@ from contracts.export import publishers
 from contracts.wire import decode
 from sandbox.balancer import Balancer
 from sandbox.city import City
+from sandbox.processes import free_ports
 from tests.chassis.running import read_all, until
 from tests.services.conforming import Conforming
 
@@ -63,10 +63,8 @@ T = TypeVar("T", bound=Standing)
 
 
 def free_url() -> str:
-    """An address of this machine at which nobody listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+    """An address of this machine at which nobody listens now, nor calls from in a moment."""
+    return f"http://127.0.0.1:{free_ports(1)}"
 
 
 @contextlib.asynccontextmanager

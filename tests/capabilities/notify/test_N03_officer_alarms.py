@@ -74,6 +74,7 @@ async def test_whoever_has_claimed_the_case_is_told_and_no_colleague(
     office = world.office("handler", MARKET)
     assert (await office.decide(case, "claim", wait=5)).ok
     assert office.officer.id == "sj-handler-1"
+    await world.quiet()  # what is answered is said a moment later, and the days go by at once
     await world.move(at(4, 10, 12))
     await world.quiet()
     mine = Counter(template for template, _ in await got(world, HANDLER))

@@ -53,7 +53,7 @@ class Inbox:
         self._waiting: dict[Ref, list[Ask]] = defaultdict(list)
         self._asked = clock.steady()
         self._folding: Batch | None = None
-        self._begun = self._done = 0
+        self._begun = 0
         self._wake = asyncio.Event()
         self._taken = asyncio.Event()
         self._idle = asyncio.Event()
@@ -82,7 +82,7 @@ class Inbox:
 
     async def take(self) -> Batch:
         """The next batch; what was taken before counts as done."""
-        self._folding, self._done = None, self._begun
+        self._folding = None
         self._ask_again()
         while not (self._records or self._asks or self._messages):
             self._wake.clear()
@@ -152,7 +152,7 @@ class Inbox:
     async def read(self) -> None:
         """Returns once the records that are here now are written, however much else comes meanwhile."""
         last = self._begun + bool(self._records)
-        while self._done < last:
+        while self._begun - (self._folding is not None) < last:
             await self.clock.sleep(0.005)
 
     async def emptied(self) -> None:

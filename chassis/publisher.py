@@ -51,7 +51,7 @@ class Publisher:
         self._free = asyncio.Event()
         self._free.set()
         self._waiting = 0
-        self._owed = self._paid = 0
+        self._owed = 0
         self._up: float | None = clock.steady()
         self._published = metrics.PUBLISHED.labels(service)
         self._age = metrics.OUTBOX_AGE.labels(service)
@@ -119,7 +119,6 @@ class Publisher:
                 self._moved.set()
             for _ in due:
                 self._queue.popleft()
-            self._paid += len(due)
             self._waiting -= len(records)
             if self._waiting <= MOST_WAITING:
                 self._free.set()
@@ -168,6 +167,6 @@ class Publisher:
     async def flush(self) -> None:
         """Waits until what is owed now is said and committed. Raises StoreDown."""
         last = self._owed
-        while self._paid < last:
+        while self._owed - len(self._queue) < last:
             await self.clock.sleep(0.005)
         await self.beat_once()

@@ -12,11 +12,13 @@ from pathlib import Path
 
 from chassis.bus import Bus, Record
 from chassis.clock import Clock
+from chassis.decision import NOBODY, Reject
 from chassis.line import Line
 from chassis.sealing import Keyring
 from chassis.service import Service
 from chassis.settings import ChassisSettings
 from chassis.store import Store
+from tests.chassis.toy import Toy
 
 LIMIT = 30.0
 KEYRING = Keyring.generate()
@@ -27,10 +29,10 @@ def settings(directory: Path, **changes: object) -> ChassisSettings:
 
 
 @contextlib.asynccontextmanager
-async def running(
+async def working(
     service: Service, store: Store, bus: Bus, clock: Clock, settings: ChassisSettings
-) -> AsyncIterator[Line]:
-    """A line that works while the block runs, and drains after it."""
+) -> AsyncIterator[tuple[Line, asyncio.Task[None]]]:
+    """A line that works, and its task, which ends as it will; after the block it is cancelled."""
     await bus.open()
     line = Line(service, store, bus, clock, settings, KEYRING.tag)
     await bus.ensure(dict.fromkeys([*line.topics, f"{service.name}.dead"], settings.partitions))
@@ -38,13 +40,26 @@ async def running(
     task = asyncio.ensure_future(line.run())
     try:
         await until(lambda: bool(line.pipeline.shards), task)
-        yield line
-        await line.drain()
+        yield line, task
     finally:
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait([task])
         await line.close()
+
+
+@contextlib.asynccontextmanager
+async def running(
+    service: Service, store: Store, bus: Bus, clock: Clock, settings: ChassisSettings
+) -> AsyncIterator[Line]:
+    """A line that works while the block runs, and drains after it; where it has ended before, its failure is told."""
+    async with working(service, store, bus, clock, settings) as (line, task):
+        try:
+            yield line
+            await line.drain()
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
 
 
 async def until(
@@ -73,3 +88,12 @@ async def read_all(bus: Bus, *topics: str, group: str = "reader") -> list[Record
         found += records
     await subscription.close()
     return found
+
+
+async def total(line: Line, case: str) -> int:
+    """What this line answers of a toy; -1 where it knows none."""
+    try:
+        state: Toy = (await line.door.read(line.service.deciders[0], case, by=NOBODY)).state
+    except Reject:
+        return -1
+    return state.total

@@ -23,7 +23,7 @@ from chassis.halts import FIRST, HALTED, LONGEST, Halted, Halts, Resume
 from chassis.store import Ref
 from chassis.store.sqlite import SqliteStore
 from contracts.event import SHANGHAI
-from tests.chassis.running import until
+from tests.chassis.running import total, until
 from tests.chassis.test_line import World
 from tests.chassis.test_two_lines import OFFICER, Two
 from tests.chassis.toy import PLACING, SAYING
@@ -261,11 +261,11 @@ async def test_an_operator_who_resumes_at_one_process_resumes_at_all(tmp_path: P
             await two.say(case, 1, f"good-{case}")
         looked = two.clock.ticks()
         await until(lambda: two.clock.ticks() - looked > 0.2)  # many fetches
-        assert [await two.total(one, case) for case in cases] == [-1, -1], "neither reads"
+        assert [await total(one, case) for case in cases] == [-1, -1], "neither reads"
         await other.door.tell(HALTED, PLACING, Resume(), by=OFFICER)
 
         async def read() -> bool:
-            return [await two.total(one, case) for case in cases] == [1, 1]
+            return [await total(one, case) for case in cases] == [1, 1]
 
         await until(read)
         assert [(await line.ready())["halted"] for line in (one, other)] == [{}, {}]

@@ -85,6 +85,14 @@ async def real(kafka: Any, url: str, topic: str) -> AsyncIterator[KafkaBus]:
     await bus.close()
 
 
+@pytest.fixture
+async def beside(real: KafkaBus, topic: str) -> str:
+    """A second topic."""
+    name = f"b-{topic}"
+    await real.ensure({name: PARTITIONS})
+    return name
+
+
 STRANGE: list[tuple[bytes | None, bytes | None, list[Any]]] = [
     (b"k", b"1", [("ce_id", b"1"), ("x-request-id", None)]),
     (None, b"2", []),
@@ -114,11 +122,9 @@ async def test_whatever_others_write_is_read(real: KafkaBus, topic: str, writer:
 @pytest.mark.real
 @asynchronous
 async def test_what_nobody_can_read_takes_nothing_along_that_came_beside_it(
-    real: KafkaBus, topic: str, writer: Writer
+    real: KafkaBus, topic: str, beside: str, writer: Writer
 ) -> None:
     """aiokafka takes records out of all partitions at once, and forgets them when it meets the one."""
-    beside = f"b-{topic}"
-    await real.ensure({beside: PARTITIONS})
     for n in range(3):
         for partition in range(PARTITIONS):
             for name in (topic, beside):
@@ -166,11 +172,9 @@ async def test_what_is_here_of_a_topic_that_comes_to_rest_holds_up_no_other(real
 @pytest.mark.real
 @asynchronous
 async def test_what_is_handed_back_stays_so_when_a_record_beside_it_cannot_be_read(
-    real: KafkaBus, topic: str, writer: Writer
+    real: KafkaBus, topic: str, beside: str, writer: Writer
 ) -> None:
     """As of a topic that came to rest while they were on their way."""
-    beside = f"b-{topic}"
-    await real.ensure({beside: PARTITIONS})
     subscription = await real.subscribe(f"g-{topic}", [topic, beside], nothing, nothing)
     await real.publish([record(topic, "k", n) for n in range(10)])
     given = await take(subscription, 10)
@@ -185,18 +189,18 @@ async def test_what_is_handed_back_stays_so_when_a_record_beside_it_cannot_be_re
 
 @pytest.mark.real
 @asynchronous
-async def test_a_topic_that_rests_takes_its_unreadable_record_along(real: KafkaBus, topic: str, writer: Writer) -> None:
+async def test_a_topic_that_rests_takes_its_unreadable_record_along(
+    real: KafkaBus, topic: str, beside: str, writer: Writer
+) -> None:
     """Until it is found all topics are read record by record."""
-    bad = f"b-{topic}"
-    await real.ensure({bad: PARTITIONS})
-    subscription = await real.subscribe(f"g-{topic}", [topic, bad], nothing, nothing)
+    subscription = await real.subscribe(f"g-{topic}", [topic, beside], nothing, nothing)
     assert isinstance(subscription, KafkaSubscription)
     await until(lambda: bool(subscription.assigned))
-    await writer.say(bad, b"k", b"bad", [(Raw("x"), b"v")])
+    await writer.say(beside, b"k", b"bad", [(Raw("x"), b"v")])
     async with asyncio.timeout(30):
         while not subscription._unreadable:
             await subscription._read(0.1)
-    subscription.pause(frozenset({bad}))
+    subscription.pause(frozenset({beside}))
     await real.publish([record(topic, "k", n) for n in range(50)])
     found: list[Record] = []
     async with asyncio.timeout(30):

@@ -19,12 +19,11 @@ from chassis.bus.log import LogBus
 from chassis.deadletters import PARKED
 from chassis.decision import NOBODY, Caller, Reject
 from chassis.door import Asked, cursor
-from chassis.line import Line
 from chassis.parking import unpark
 from chassis.store.sqlite import SqliteStore
 from contracts.event import SHANGHAI
 from contracts.wire import decode
-from tests.chassis.running import read_all, running, settings, until
+from tests.chassis.running import read_all, running, settings, total, until
 from tests.chassis.toy import (
     CAREFUL,
     PLACING,
@@ -77,14 +76,6 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 def event_of(record: Record) -> object:
     return decode(record.headers, record.value).event
-
-
-async def total(line: Line, world: World, case: str) -> int:
-    try:
-        state: Toy = (await line.door.read(world.toys, case, by=NOBODY)).state
-    except Reject:
-        return -1
-    return state.total
 
 
 async def test_an_event_becomes_state_errand_and_answer(world: World) -> None:
@@ -193,7 +184,7 @@ async def test_an_alarm_rings_when_the_legal_clock_reaches_it(world: World) -> N
         await world.say("a", 1, "p1")
 
         async def placed_and_quiet() -> bool:
-            return await total(line, world, "a") == 1 and await line.idle()
+            return await total(line, "a") == 1 and await line.idle()
 
         await until(placed_and_quiet)
         world.clock.move(world.clock.legal() + timedelta(hours=2))
@@ -212,9 +203,9 @@ async def test_an_errand_is_made_once_whatever_the_partner_does(tmp_path: Path, 
         await world.say("a", 1, "p1")
 
         async def answered() -> bool:
-            return await total(line, world, "a") == 1 and (
-                await line.door.read(world.toys, "a", by=NOBODY)
-            ).state.pings == (1,)
+            return await total(line, "a") == 1 and (await line.door.read(world.toys, "a", by=NOBODY)).state.pings == (
+                1,
+            )
 
         await until(answered)
     assert list(world.partner.made.values()) == [1]
@@ -311,17 +302,17 @@ async def test_poison_parks_its_case_and_the_line_goes_on(world: World) -> None:
 
         await until(parked)
         await until(line.idle)
-        assert await total(line, world, "good") == 4
-        assert await total(line, world, "bad") == 1, "later events of the case wait behind it"
+        assert await total(line, "good") == 4
+        assert await total(line, "bad") == 1, "later events of the case wait behind it"
         dead = await read_all(world.bus, "toy.dead")
         assert [(r.key, r.headers["tb_rule"], r.headers["tb_topic"]) for r in dead] == [("bad", "negative", PLACING)]
         assert await unpark(line.pipeline, "bad", drop=False) == 4, "still poisonous, so nothing passes it"
         assert await unpark(line.pipeline, "bad", drop=True) == 0
-        assert await total(line, world, "bad") == 6, "dropped one, and the others followed in order"
+        assert await total(line, "bad") == 6, "dropped one, and the others followed in order"
         await world.say("bad", 10, "b5")
 
         async def free() -> bool:
-            return await total(line, world, "bad") == 16
+            return await total(line, "bad") == 16
 
         await until(free)
 
@@ -335,7 +326,7 @@ async def test_undecodable_bytes_are_a_dead_letter_and_survive_a_restart(world: 
     async with world.line() as line:  # type: ignore[attr-defined]
         assert line.pipeline.parked == {"x"}
         assert await unpark(line.pipeline, "x", drop=True) == 0
-        assert await total(line, world, "x") == 2
+        assert await total(line, "x") == 2
 
 
 async def test_too_many_dead_letters_in_a_row_stop_the_line(world: World) -> None:
@@ -364,7 +355,7 @@ async def test_who_cannot_go_on_reading_leaves_the_group_and_comes_back(
         await world.say("a", 5, "p1")
 
         async def heard() -> bool:
-            return await total(line, world, "a") == 5
+            return await total(line, "a") == 5
 
         await until(heard)
 
@@ -379,7 +370,7 @@ async def test_two_lines_share_the_work(world: World, tmp_path: Path) -> None:
             await world.say(f"k{i % 12}", 1, f"p{i}")
 
         async def all_counted() -> bool:
-            return [await total(one, world, f"k{i}") for i in range(12)] == [5] * 12
+            return [await total(one, f"k{i}") for i in range(12)] == [5] * 12
 
         await until(all_counted)
         await until(lambda: sum(world.partner.made.values()) == 60)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
 
 import pytest
 
@@ -18,6 +20,25 @@ from tests.chassis.records import done, join, record, take
 from tests.chassis.running import until
 
 pytestmark = pytest.mark.anyio
+
+
+Read = Callable[[Subscription], Coroutine[Any, Any, None]]
+
+
+@contextlib.asynccontextmanager
+async def visitor(make_bus: MakeBus, topic: str, read: Read, watched: asyncio.Future[None]) -> AsyncIterator[None]:
+    """Another member of the topic's group, which has partitions and reads while the block runs, and leaves after it."""
+    other = make_bus()
+    await other.open()
+    member = await join(other, topic, f"g-{topic}")
+    reading = asyncio.ensure_future(read(member))
+    try:
+        await until(lambda: bool(member.assigned), watched)
+        yield
+    finally:
+        reading.cancel()
+        await asyncio.wait([reading])
+        await member.close()
 
 
 async def test_partitions_move_between_members_without_two_holders(make_bus: MakeBus, bus: Bus, topic: str) -> None:
@@ -85,13 +106,8 @@ async def test_what_has_moved_on_is_neither_arrears_nor_an_outage(
         ending.callback(asking.cancel)
         ending.callback(asyncio.ensure_future(read(staying)).cancel)
         for _ in range(3):
-            other = make_bus()
-            await other.open()
-            visitor = await join(other, topic, group)
-            reading = asyncio.ensure_future(read(visitor))
-            await until(lambda visitor=visitor: bool(visitor.assigned), asking)
-            reading.cancel()
-            await visitor.close()
+            async with visitor(make_bus, topic, read, asking):
+                pass
             await until(lambda: len(staying.assigned) == PARTITIONS, asking)
         assert not asking.done()
 
@@ -121,16 +137,9 @@ async def test_members_that_come_and_go_while_much_is_said_leave_nothing_unread(
         reading = asyncio.ensure_future(read(staying))
         ending.callback(reading.cancel)
         for _ in range(4):
-            other = make_bus()
-            await other.open()
-            visitor = await join(other, topic, group)
-            visiting = asyncio.ensure_future(read(visitor))
-            await until(lambda visitor=visitor: bool(visitor.assigned), saying)
-            before = said
-            await until(lambda before=before: said > before + 200, saying)
-            visiting.cancel()
-            await asyncio.wait([visiting])
-            await visitor.close()
+            async with visitor(make_bus, topic, read, saying):
+                before = said
+                await until(lambda before=before: said > before + 200, saying)
             await until(lambda: len(staying.assigned) == PARTITIONS, saying)
         over.set()
         await saying

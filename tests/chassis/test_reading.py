@@ -22,14 +22,14 @@ from chassis.bus import BusDown, Partition, Record
 from chassis.bus.kafka_member import quietly
 from chassis.bus.log import LogBus
 from chassis.clock import Clock
-from chassis.decision import NOBODY, Caller, Reject
+from chassis.decision import Caller
 from chassis.lasting import lasting
 from chassis.line import Line, Stalled
 from chassis.store import Row
 from chassis.store.sqlite import SqliteStore
 from contracts.event import SHANGHAI
-from tests.chassis.running import KEYRING, LIMIT, running, settings, until
-from tests.chassis.toy import PLACING, Bump, Found, Partner, Toy, placed, service
+from tests.chassis.running import LIMIT, running, settings, total, until, working
+from tests.chassis.toy import PLACING, Bump, Found, Partner, placed, service
 
 pytestmark = pytest.mark.anyio
 AT = datetime(2026, 3, 2, 10, tzinfo=SHANGHAI)
@@ -49,36 +49,16 @@ class World:
     def line(self, **changes: object) -> contextlib.AbstractAsyncContextManager[Line]:
         return running(self.service, self.store, self.bus, self.clock, settings(self.directory, **changes))
 
-    @contextlib.asynccontextmanager
-    async def left_alone(self, **changes: object) -> AsyncIterator[tuple[Line, asyncio.Task[None]]]:
-        """A line that works, and its task, which ends as it will."""
-        await self.bus.open()
-        line = Line(self.service, self.store, self.bus, self.clock, settings(self.directory, **changes), KEYRING.tag)
-        await self.bus.ensure(dict.fromkeys([*line.topics, f"{self.service.name}.dead"], 4))
-        await line.open()
-        task = asyncio.ensure_future(line.run())
-        try:
-            await until(lambda: bool(line.pipeline.shards), task)
-            yield line, task
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
-            await line.close()
+    def left_alone(self, **changes: object) -> contextlib.AbstractAsyncContextManager[tuple[Line, asyncio.Task[None]]]:
+        return working(self.service, self.store, self.bus, self.clock, settings(self.directory, **changes))
 
     async def say(self, case: str, n: int, id: str) -> None:
         headers, body = placed(case, n, id, self.clock.legal())
         await self.bus.publish([Record(PLACING, case, headers, body)])
 
-    async def total(self, line: Line, case: str) -> int:
-        try:
-            state: Toy = (await line.door.read(self.toys, case, by=NOBODY)).state
-        except Reject:
-            return -1
-        return state.total
-
-    async def counts(self, line: Line, case: str, total: int) -> None:
+    async def counts(self, line: Line, case: str, wanted: int) -> None:
         async def counted() -> bool:
-            return await self.total(line, case) == total
+            return await total(line, case) == wanted
 
         await until(counted)
 

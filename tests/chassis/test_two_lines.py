@@ -23,8 +23,8 @@ from chassis.line import Line
 from chassis.parking import unpark
 from chassis.store.sqlite import SqliteStore
 from contracts.event import SHANGHAI
-from tests.chassis.running import running, settings, until
-from tests.chassis.toy import PLACING, Bump, FastClock, Found, Partner, Toy, placed, service
+from tests.chassis.running import running, settings, total, until
+from tests.chassis.toy import PLACING, Bump, FastClock, Found, Partner, placed, service
 
 pytestmark = pytest.mark.anyio
 AT = datetime(2026, 3, 2, 10, tzinfo=SHANGHAI)
@@ -78,13 +78,6 @@ class Two:
     async def tell(self, line: Line, case: str, command: Found | Bump, asked: Asked = PLAIN) -> int:
         return (await line.door.tell(self.toys, case, command, by=OFFICER, asked=asked)).version
 
-    async def total(self, line: Line, case: str) -> int:
-        try:
-            state: Toy = (await line.door.read(self.toys, case, by=NOBODY)).state
-        except Reject:
-            return -1
-        return state.total
-
     async def letters(self, line: Line, case: str, count: int) -> bool:
         """So many letters of the case are parked."""
         try:
@@ -112,7 +105,7 @@ async def test_what_one_has_founded_the_other_acts_on_at_once(two: Two) -> None:
             await two.tell(one, f"c{i}", Found())
             await two.tell(other, f"c{i}", Bump(by_how_much=2))
             await two.tell(one, f"c{i}", Bump(by_how_much=3))
-            assert await two.total(other, f"c{i}") == 6
+            assert await total(other, f"c{i}") == 6
 
 
 async def test_the_version_that_one_has_answered_the_other_knows(two: Two) -> None:
@@ -131,7 +124,7 @@ async def test_a_repetition_at_the_other_is_known(two: Two) -> None:
         assert await two.tell(one, "a", Found(), asked) == await two.tell(other, "a", Found(), asked)
         with pytest.raises(Reject, match="idempotency_key_reused"):
             await two.tell(other, "a", Bump(by_how_much=1), asked)
-        assert await two.total(one, "a") == 1
+        assert await total(one, "a") == 1
 
 
 async def test_who_waits_at_one_is_answered_for_what_the_other_writes(two: Two) -> None:
@@ -142,7 +135,7 @@ async def test_who_waits_at_one_is_answered_for_what_the_other_writes(two: Two) 
         await two.tell(one, "late", Found())
         await waiting
         assert two.clock.steady() - began < 25, "before the end of the wait"
-        assert await two.total(one, "late") == 3
+        assert await total(one, "late") == 3
 
 
 async def test_an_alarm_rings_at_whoever_comes_next(two: Two) -> None:
@@ -154,7 +147,7 @@ async def test_an_alarm_rings_at_whoever_comes_next(two: Two) -> None:
             await two.say(case, 1, "p1")
 
             async def counted() -> bool:
-                return await two.total(other, case) == 1 and await other.idle()
+                return await total(other, case) == 1 and await other.idle()
 
             await until(counted)
         await until(lambda: len(heir.pipeline.shards) == PARTITIONS)
@@ -176,7 +169,7 @@ async def test_a_case_freed_by_one_goes_on_at_the_other(two: Two) -> None:
         await two.say(case, 7, "later")
 
         async def all_counted() -> bool:
-            return await two.total(other, case) == 12
+            return await total(other, case) == 12
 
         await until(all_counted)
         assert case not in one.pipeline.parked
@@ -191,4 +184,4 @@ async def test_a_case_parked_by_one_waits_at_whoever_comes_next(two: Two) -> Non
         await until(lambda: len(heir.pipeline.shards) == PARTITIONS)
         await two.say(case, 5, "behind")
         await until(lambda: two.letters(heir, case, 2))
-        assert await two.total(heir, case) == -1, "nothing passes what is parked"
+        assert await total(heir, case) == -1, "nothing passes what is parked"

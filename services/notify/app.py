@@ -22,7 +22,7 @@ from services.notify.english import ENGLISH
 from services.notify.looking import Looking
 from services.notify.providers.aliyun import AliyunSms
 from services.notify.providers.email import Mail
-from services.notify.providers.line import Provider
+from services.notify.providers.port import Provider
 from services.notify.providers.several import Several
 from services.notify.providers.tencent import TencentSms
 from services.notify.providers.webhook import Hooks

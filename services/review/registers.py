@@ -5,14 +5,13 @@ It unseals the number only to ask; it must never log, keep or return it.
 
 from __future__ import annotations
 
-from asyncio import IncompleteReadError
 from collections.abc import Mapping
 from typing import Any
 
-import aiohttp
 import msgspec
 
-from chassis.decision import Reject, Retry, Unreached
+from chassis.calling import JSON, Calls
+from chassis.decision import Reject, Retry, Unknown, Unreached
 from chassis.sealing import Keyring, SealError
 from services.review.domain.case import AskRegister
 from services.review.settings import Settings
@@ -39,28 +38,25 @@ class Registers:
 
     def __init__(self, settings: Settings, keyring: Keyring) -> None:
         self.settings, self.keyring = settings, keyring
-        self._session: aiohttp.ClientSession | None = None
+        self.calls = Calls(seconds=settings.register_timeout, most=MOST_BYTES)
         self._answers = msgspec.json.Decoder(Found)
         self._silent: dict[str, int] = {}
 
     async def make(self, id: str, errand: AskRegister) -> Mapping[str, Any]:
         """`{"facts": {…}}`; empty facts when nothing is known. Raises Retry, or Reject (register_silent,
         identity_unreadable)."""
-        if self._session is None:
-            timeout = aiohttp.ClientTimeout(total=self.settings.register_timeout)
-            self._session = aiohttp.ClientSession(timeout=timeout)
         try:
             identity = self.keyring.open(errand.identity, f"{errand.case}:identity")
         except SealError:
             raise Reject("identity_unreadable", "证件号码无法解封") from None
         url = f"{self.settings.register_url}/registers/{errand.register}"
         try:
-            async with self._session.post(url, json={"id": id, "identity": identity}) as answer:
-                if answer.status == 200:
-                    found = self._answers.decode(await _body(answer))
-                    self._silent.pop(id, None)
-                    return {"facts": (found.facts or {}) if found.found else {}}
-        except (aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError):
+            answer = await self.calls.post(url, msgspec.json.encode({"id": id, "identity": identity}), JSON)
+            if answer.status == 200:
+                found = self._answers.decode(answer.content)
+                self._silent.pop(id, None)
+                return {"facts": (found.facts or {}) if found.found else {}}
+        except (Retry, Unknown, msgspec.DecodeError):
             pass
         self._silent[id] = self._silent.get(id, 0) + 1
         if self._silent[id] >= self.settings.register_tries:
@@ -72,14 +68,4 @@ class Registers:
         return None
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-
-
-async def _body(answer: aiohttp.ClientResponse) -> bytes:
-    """The whole answer. Raises ClientPayloadError for one that is too long."""
-    try:
-        await answer.content.readexactly(MOST_BYTES)
-    except IncompleteReadError as end:
-        return end.partial
-    raise aiohttp.ClientPayloadError("answer too long")
+        await self.calls.close()

@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-import aiohttp
 import msgspec
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
+from chassis.calling import FORM, Calls
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unknown
 from chassis.sealing import Keyring
@@ -27,7 +27,6 @@ from services.courier.partners.ems_pushes import Trace
 from services.courier.partners.port import meaning, moment
 from services.courier.settings import Settings
 
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 ORDER, CANCEL, LABEL, TRACE = "020003", "020006", "010004", "040001"
 MARK = "|$4|"
 UNKNOWN_ORDER = "B0404"
@@ -56,7 +55,7 @@ class EmsOrders:
 
     def __init__(self, settings: Settings, keyring: Keyring, clock: Clock) -> None:
         self.settings, self.keyring, self.clock = settings, keyring, clock
-        self._session: aiohttp.ClientSession | None = None
+        self.calls = Calls(most=2 * LARGEST)
 
     async def make(self, id: str, errand: OrderEms) -> Mapping[str, Any]:
         """`{"waybill": …}`. Raises Retry, Reject or Unknown."""
@@ -118,14 +117,6 @@ class EmsOrders:
             raise Unknown("unreadable retBody") from None
         return content
 
-    @property
-    def session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=6, sock_connect=2)
-            )
-        return self._session
-
     async def said(self, code: str, message: Any) -> str:
         """retBody as it is. Raises what `call` raises."""
         authorization, secret = self.settings.ems_authorization, self.settings.ems_secret
@@ -139,19 +130,13 @@ class EmsOrders:
             "timeStamp": self._now(),
             "logitcsInterface": sealed(msgspec.json.encode(message).decode(), secret),
         }
+        answer = await self.calls.post(self.settings.ems_url, urlencode(form).encode(), FORM)
+        body = answer.object()
         try:
-            async with self.session.post(self.settings.ems_url, data=urlencode(form).encode(), headers=FORM) as answer:
-                text = await answer.read()
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
-            raise Retry("EMS unreachable") from None
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            raise Unknown("no answer") from None
-        try:
-            body = msgspec.json.decode(text)
             if body["success"] in (True, "true", "1"):
                 return str(body["retBody"])
             code = str(body.get("retCode", ""))
-        except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
+        except KeyError:
             raise Unknown(f"HTTP {answer.status}") from None
         if code in BUSY:
             raise Retry(code)
@@ -163,8 +148,7 @@ class EmsOrders:
         return stamp(datetime.fromtimestamp(self.clock.system(), SHANGHAI))
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        await self.calls.close()
 
 
 def stamp(moment: datetime) -> str:
@@ -239,18 +223,10 @@ class EmsLabels:
 
     async def _fetched(self, url: str) -> bytes:
         """What stands at the address that EMS named; it leads nowhere else, and no label is larger than LARGEST."""
-        try:
-            async with self.ems.session.get(url, allow_redirects=False) as answer:
-                if answer.status != 200:
-                    raise Unknown(f"HTTP {answer.status}")
-                content = bytearray()
-                async for part in answer.content.iter_any():
-                    content += part
-                    if len(content) > LARGEST:
-                        raise Unknown("too large")
-                return bytes(content)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
-            raise Unknown("no label") from None
+        answer = await self.ems.calls.get(url)
+        if answer.status != 200 or len(answer.content) > LARGEST:
+            raise Unknown(f"HTTP {answer.status}")
+        return answer.content
 
 
 def shown_in(text: str) -> str:

@@ -15,11 +15,12 @@ from urllib.parse import quote
 
 import msgspec
 
+from chassis.calling import FORM, Calls
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unknown
 from chassis.sealing import Keyring
 from services.notify.domain.errands import SendSms
-from services.notify.providers.line import Empty, Line, Throttled, refused, secret
+from services.notify.providers.port import Empty, Throttled, refused, secret
 from services.notify.settings import Settings
 
 OVER = "isv.BUSINESS_LIMIT_CONTROL"
@@ -63,7 +64,6 @@ class Up(msgspec.Struct):
     sequence_id: Annotated[int | str, msgspec.Meta(examples=[1234567])] = 0
 
 
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 REPORT = msgspec.json.Decoder(Report)
 UP = msgspec.json.Decoder(Up)
 ACCEPTED = {"code": 0, "msg": "接收成功"}
@@ -75,7 +75,7 @@ class AliyunSms:
 
     def __init__(self, settings: Settings, keyring: Keyring, clock: Clock) -> None:
         self.settings, self.keyring, self.clock = settings, keyring, clock
-        self.line = Line()
+        self.calls = Calls()
 
     async def make(self, id: str, errand: SendSms) -> Mapping[str, Any]:
         """`{"serial": …}`. Raises Retry, Reject or Unknown."""
@@ -143,7 +143,8 @@ class AliyunSms:
         url = self.settings.aliyun_account_url
         if not url:
             return None
-        _, body = await self.line.post(url, self.signed({"Action": "QueryAccountBalance"}, "balance", BILLING), FORM)
+        asked = self.signed({"Action": "QueryAccountBalance"}, "balance", BILLING)
+        body = (await self.calls.post(url, asked, FORM)).object()
         if body.get("Code") != "200":
             raise Retry(str(body.get("Code")))
         try:
@@ -155,11 +156,11 @@ class AliyunSms:
 
     async def _call(self, action: str, nonce: str, **params: str) -> Mapping[str, Any]:
         """Raises Retry when the request certainly did not arrive, Unknown when nobody can say."""
-        status, body = await self.line.post(
-            self.settings.sms_url, self.signed({"Action": action, **params}, nonce), FORM
-        )
+        asked = self.signed({"Action": action, **params}, nonce)
+        answer = await self.calls.post(self.settings.sms_url, asked, FORM)
+        body = answer.object()
         if "Code" not in body:
-            raise Unknown(f"HTTP {status}")
+            raise Unknown(f"HTTP {answer.status}")
         return body
 
     def signed(self, params: Mapping[str, str], nonce: str, version: str = SMS) -> bytes:
@@ -186,7 +187,7 @@ class AliyunSms:
         return f"{canonical}&Signature={_pct(base64.b64encode(mac).decode())}".encode()
 
     async def close(self) -> None:
-        await self.line.close()
+        await self.calls.close()
 
 
 def _pct(text: str) -> str:

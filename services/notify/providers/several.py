@@ -14,7 +14,7 @@ from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unknown, Unreached
 from services.notify.domain.balance import Balance
 from services.notify.domain.errands import DOWN, SendSms
-from services.notify.providers.line import Empty, Provider, Throttled
+from services.notify.providers.port import Empty, Provider, Throttled
 
 LONGEST = 2.0
 """Seconds that a message waits here for its turn at the provider's rate; for longer it waits elsewhere."""

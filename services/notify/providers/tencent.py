@@ -14,12 +14,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from chassis.calling import Calls
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unknown
 from chassis.sealing import Keyring
 from contracts.event import SHANGHAI
 from services.notify.domain.errands import SendSms
-from services.notify.providers.line import Empty, Line, Throttled, refused, secret
+from services.notify.providers.port import Empty, Throttled, refused, secret
 from services.notify.settings import Settings
 
 SERVICE, VERSION, REGION = "sms", "2021-01-11", "ap-guangzhou"
@@ -73,7 +74,7 @@ class TencentSms:
 
     def __init__(self, settings: Settings, keyring: Keyring, clock: Clock) -> None:
         self.settings, self.keyring, self.clock = settings, keyring, clock
-        self.line = Line()
+        self.calls = Calls()
         self.host = urlsplit(settings.tencent_url).netloc
 
     async def make(self, id: str, errand: SendSms) -> Mapping[str, Any]:
@@ -140,10 +141,10 @@ class TencentSms:
 
     async def _call(self, action: str, **params: Any) -> dict[str, Any]:
         body = msgspec.json.encode(params)
-        status, found = await self.line.post(self.settings.tencent_url, body, self.signed(action, body))
-        answer = found.get("Response")
+        answered = await self.calls.post(self.settings.tencent_url, body, self.signed(action, body))
+        answer = answered.object().get("Response")
         if not isinstance(answer, dict):
-            raise Unknown(f"HTTP {status}")
+            raise Unknown(f"HTTP {answered.status}")
         if isinstance(error := answer.get("Error"), dict):
             self._refuse(str(error.get("Code")))
         return answer
@@ -194,7 +195,7 @@ class TencentSms:
         }
 
     async def close(self) -> None:
-        await self.line.close()
+        await self.calls.close()
 
 
 def _remaining(package: Mapping[str, Any], now: float) -> int:

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import aiohttp
 import msgspec
 
 from chassis import metrics
+from chassis.calling import JSON, Calls
 from chassis.clock import Clock
-from chassis.decision import Reject, Unreached
+from chassis.decision import Reject, Retry, Unknown, Unreached
 from chassis.document import derived
-from chassis.webhooks import Endpoint, headers
+from chassis.webhooks import headers
 from services.notify.domain.errands import PostHook
 from services.notify.settings import Settings
 
@@ -66,10 +66,10 @@ class Hooks:
     patient = False
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
-        self.endpoints, self.clock, self.limit = settings.hooked, clock, ANSWER
+        self.endpoints, self.clock = settings.hooked, clock
         self.breakers = {name: Breaker() for name in self.endpoints}
         self._rests = {name: metrics.RESTS.labels("notify", f"webhook {name}") for name in self.endpoints}
-        self._session: aiohttp.ClientSession | None = None
+        self.calls = Calls(seconds=ANSWER, most=READ, cut=True)
 
     async def make(self, id: str, errand: PostHook) -> Mapping[str, Any]:
         """`{}`. Raises Reject `endpoint_gone` (410, or no such portal any more), `endpoint_refused` (it will not take
@@ -82,8 +82,9 @@ class Hooks:
             raise Reject("endpoint_down")
         body = content(errand)
         try:
-            status = await self._post(endpoint, body, headers(endpoint.secrets, message_id(errand), self._now(), body))
-        except (aiohttp.ClientError, TimeoutError, OSError):
+            signed = headers(endpoint.secrets, message_id(errand), self._now(), body)
+            status = (await self.calls.post(endpoint.url, body, JSON | signed)).status
+        except (Retry, Unknown):
             self._failed(errand.portal)
             raise Unreached("endpoint_down", "no answer") from None
         refused = 400 <= status < 500 and status not in AGAIN
@@ -103,30 +104,11 @@ class Hooks:
     async def ask(self, id: str, errand: PostHook) -> None:
         """Nothing to ask: a repeated webhook-id does no harm."""
 
-    async def _post(self, endpoint: Endpoint, body: bytes, signed: Mapping[str, str]) -> int:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),
-                headers={"Content-Type": "application/json", "User-Agent": "tongban"},
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-            )
-        limit = aiohttp.ClientTimeout(total=self.limit)
-        # A redirect would take the notice to an address that nobody has approved.
-        async with self._session.post(
-            endpoint.url, data=body, headers=signed, allow_redirects=False, timeout=limit
-        ) as answer:
-            left = READ
-            while left > 0 and (part := await answer.content.read(left)):
-                left -= len(part)
-            return answer.status
-
     def _now(self) -> str:
         return str(int(self.clock.system()))
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        await self.calls.close()
 
 
 def message_id(errand: PostHook) -> str:

@@ -16,15 +16,14 @@ from xml.etree import ElementTree
 
 import msgspec
 
+from chassis.calling import JSON, Calls
 from chassis.clock import Clock
 from chassis.decision import Lost, Reject, Retry, Unknown
 from chassis.sealing import Keyring
 from chassis.secret import Secrets
 from services.notify.domain.errands import SendWechat
-from services.notify.providers.line import Line
 from services.notify.settings import Settings
 
-JSON: Final = {"Content-Type": "application/json"}
 STALE: Final = (40001, 40014, 42001)
 """errcodes that say: not sent, the access token has ended."""
 BUSY: Final = {45009: 60.0, 45011: 10.0}
@@ -48,7 +47,7 @@ class Wechat:
 
     def __init__(self, settings: Settings, keyring: Keyring, clock: Clock) -> None:
         self.settings, self.keyring, self.clock = settings, keyring, clock
-        self.line, self.patience = Line(), PATIENCE
+        self.calls, self.patience = Calls(), PATIENCE
         self._token, self._until = "", 0.0
         self._fetching: asyncio.Task[str] | None = None
         self._first: dict[str, float] = {}
@@ -107,7 +106,7 @@ class Wechat:
 
     async def _call(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         url = f"{self.settings.wechat_url}/cgi-bin/{path}"
-        return (await self.line.post(url, msgspec.json.encode(body), JSON))[1]
+        return (await self.calls.post(url, msgspec.json.encode(body), JSON)).object()
 
     async def _ready(self) -> str:
         """The access token. Raises Retry where there is none yet: fetching goes on for whoever comes next."""
@@ -140,7 +139,7 @@ class Wechat:
     async def close(self) -> None:
         if self._fetching is not None:
             self._fetching.cancel()
-        await self.line.close()
+        await self.calls.close()
 
 
 # ------------------------------------------------------------------------------------------------- what WeChat pushes

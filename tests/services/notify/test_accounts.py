@@ -21,7 +21,7 @@ from chassis.sealing import Keyring
 from contracts.event import SHANGHAI
 from services.notify.domain.errands import SendSms
 from services.notify.providers.aliyun import AliyunSms
-from services.notify.providers.line import Empty
+from services.notify.providers.port import Empty
 from services.notify.providers.tencent import TencentSms
 from services.notify.settings import Settings
 from tests.contracts.samples import CASE

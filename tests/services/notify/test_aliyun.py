@@ -26,7 +26,7 @@ from sandbox.faults import Fault
 from sandbox.shared import SHARED
 from services.notify.domain.errands import SendSms
 from services.notify.providers.aliyun import AliyunSms
-from services.notify.providers.line import Empty
+from services.notify.providers.port import Empty
 from services.notify.settings import Settings
 from tests.contracts.samples import CASE
 

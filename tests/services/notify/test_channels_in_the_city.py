@@ -24,7 +24,7 @@ from services.notify.domain.errands import PostHook, SendMail, SendSms, SendWech
 from services.notify.providers import wechat
 from services.notify.providers.aliyun import AliyunSms
 from services.notify.providers.email import Mail
-from services.notify.providers.line import Empty
+from services.notify.providers.port import Empty
 from services.notify.providers.tencent import TencentSms
 from services.notify.providers.webhook import Hooks
 from services.notify.providers.wechat import Wechat

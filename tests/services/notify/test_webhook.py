@@ -176,7 +176,7 @@ async def test_neither_silence_nor_a_slow_loris_holds_it_longer(portal: Portal, 
         await over.wait()
         return slow
 
-    runner.limit = 0.2
+    runner.calls.seconds = 0.2
     for portal.answer in (silent, trickle):
         async with asyncio.timeout(5):
             assert await refused(runner) == "endpoint_down"

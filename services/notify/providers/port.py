@@ -1,6 +1,6 @@
-"""What every provider's adapter shares: one HTTP session, and what a failed call proves.
+"""The port of SMS providers: what each must do, and what its refusals mean.
 
-It knows no provider's format; this module must never log what it carries.
+It knows no provider's format; this module must never call one.
 """
 
 from __future__ import annotations
@@ -8,10 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
-import aiohttp
-import msgspec
-
-from chassis.decision import Reject, Retry, Unknown
+from chassis.decision import Reject, Retry
 from services.notify.domain.errands import REFUSED, SendSms
 
 UNSET: Final = 60.0
@@ -58,36 +55,3 @@ def secret(given: str) -> str:
 def refused() -> Reject:
     """The provider will not send this, for a reason of its own (account, balance, template, signature)."""
     return Reject(REFUSED, "短信服务商拒绝发送")
-
-
-class Line:
-    """POST requests to one provider: 2 s to connect, 6 s in all."""
-
-    def __init__(self) -> None:
-        self._session: aiohttp.ClientSession | None = None
-
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-        """Status and JSON object. Raises Retry when the request certainly did not arrive, Unknown when nobody can
-        say."""
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=6, sock_connect=2)
-            )
-        try:
-            async with self._session.post(url, data=body, headers=headers) as answer:
-                text = await answer.read()
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
-            raise Retry("provider unreachable") from None
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            raise Unknown("no answer") from None
-        try:
-            found = msgspec.json.decode(text)
-        except msgspec.DecodeError:
-            raise Unknown(f"HTTP {answer.status}") from None
-        if not isinstance(found, dict):
-            raise Unknown(f"HTTP {answer.status}")
-        return answer.status, found
-
-    async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()

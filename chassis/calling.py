@@ -41,14 +41,18 @@ class Answered(NamedTuple):
 
 
 class Calls:
-    """To one partner. Of an answer with more than `most` bytes the rest is left with `cut`, else it is none."""
+    """To one partner. `silence` is what a call without an answer proves: Unknown where the partner may have done what
+    it was asked and another call would do it again, Retry where another call does no harm. Of an answer with more than
+    `most` bytes the rest is left with `cut`, else it is none."""
 
-    def __init__(self, *, seconds: float = SECONDS, most: int = MOST, cut: bool = False) -> None:
-        self.seconds, self.most, self.cut = seconds, most, cut
+    def __init__(
+        self, *, silence: type[Retry | Unknown], seconds: float = SECONDS, most: int = MOST, cut: bool = False
+    ) -> None:
+        self.silence, self.seconds, self.most, self.cut = silence, seconds, most, cut
         self._session: aiohttp.ClientSession | None = None
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answered:
-        """Raises Retry when the request certainly did not arrive, Unknown when nobody can say."""
+        """Raises Retry when the request certainly did not arrive, what silence proves when nobody can say."""
         return await self._call("POST", url, body, headers)
 
     async def get(self, url: str) -> Answered:
@@ -68,12 +72,12 @@ class Calls:
                     if len(content) > self.most:
                         break
                 if len(content) > self.most and not self.cut:
-                    raise Unknown("too much of an answer")
+                    raise self.silence("too much of an answer")
                 return Answered(answer.status, bytes(content[: self.most]))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL):
             raise Retry("unreachable") from None
         except (aiohttp.ClientError, TimeoutError, OSError):
-            raise Unknown("no answer") from None
+            raise self.silence("no answer") from None
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -81,6 +85,7 @@ class Calls:
                 connector=aiohttp.TCPConnector(limit=0),
                 headers={"User-Agent": "tongban"},
                 cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=not self.cut,
             )
         return self._session
 

@@ -94,8 +94,12 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     def careful(self) -> bool:
         """Whether its partner cannot tell afterwards that it was never asked. Then a write of its own comes before the
-        call, so that after a crash only what had begun is in doubt, not all that was planned."""
-        return False
+        call, so that after a crash only what had begun is in doubt, not all that was planned. Each kind has to say."""
+        raise NotImplementedError
+
+    def __init_subclass__(cls) -> None:
+        if cls.careful is Errand.careful:
+            raise TypeError(f'{cls.__name__} does not say what its partner\'s "not found" proves (careful)')
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -35,8 +35,18 @@ def demonstration() -> Path:
 
 
 def sections() -> dict[str, type[Section]]:
-    """The settings of the chassis, under "", and of every service."""
-    return {"": ChassisSettings, **{name: module.Settings for name, module in modules("settings").items()}}
+    """The settings of the chassis, under "", of every service, and of their parts, as `service.part`."""
+    found: dict[str, type[Section]] = {"": ChassisSettings}
+    for name, module in modules("settings").items():
+        found[name] = module.Settings
+        found |= {f"{name}.{part}": section for part, section in module.Settings.parts.items()}
+    return found
+
+
+def used(read: Mapping[str, Section]) -> dict[str, Section]:
+    """Of these sections, by the names of `sections`, all but parts that their service does not use."""
+    split = {name: name.partition(".") for name in read}
+    return {name: read[name] for name, (service, _, part) in split.items() if not part or read[service].uses(part)}
 
 
 def commands() -> dict[str, Callable[[list[str]], int]]:

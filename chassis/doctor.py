@@ -45,7 +45,7 @@ def examined(
     except KeyError as error:
         raise SettingsError(error.args[0]) from None
     known = {service.name for service in services}
-    asked = {name: section for name, section in sections.items() if not name or name in known}
+    asked = {name: section for name, section in sections.items() if not name or name.partition(".")[0] in known}
     return asyncio.run(Doctor(settings, services, asked).rows())
 
 

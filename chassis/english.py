@@ -76,4 +76,5 @@ ENGLISH: Final[Mapping[str, str]] = {
     "系统内部错误, 已记录": "Internal error; it has been recorded",
     "法定时钟只能在沙箱模式下移动": "The legal clock can be moved in sandbox mode only",
     "法定时钟不能后退": "The legal clock cannot go back",
+    "地址无效": "The address is not valid",
 }

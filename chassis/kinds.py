@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -28,16 +28,21 @@ HASHED: Final = re.compile(r"[A-Za-z0-9._-]{1,100}=[0-9a-f]{64}(:[a-z]+(\+[a-z]+
 class Kind:
     """A text that fits, or nothing. To stand in `Annotated`, where the manual of settings finds `expected` as well."""
 
-    fits: Callable[[str], bool]
+    fits: Callable[[Any], bool]
     expected: str
 
-    def check(self, value: str) -> str:
+    def check(self, value: Any) -> Any:
         if value and not self.fits(value):
             raise ValueError(self.expected)
         return value
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+
+def among(names: Collection[str]) -> Kind:
+    """Some of these names, for a setting that is split at its commas."""
+    return Kind(lambda given: set(given) <= set(names), f"one of {', '.join(names)} (several with commas between)")
 
 
 def is_address(text: str) -> bool:

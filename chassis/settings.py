@@ -68,6 +68,8 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
     prefix: ClassVar[str] = PREFIX
+    parts: ClassVar[Mapping[str, type[Section]]] = {}
+    """Sections that belong to this one, each of something that may be used or not."""
 
     @classmethod
     def read(cls, env: Mapping[str, str]) -> Self:
@@ -95,6 +97,10 @@ class Section(BaseModel):
             return f"{cls.variable(name)} {must}; what it is stays secret."
         shown = CREDENTIALS.sub("//…@", value[:LONGEST])
         return f"{cls.variable(name)} is {shown if re.fullmatch(r'[!-~]+', shown) else repr(shown)}; it {must}."
+
+    def uses(self, part: str) -> bool:
+        """Whether a part counts: what is not used is neither closed nor asked."""
+        return True
 
     def outside(self) -> dict[str, str]:
         """What is asked over the network: http(s) addresses, or host:port, by a word for operators."""

@@ -14,6 +14,7 @@ from chassis.answers import Kept, Route, answer, reply
 from chassis.decision import Caller, Command, Decider
 from chassis.door import Asked, Door
 from chassis.http import ASKED, entitled, may, refuses, saying
+from chassis.pushing import Push
 from chassis.rights import Over, Right, officers, portals
 from chassis.sealing import Keyring
 from contracts.event import CaseId
@@ -35,7 +36,7 @@ from services.courier.domain.parcel import (
 from services.courier.papers import Papers
 from services.courier.partners.ems_pushes import EmsPushes
 from services.courier.partners.kuaidi100 import Kuaidi100
-from services.courier.partners.port import Partner, Push, described
+from services.courier.partners.port import Partner, described
 from services.courier.partners.sf import Sf
 from services.courier.partners.standard import StandardWebhooks
 from services.courier.posting import Posting
@@ -76,8 +77,7 @@ def routes(
 
     async def taken(partner: Partner, request: Request, secret: str = "") -> Response:
         """Verified before it is parsed, durable before it is answered."""
-        push = Push(await request.body(), request.headers, secret)
-        status, words = await pushes.take(partner, push, saying(request))
+        status, words = await pushes.take(partner, await Push.of(request, secret), saying(request))
         return answer(words, status)
 
     @router.post("/webhooks/ems/traces", **described(ems))

@@ -19,12 +19,13 @@ from chassis.decision import Caller, Decider, Reject
 from chassis.document import describe
 from chassis.door import Door
 from chassis.problems import Say, in_words, listed
+from chassis.pushing import Push
 from chassis.rights import PARTNERS, Right
 from chassis.sealing import Keyring
 from contracts.event import Problem
 from services.courier.domain.parcel import DISPUTED, Claim, KeepScans, Parcel, Scanned, Stray, stray_id
 from services.courier.packing import packed
-from services.courier.partners.port import Partner, Push, Pushed
+from services.courier.partners.port import Partner, Pushed
 
 log = logging.getLogger("tongban")
 

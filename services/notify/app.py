@@ -5,13 +5,14 @@ A table of contents; it must never hold logic.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
-from chassis.clock import Clock
-from chassis.sealing import Keyring
 from chassis.service import Parts, Service
 from services.notify import api
+from services.notify.channels.email import Mail
+from services.notify.channels.several import Several
+from services.notify.channels.webhook import Hooks
+from services.notify.channels.wechat import Wechat
 from services.notify.domain.balance import Balance
 from services.notify.domain.duty import PhoneBookError, duties
 from services.notify.domain.errands import PostHook, SendMail, SendSms, SendWechat
@@ -20,21 +21,15 @@ from services.notify.domain.limits import Manners
 from services.notify.domain.rules import mailboxes
 from services.notify.english import ENGLISH
 from services.notify.looking import Looking
-from services.notify.providers.aliyun import AliyunSms
-from services.notify.providers.email import Mail
-from services.notify.providers.port import Provider
-from services.notify.providers.several import Several
-from services.notify.providers.tencent import TencentSms
-from services.notify.providers.webhook import Hooks
-from services.notify.providers.wechat import Wechat
+from services.notify.providers import KNOWN
 from services.notify.settings import Settings
 from services.notify.templating import load, phone_book
-
-ADAPTERS: dict[str, Callable[[Settings, Keyring, Clock], Provider]] = {"aliyun": AliyunSms, "tencent": TencentSms}
 
 
 def build(parts: Parts) -> Service:
     settings = Settings.read(parts.env)
+    carrying = {KNOWN[name]: KNOWN[name].settings.read(parts.env) for name in settings.providers}
+    first = next(iter(carrying))
     book = load(settings.providers)
     try:
         phones = phone_book(settings.officers)
@@ -43,15 +38,20 @@ def build(parts: Parts) -> Service:
     balance = Balance(settings.providers, parts.clock.steady, settings.mature_seconds, settings.rate)
     boxes = mailboxes(
         book,
-        providers=settings.providers,
+        providers={one.name: one.lists_all for one in carrying},
         channels=settings.channels,
         order=balance.order,
         heard=lambda heard: balance.heard(*heard),
-        manners=Manners(settings.quiet_from, settings.quiet_to, settings.cap, settings.limits),
+        manners=Manners(
+            settings.quiet_from,
+            settings.quiet_to,
+            settings.cap,
+            {one.name: one.limits(given) for one, given in carrying.items()},
+        ),
         receipt_hours=settings.receipt_hours,
     )
     sms = Several(
-        {name: ADAPTERS[name](settings, parts.keyring, parts.clock) for name in settings.providers},
+        {one.name: one.sender(given, parts.keyring, parts.clock) for one, given in carrying.items()},
         balance,
         parts.clock,
     )
@@ -67,7 +67,9 @@ def build(parts: Parts) -> Service:
             hooks(book, settings.hooked),
         ),
         errands={SendSms: sms, SendMail: mail, SendWechat: wechat, PostHook: posts},
-        routes=partial(api.routes, boxes, balance, book, settings, parts.keyring),
+        routes=partial(
+            api.routes, boxes, balance, book, settings, (first.sign(carrying[first]), first.lengths), parts.keyring
+        ),
         learn=Looking(sms.accounts, parts.clock, settings.account_seconds),
         close=(sms.close, mail.close, wechat.close, posts.close),
         english=ENGLISH,

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Final
 
 ENGLISH: Final[Mapping[str, str]] = {
-    "地址无效": "The address is not valid",
     "签名无效": "The signature is not valid",
     "推送内容无法解析": "The push cannot be read",
     "推送条数过多": "There are too many items in the push",

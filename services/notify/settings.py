@@ -5,23 +5,20 @@ It must never read anything but what it is given.
 
 from __future__ import annotations
 
-from datetime import timedelta
-from decimal import Decimal
-from typing import Annotated, ClassVar, Final, Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from chassis.kinds import Address, YamlFile, split
+from chassis.kinds import Address, YamlFile, among, split
 from chassis.secret import CLOSED, Opens, Secrets, Way
 from chassis.settings import Section
 from chassis.webhooks import Endpoint, endpoints_of
-from services.notify.domain.limits import DAY, Limit
+from services.notify.providers import KNOWN
 
 PORTS: Final = {"smtp": 25, "smtps": 465}
 """Schemes of a mail server, and the port where none is given."""
-PREFIXES: Final = {"aliyun": "sms", "tencent": "tencent"}
-"""How the settings of each SMS provider begin."""
 RELAY: Final = "smtp://[user:password@]host:port or smtps://…, user and password percent-encoded"
 
 
@@ -39,41 +36,20 @@ class Relay(NamedTuple):
 
 
 class Settings(Section):
-    """The SMS providers, their credentials, and when not to disturb."""
+    """The SMS providers that are used, the other channels' servers and credentials, and when not to disturb."""
 
     prefix: ClassVar[str] = "TONGBAN_NOTIFY_"
+    parts: ClassVar[Mapping[str, type[Section]]] = {name: provider.settings for name, provider in KNOWN.items()}
 
-    sms_url: Address = Field("http://127.0.0.1:9090/sms", description="Address of the SMS provider's API (Aliyun RPC).")
-    sms_key: str = Field("", description="AccessKeyId at the SMS provider.")
-    sms_secret: Annotated[str, Opens("text messages by Aliyun", Way.SHOWN, needed=True)] = Field(
-        "", repr=False, description="AccessKeySecret at the SMS provider."
+    providers: Annotated[tuple[str, ...], BeforeValidator(split), among(KNOWN)] = Field(
+        ("aliyun",), min_length=1, description=f"SMS providers that share the messages: {', '.join(KNOWN)}."
     )
-    sms_sign: str = Field("亳州政务", description="Signature (签名) approved by the provider.")
-    providers: Annotated[tuple[Literal["aliyun", "tencent"], ...], BeforeValidator(split)] = Field(
-        ("aliyun",), min_length=1, description="SMS providers that share the messages: aliyun, tencent, or both."
-    )
-    tencent_url: Address = Field("http://127.0.0.1:9090/tencent", description="Address of Tencent Cloud SMS (API v3).")
-    tencent_key: str = Field("", description="SecretId at Tencent Cloud.")
-    tencent_secret: Annotated[str, Opens("text messages by Tencent", Way.SHOWN, needed=True)] = Field(
-        "", repr=False, description="SecretKey at Tencent Cloud."
-    )
-    tencent_app: str = Field("1400000000", description="SmsSdkAppId at Tencent Cloud.")
-    tencent_sign: str = Field("亳州政务", description="Signature (签名) approved by Tencent Cloud.")
     cap: int = Field(
         40, ge=1, le=10_000, description="Notices to one number in 24 hours, beyond which what can wait is held back."
     )
     rates: str = Field(
-        "aliyun=1000,tencent=3000",
+        ",".join(f"{provider.name}={provider.rate}" for provider in KNOWN.values()),
         description="Messages a second to each provider, of each process: name=number,…; 0 = any.",
-    )
-    tencent_daily: int = Field(
-        10, ge=1, le=10_000, description="Messages to one number in 24 hours at Tencent (its console)."
-    )
-    tencent_same_seconds: int = Field(
-        30, ge=1, le=86_400, description="Seconds between two of the same template at Tencent."
-    )
-    aliyun_daily: int = Field(
-        50, ge=1, le=10_000, description="Messages of one template to one number in 24 hours at Aliyun."
     )
     account_seconds: float = Field(
         300, gt=0, le=86_400, description="Seconds between two looks at the providers' accounts."
@@ -94,10 +70,6 @@ class Settings(Section):
     receipt_hours: int = Field(
         72, ge=1, le=1000, description="Hours without a receipt after which a notice has expired."
     )
-    aliyun_account_url: Address = Field(
-        "", description="Address of Aliyun's billing API (BSS, QueryAccountBalance); empty = the balance is not known."
-    )
-    aliyun_price: Decimal = Field(Decimal("4.5"), gt=0, le=1000, description="Price of one message at Aliyun, in fen.")
     smtp: Annotated[str, Opens("e-mail", Way.SHOWN)] = Field(
         "", repr=False, description="Mail server: smtp://[user:password@]host:port or smtps://…; empty = no e-mail."
     )
@@ -173,34 +145,21 @@ class Settings(Section):
         set_up = {"email": self.smtp, "wechat": self.wechat_app}
         return tuple(name for name, value in set_up.items() if value)
 
+    def uses(self, part: str) -> bool:
+        """Of SMS providers only those that are named."""
+        return part in self.providers
+
     def outside(self) -> dict[str, str]:
-        """As every section; of SMS providers only those that are used, WeChat if it is, and servers named otherwise."""
-        unused = {name for name in ("wechat_url",) if not self.wechat_app}
-        unused |= {f"{prefix}_url" for name, prefix in PREFIXES.items() if name not in self.providers}
-        found = {name: value for name, value in super().outside().items() if name not in map(self.variable, unused)}
+        """As every section; WeChat if it is used, and servers named otherwise."""
+        unused = {self.variable("wechat_url")} if not self.wechat_app else set()
+        found = {name: value for name, value in super().outside().items() if name not in unused}
         if relay := self.relay:
             found[self.variable("smtp")] = f"{relay.host}:{relay.port}"
         return found | {f"webhook of portal {name}": endpoint.url for name, endpoint in self.hooked.items()}
 
-    def closed(self) -> dict[str, Opens]:
-        """As every section; of SMS providers only those that are used."""
-        unused = {self.variable(f"{prefix}_secret") for name, prefix in PREFIXES.items() if name not in self.providers}
-        return {name: opens for name, opens in super().closed().items() if name not in unused}
-
     @property
     def rate(self) -> dict[str, float]:
         return rates_of(self.rates)
-
-    @property
-    def limits(self) -> dict[str, tuple[Limit, ...]]:
-        """What each provider takes for one number."""
-        return {
-            "aliyun": (Limit(self.aliyun_daily, DAY, same=True),),
-            "tencent": (
-                Limit(1, timedelta(seconds=self.tencent_same_seconds), same=True),
-                Limit(self.tencent_daily, DAY, same=False),
-            ),
-        }
 
 
 def relay_of(url: str) -> Relay | None:
@@ -226,6 +185,6 @@ def rates_of(text: str) -> dict[str, float]:
         found = {name.strip(): float(number) for name, _, number in pairs}
     except ValueError:
         found = {"": 0.0}
-    if found.keys() - {"aliyun", "tencent"} or not all(0 <= rate < 1e6 for rate in found.values()):
-        raise ValueError("aliyun=number,tencent=number, with numbers from 0 to 1000000")
+    if found.keys() - KNOWN.keys() or not all(0 <= rate < 1e6 for rate in found.values()):
+        raise ValueError(f"{','.join(f'{name}=number' for name in KNOWN)}, with numbers from 0 to 1000000")
     return found

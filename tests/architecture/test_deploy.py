@@ -241,7 +241,8 @@ def test_no_secret_stands_in_deploy() -> None:
     services = documents(DEPLOY / "docker-compose.yaml")[0]["services"]
     readme = (DEPLOY / "README.md").read_text("utf-8")
     rows = dict(re.findall(r"^\| `(tongban-[a-z]+)`([^\n]*)$", readme, re.MULTILINE))
-    for owner, section in discovery.sections().items():
+    for name, section in discovery.sections().items():
+        owner = name.partition(".")[0]
         for secret in map(section.variable, section.secrets()):
             for service in (owner,) if owner else FIVE:
                 given = services[service]["environment"][secret]

@@ -67,7 +67,7 @@ DRIVERS = {
     "boto3": ("services/intake/files/bucket.py",),
     "botocore": ("services/intake/files/bucket.py",),
     "imagesize": ("services/intake/files/content.py",),
-    "aiosmtplib": ("services/notify/providers/email.py",),
+    "aiosmtplib": ("services/notify/channels/email.py",),
 }
 """Package -> the modules of the suite that may import it, so that leaving one is a change in one place."""
 

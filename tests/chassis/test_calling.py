@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -55,8 +56,8 @@ async def endless(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None
         await writer.drain()
 
 
-async def called(answer: Partner, **settings: float) -> Answered:
-    calls = Calls(**settings)  # type: ignore[arg-type]
+async def called(answer: Partner, silence: type[Retry | Unknown] = Unknown, **limits: Any) -> Answered:
+    calls = Calls(silence=silence, **limits)
     try:
         async with partner(answer) as url:
             return await calls.post(url, b"a=1", FORM)
@@ -78,7 +79,7 @@ async def test_what_is_no_object_tells_nothing(content: bytes) -> None:
 async def test_where_nobody_listens_nothing_has_arrived() -> None:
     async with partner(silent) as url:
         pass
-    calls = Calls()
+    calls = Calls(silence=Unknown)
     with pytest.raises(Retry):
         await calls.post(url, b"", FORM)
     await calls.close()
@@ -95,12 +96,13 @@ async def test_where_nobody_listens_nothing_has_arrived() -> None:
     ],
 )
 async def test_of_what_is_cut_off_or_never_ends_nobody_knows(answer: Partner) -> None:
-    with pytest.raises(Unknown):
-        await called(answer, seconds=0.5, most=1_000_000)
+    for silence in (Unknown, Retry):
+        with pytest.raises(silence):
+            await called(answer, silence, seconds=0.5, most=1_000_000)
 
 
 async def test_where_only_the_status_matters_the_rest_is_left() -> None:
-    calls = Calls(most=10, cut=True)
+    calls = Calls(silence=Unknown, most=10, cut=True)
     async with partner(saying(whole(b"x" * 100_000))) as url:
         assert await calls.post(url, b"", FORM) == (200, b"x" * 10)
         await calls.close()

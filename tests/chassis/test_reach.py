@@ -13,7 +13,7 @@ import pytest
 from chassis.decision import Reject, Retry, Unreached
 from chassis.logs import AGAIN, Clients, Lines
 from chassis.reach import CALM, STREAK, Party, party
-from services.notify.providers.port import Empty, Throttled
+from services.notify.channels.sms import Empty, Throttled
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -25,6 +25,7 @@ from chassis import lacking
 from chassis.auth import Portals, Unauthorized, hash_key
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry
+from chassis.pushing import Push
 from chassis.sealing import Keyring
 from chassis.serving import greet
 from chassis.settings import ChassisSettings, Section
@@ -35,13 +36,12 @@ from services.courier.domain.parcel import TraceEms
 from services.courier.partners.ems import EmsOrders, EmsTraces
 from services.courier.partners.ems_pushes import EmsPushes
 from services.courier.partners.kuaidi100 import Kuaidi100
-from services.courier.partners.port import Partner, Push
+from services.courier.partners.port import Partner
 from services.courier.partners.sf import Sf
 from services.courier.partners.standard import StandardWebhooks
 from services.courier.settings import Settings as Courier
-from services.notify.providers import wechat as our_wechat
-from services.notify.providers.aliyun import AliyunSms
-from services.notify.providers.tencent import TencentSms
+from services.notify.channels import wechat as our_wechat
+from services.notify.providers import aliyun, tencent
 from services.notify.settings import Settings as Notify
 from tests.contracts.samples import CASE
 from tests.services.notify.test_aliyun import KEYRING
@@ -185,7 +185,7 @@ def test_an_old_key_of_a_portal_is_counted() -> None:
 
 
 def test_start_and_doctor_say_what_is_closed_in_words(caplog: pytest.LogCaptureFixture) -> None:
-    sections: list[Section] = [Courier(), Notify()]
+    sections: list[Section] = [Courier(), Notify(), aliyun.Settings()]
     with caplog.at_level("INFO", logger="tongban"):
         greet(ChassisSettings(), ("courier", "notify"), False, sections)
     said = lacking.closed(ChassisSettings(), sections)
@@ -204,11 +204,10 @@ def test_start_and_doctor_say_what_is_closed_in_words(caplog: pytest.LogCaptureF
 async def test_what_we_would_do_ourselves_waits_for_its_secret() -> None:
     """Nobody is at these addresses: had it been tried, that would be the reason."""
     nowhere = "http://127.0.0.1:1"
-    notify = Notify(sms_url=nowhere, tencent_url=nowhere, aliyun_account_url=nowhere)
     ems = EmsOrders(Courier(ems_url=nowhere, ems_secret=SHARED.ems), KEYRING, Clock())
     for runner, errand in (
-        (AliyunSms(notify, KEYRING, Clock()), sms()),
-        (TencentSms(notify, KEYRING, Clock()), sms()),
+        (aliyun.AliyunSms(aliyun.Settings(sms_url=nowhere), KEYRING, Clock()), sms()),
+        (tencent.TencentSms(tencent.Settings(url=nowhere), KEYRING, Clock()), sms()),
         (EmsTraces(ems), TraceEms(case=CASE, waybill="1104938274016")),
     ):
         with pytest.raises(Retry, match="no secret") as later:

@@ -242,6 +242,9 @@ class OrderEms(Errand, frozen=True, kw_only=True):
     def partner(self) -> str:
         return CALLED
 
+    def careful(self) -> bool:
+        return False
+
 
 class TraceEms(Errand, frozen=True, kw_only=True):
     """轨迹查询: every scan of a waybill, whether or not it was pushed. Harmless to repeat."""
@@ -254,6 +257,9 @@ class TraceEms(Errand, frozen=True, kw_only=True):
 
     def partner(self) -> str:
         return CALLED
+
+    def careful(self) -> bool:
+        return False
 
 
 class CancelEms(Errand, frozen=True, kw_only=True):
@@ -269,6 +275,9 @@ class CancelEms(Errand, frozen=True, kw_only=True):
     def partner(self) -> str:
         return CALLED
 
+    def careful(self) -> bool:
+        return False
+
 
 class InterceptEms(Errand, frozen=True, kw_only=True):
     """拦截退回 of what is under way. Harmless to repeat: what is to come back comes back once."""
@@ -282,6 +291,9 @@ class InterceptEms(Errand, frozen=True, kw_only=True):
 
     def partner(self) -> str:
         return CALLED
+
+    def careful(self) -> bool:
+        return False
 
 
 class Cancel(Command):

@@ -55,7 +55,7 @@ class EmsOrders:
 
     def __init__(self, settings: Settings, keyring: Keyring, clock: Clock) -> None:
         self.settings, self.keyring, self.clock = settings, keyring, clock
-        self.calls = Calls(most=2 * LARGEST)
+        self.calls = Calls(silence=Unknown, most=2 * LARGEST)
 
     async def make(self, id: str, errand: OrderEms) -> Mapping[str, Any]:
         """`{"waybill": …}`. Raises Retry, Reject or Unknown."""

@@ -13,10 +13,11 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from chassis.pushing import Push
 from chassis.reading import decoded, mended
 from chassis.secret import Secrets
 from contracts.codes import SCAN_EMS, SCAN_EMS_LEGACY
-from services.courier.partners.port import Push, Read, Row, meaning, scanned_at, unsigned
+from services.courier.partners.port import Read, Row, meaning, scanned_at, unsigned
 
 EMS: Final = "ems"
 

@@ -15,10 +15,11 @@ import msgspec
 
 from chassis import described as docs
 from chassis.decision import Reject
+from chassis.pushing import Push
 from chassis.reading import decoded, fault, mended
 from chassis.secret import Secrets
 from contracts.codes import SCAN_KUAIDI100
-from services.courier.partners.port import Push, Pushed, Read, meaning, scanned_at, unsigned
+from services.courier.partners.port import Pushed, Read, meaning, scanned_at, unsigned
 
 STATUS: Final = {
     "在途": "0",

@@ -14,6 +14,7 @@ import msgspec
 
 from chassis import described as docs
 from chassis.decision import Reject
+from chassis.pushing import Push
 from chassis.reading import decoded
 from contracts.codes import CodeList, Unmapped
 from contracts.event import SHANGHAI, Problem
@@ -76,15 +77,6 @@ class Read:
 
 YEARS: Final = range(2000, 2100)
 """In which a scan may lie."""
-
-
-@dataclass(frozen=True, slots=True)
-class Push:
-    """A request as it came: `body` raw, `headers` by lower-case name, `secret` from the address where it has one."""
-
-    body: bytes
-    headers: Mapping[str, str]
-    secret: str = ""
 
 
 class Partner(Protocol):

@@ -11,10 +11,11 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from chassis.decision import Reject
+from chassis.pushing import Push
 from chassis.reading import decoded, mended
 from chassis.secret import Secrets
 from contracts.codes import SCAN_SF
-from services.courier.partners.port import Push, Read, Row, meaning, scanned_at, unsigned
+from services.courier.partners.port import Read, Row, meaning, scanned_at, unsigned
 
 MOST: Final = 10
 

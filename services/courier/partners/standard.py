@@ -14,10 +14,11 @@ import msgspec
 
 from chassis import metrics
 from chassis.decision import Reject
+from chassis.pushing import Push
 from chassis.reading import decoded, fault, mended
 from chassis.webhooks import signature
 from contracts.words import ParcelScan
-from services.courier.partners.port import Push, Read, Row, unsigned, within_reason
+from services.courier.partners.port import Read, Row, unsigned, within_reason
 
 TOLERANCE: Final = 300.0
 """Seconds that a push may be old, or ahead of our clock."""

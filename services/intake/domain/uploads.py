@@ -94,6 +94,9 @@ class InspectFile(Errand, frozen=True, kw_only=True):
     def partner(self) -> str:
         return "material store with its virus scanner"
 
+    def careful(self) -> bool:
+        return False
+
 
 class RemoveFile(Errand, frozen=True, kw_only=True):
     """Deletes a file; once more does no harm."""
@@ -102,6 +105,9 @@ class RemoveFile(Errand, frozen=True, kw_only=True):
 
     def partner(self) -> str:
         return "material store"
+
+    def careful(self) -> bool:
+        return False
 
 
 class Claimed(Note):

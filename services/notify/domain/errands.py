@@ -12,16 +12,14 @@ from chassis.decision import Errand, Lane
 DOWN, REFUSED = "provider_down", "provider_refused"
 """Problems of an errand that certainly was not sent: another provider may take the message."""
 
-UNLISTED: Final = frozenset({"tencent"})
-"""Providers that list a message only once it has a receipt: their "not found" never proves that it was not sent."""
-
 BULK: Final = 20
 """What can wait goes by a lane of its own, so many at once, so that it never delays what is urgent."""
 
 
 class SendSms(Errand, frozen=True, kw_only=True):
     """One text message, for one provider. `phone` is sealed under `<case>:phone`; `out_id` is the reference
-    at the provider, `day` the legal date on which it was planned, from which on the provider may know it."""
+    at the provider, `day` the legal date on which it was planned, from which on the provider may know it; `listed` says
+    that this provider lists all it has taken, so that one it does not know was never sent."""
 
     case: str
     key: str
@@ -32,6 +30,7 @@ class SendSms(Errand, frozen=True, kw_only=True):
     day: str = ""
     provider: str = "aliyun"
     urgent: bool = True
+    listed: bool = False
 
     def lane(self) -> Lane:
         """Each provider's own: one that is slow, or that may be asked little at once, holds up nothing of the other."""
@@ -41,7 +40,7 @@ class SendSms(Errand, frozen=True, kw_only=True):
         return f"SMS provider {self.provider}"
 
     def careful(self) -> bool:
-        return self.provider in UNLISTED
+        return not self.listed
 
 
 class SendMail(Errand, frozen=True, kw_only=True):
@@ -81,6 +80,9 @@ class SendWechat(Errand, frozen=True, kw_only=True):
     def partner(self) -> str:
         return "WeChat"
 
+    def careful(self) -> bool:
+        return False
+
 
 class PostHook(Errand, frozen=True, kw_only=True):
     """One notice for the webhook of the case's portal. `case`, `notice`, `at` (ISO 8601) and `key` make the webhook-id,
@@ -100,3 +102,7 @@ class PostHook(Errand, frozen=True, kw_only=True):
 
     def partner(self) -> str:
         return f"webhook of portal {self.portal}"
+
+    def careful(self) -> bool:
+        """A repeated webhook-id does no harm."""
+        return False

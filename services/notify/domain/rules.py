@@ -6,7 +6,7 @@ State, message and now give a decision; this module must never wait for anything
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple
 
@@ -58,18 +58,19 @@ class Heard(NamedTuple):
 def mailboxes(
     book: Book,
     *,
-    providers: tuple[str, ...] = ("aliyun",),
+    providers: Mapping[str, bool],
     channels: Collection[str] = (),
     order: Order | None = None,
     heard: Callable[[Heard], None] | None = None,
     manners: Manners | None = None,
     receipt_hours: int = 72,
 ) -> Decider[Mailbox]:
-    """The decider of kind `mailbox`. What it forgets is older than anything the bus can repeat. How providers do is the
-    memory of a process: `order` is asked beside the rules, and `heard` is told what they note."""
+    """The decider of kind `mailbox`; of each provider it is told whether that lists all it has taken. What it forgets
+    is older than anything the bus can repeat. How providers do is the memory of a process: `order` is asked beside the
+    rules, and `heard` is told what they note."""
     rules = Rules(book, providers, channels, manners or Manners(), timedelta(hours=receipt_hours))
     forgets = timedelta(days=kept_days("case") + 1)
-    given = order or (lambda: providers)
+    given = order or (lambda: tuple(providers))
     decider: Decider[Mailbox] = Decider("mailbox", Mailbox, forgets, given=given, noted=heard)
     decider.on(*TOLD, key=tag_of)(rules.tell)
     decider.on(Alerted, key=lambda note: note.tag)(rules.alert)
@@ -116,7 +117,7 @@ class Rules:
     def __init__(
         self,
         book: Book,
-        providers: tuple[str, ...],
+        providers: Mapping[str, bool],
         channels: Collection[str],
         manners: Manners,
         patience: timedelta,
@@ -223,6 +224,7 @@ class Rules:
             day=now.date().isoformat(),
             provider=provider,
             urgent=template.legal,
+            listed=self.providers[provider],
         )
         work.state = replace(work.state, sends=(*work.state.sends, Sent(now, provider, id)))
         work.keep(key, replace(notice, phase=SENDING, at=None, provider=provider), errand)

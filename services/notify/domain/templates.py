@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from datetime import date, datetime
-from typing import Any, Final, get_args
+from typing import Any, Final, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -116,23 +116,35 @@ def fitting(name: str, value: str) -> str:
     return value if len(value) <= most else value[: most - 1] + "…"
 
 
-SIMPLE, LINKED = 70, 67
-"""Characters of a message that is sent as one, and of each part of a longer one (GSM 03.40, UCS-2)."""
+class Lengths(NamedTuple):
+    """How a provider counts: characters of a message that is sent as one, and of each part of a longer one."""
+
+    single: int
+    part: int
+
+    def segments(self, text: str) -> int:
+        """How many messages the provider will count and charge."""
+        units = len(text.encode("utf-16-le")) // 2
+        return 1 if units <= self.single else -(-units // self.part)
 
 
-def segments(text: str) -> int:
-    """How many messages the provider will count and charge."""
-    units = len(text.encode("utf-16-le")) // 2
-    return 1 if units <= SIMPLE else -(-units // LINKED)
+UCS2: Final = Lengths(70, 67)
+"""What a telephone is sent in one piece (GSM 03.40), and providers of the mainland count by."""
 
 
-def previews(book: Book, sign: str) -> list[Notice]:
+def previews(book: Book, sign: str, lengths: Lengths = UCS2) -> list[Notice]:
     """All templates with sample values."""
-    return [previewed(name, one, sign, {}, channel, language) for channel, language, name, one in book.all()]
+    return [previewed(name, one, sign, {}, channel, language, lengths) for channel, language, name, one in book.all()]
 
 
 def previewed(
-    name: str, template: Template, sign: str, values: Mapping[str, str], channel: str = "sms", language: str = "zh"
+    name: str,
+    template: Template,
+    sign: str,
+    values: Mapping[str, str],
+    channel: str = "sms",
+    language: str = "zh",
+    lengths: Lengths = UCS2,
 ) -> Notice:
     """What would be read, with these values or, where one is missing, a sample of usual length."""
     samples = {variable: shown(SAMPLES.get(variable, ANYTHING[language]), language) for variable in template.variables}
@@ -150,7 +162,7 @@ def previewed(
         "length": len(text),
     }
     if channel == "sms":
-        return {**found, "segments": segments(text)}
+        return {**found, "segments": lengths.segments(text)}
     return {**found, "subject": filled(template.subject, given)} if template.subject else found
 
 

@@ -10,18 +10,24 @@ import hmac
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from urllib.parse import quote
 
 import msgspec
+from pydantic import Field
 
 from chassis.calling import FORM, Calls
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unknown
+from chassis.kinds import Address
+from chassis.pushing import by_address
 from chassis.sealing import Keyring
+from chassis.secret import Opens, Way
+from chassis.settings import Section
+from services.notify.channels.sms import Empty, Items, Provider, Replied, Reported, Throttled, digest, refused, secret
 from services.notify.domain.errands import SendSms
-from services.notify.providers.port import Empty, Throttled, refused, secret
-from services.notify.settings import Settings
+from services.notify.domain.limits import DAY, Limit
+from services.notify.domain.templates import UCS2
 
 OVER = "isv.BUSINESS_LIMIT_CONTROL"
 """The code that says: this number has had enough."""
@@ -47,6 +53,26 @@ SMS, BILLING = "2017-05-25", "2017-12-14"
 """Versions of the two APIs."""
 
 
+class Settings(Section):
+    """Aliyun: addresses, credentials, signature, what it takes for one number, what a message costs."""
+
+    prefix: ClassVar[str] = "TONGBAN_NOTIFY_"
+
+    sms_url: Address = Field("http://127.0.0.1:9090/sms", description="Address of the SMS provider's API (Aliyun RPC).")
+    sms_key: str = Field("", description="AccessKeyId at the SMS provider.")
+    sms_secret: Annotated[str, Opens("text messages by Aliyun", Way.SHOWN, needed=True)] = Field(
+        "", repr=False, description="AccessKeySecret at the SMS provider."
+    )
+    sms_sign: str = Field("亳州政务", description="Signature (签名) approved by the provider.")
+    aliyun_daily: int = Field(
+        50, ge=1, le=10_000, description="Messages of one template to one number in 24 hours at Aliyun."
+    )
+    aliyun_account_url: Address = Field(
+        "", description="Address of Aliyun's billing API (BSS, QueryAccountBalance); empty = the balance is not known."
+    )
+    aliyun_price: Decimal = Field(Decimal("4.5"), gt=0, le=1000, description="Price of one message at Aliyun, in fen.")
+
+
 class Report(msgspec.Struct):
     """One receipt of a SmsReport push (help.aliyun.com 101867)."""
 
@@ -64,18 +90,12 @@ class Up(msgspec.Struct):
     sequence_id: Annotated[int | str, msgspec.Meta(examples=[1234567])] = 0
 
 
-REPORT = msgspec.json.Decoder(Report)
-UP = msgspec.json.Decoder(Up)
-ACCEPTED = {"code": 0, "msg": "接收成功"}
-"""The only answer that Aliyun takes for success is a numeric code."""
-
-
 class AliyunSms:
     """Sends SendSms errands. OutId is `<tag>.<notice>`: by it the provider is asked, and a receipt finds its box."""
 
     def __init__(self, settings: Settings, keyring: Keyring, clock: Clock) -> None:
         self.settings, self.keyring, self.clock = settings, keyring, clock
-        self.calls = Calls()
+        self.calls = Calls(silence=Unknown)
 
     async def make(self, id: str, errand: SendSms) -> Mapping[str, Any]:
         """`{"serial": …}`. Raises Retry, Reject or Unknown."""
@@ -193,3 +213,36 @@ class AliyunSms:
 def _pct(text: str) -> str:
     """RFC 3986 percent-encoding, as Aliyun wants it."""
     return quote(text, safe="-_.~")
+
+
+def _key(up: Up) -> str:
+    """The same for every repetition of one reply, also where the provider gives no number."""
+    return f"up:{up.sequence_id}" if up.sequence_id else digest(f"{up.send_time}|{up.content}")
+
+
+PROVIDER = Provider(
+    name="aliyun",
+    settings=Settings,
+    sender=AliyunSms,
+    # QuerySendDetails has a message as soon as SendSms has answered OK.
+    lists_all=True,
+    sign=lambda settings: settings.sms_sign,
+    lengths=UCS2,
+    limits=lambda settings: (Limit(settings.aliyun_daily, DAY, same=True),),
+    rate=1000,
+    verify=by_address,
+    # The only answer that Aliyun takes for success is a numeric code.
+    words={"code": 0, "msg": "接收成功"},
+    receipts=Items(
+        item=Report,
+        means=lambda report: Reported(report.success, report.out_id),
+        title="阿里云状态报告 receipts from Aliyun",
+        about="SmsReport: several receipts a call, repeated at will. One whose OutId is not ours is taken and counted.",
+    ),
+    replies=Items(
+        item=Up,
+        means=lambda up: Replied(up.phone_number, up.content, _key(up)),
+        title="阿里云上行短信 replies by way of Aliyun",
+        about="SmsUp: what citizens answered; the number becomes a tag, the text a grade or a sealed text.",
+    ),
+)

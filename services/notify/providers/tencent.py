@@ -9,19 +9,25 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 
 import msgspec
+from pydantic import Field
 
 from chassis.calling import Calls
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unknown
+from chassis.kinds import Address
+from chassis.pushing import by_address
 from chassis.sealing import Keyring
+from chassis.secret import Opens, Way
+from chassis.settings import Section
 from contracts.event import SHANGHAI
+from services.notify.channels.sms import Empty, Items, Provider, Replied, Reported, Throttled, digest, refused, secret
 from services.notify.domain.errands import SendSms
-from services.notify.providers.port import Empty, Throttled, refused, secret
-from services.notify.settings import Settings
+from services.notify.domain.limits import DAY, Limit
+from services.notify.domain.templates import UCS2
 
 SERVICE, VERSION, REGION = "sms", "2021-01-11", "ap-guangzhou"
 TYPE = "application/json; charset=utf-8"
@@ -43,8 +49,22 @@ ILLEGAL = ("InvalidParameterValue.IncorrectPhoneNumber", "FailedOperation.PhoneN
 PAGE = 100
 BOUGHT = timedelta(days=3 * 365)
 """How long ago a package may have been bought that is still in force."""
-ACCEPTED = {"result": 0, "errmsg": "OK"}
-"""What a push must be answered with (cloud.tencent.com document 382/59178)."""
+
+
+class Settings(Section):
+    """Tencent Cloud: address, credentials, signature, and what it takes for one number."""
+
+    prefix: ClassVar[str] = "TONGBAN_NOTIFY_TENCENT_"
+
+    url: Address = Field("http://127.0.0.1:9090/tencent", description="Address of Tencent Cloud SMS (API v3).")
+    key: str = Field("", description="SecretId at Tencent Cloud.")
+    secret: Annotated[str, Opens("text messages by Tencent", Way.SHOWN, needed=True)] = Field(
+        "", repr=False, description="SecretKey at Tencent Cloud."
+    )
+    app: str = Field("1400000000", description="SmsSdkAppId at Tencent Cloud.")
+    sign: str = Field("亳州政务", description="Signature (签名) approved by Tencent Cloud.")
+    daily: int = Field(10, ge=1, le=10_000, description="Messages to one number in 24 hours at Tencent (its console).")
+    same_seconds: int = Field(30, ge=1, le=86_400, description="Seconds between two of the same template at Tencent.")
 
 
 class Report(msgspec.Struct):
@@ -65,25 +85,21 @@ class Up(msgspec.Struct):
     extend: Annotated[str, msgspec.Meta(examples=[""])] = ""
 
 
-REPORT = msgspec.json.Decoder(Report)
-UP = msgspec.json.Decoder(Up)
-
-
 class TencentSms:
     """Sends SendSms errands. SessionContext is `<tag>.<notice>`: it comes back with receipts and status."""
 
     def __init__(self, settings: Settings, keyring: Keyring, clock: Clock) -> None:
         self.settings, self.keyring, self.clock = settings, keyring, clock
-        self.calls = Calls()
-        self.host = urlsplit(settings.tencent_url).netloc
+        self.calls = Calls(silence=Unknown)
+        self.host = urlsplit(settings.url).netloc
 
     async def make(self, id: str, errand: SendSms) -> Mapping[str, Any]:
         """`{"serial": …}`. Raises Retry, Reject or Unknown."""
         answer = await self._call(
             "SendSms",
             PhoneNumberSet=["+86" + self.keyring.open(errand.phone, f"{errand.case}:phone")],
-            SmsSdkAppId=self.settings.tencent_app,
-            SignName=self.settings.tencent_sign,
+            SmsSdkAppId=self.settings.app,
+            SignName=self.settings.sign,
             TemplateId=errand.template,
             TemplateParamSet=list(errand.params.values()),
             SessionContext=errand.out_id,
@@ -106,7 +122,7 @@ class TencentSms:
             answer = await self._call(
                 "PullSmsSendStatusByPhoneNumber",
                 PhoneNumber="+86" + self.keyring.open(errand.phone, f"{errand.case}:phone"),
-                SmsSdkAppId=self.settings.tencent_app,
+                SmsSdkAppId=self.settings.app,
                 BeginTime=int(now - timedelta(days=3).total_seconds()),
                 EndTime=int(now) + 1,
                 Offset=offset,
@@ -127,7 +143,7 @@ class TencentSms:
         hour = datetime.fromtimestamp(now, SHANGHAI)
         answer = await self._call(
             "SmsPackagesStatistics",
-            SmsSdkAppId=self.settings.tencent_app,
+            SmsSdkAppId=self.settings.app,
             Limit=PAGE,
             Offset=0,  # fixed, says the document
             BeginTime=f"{hour - BOUGHT:%Y%m%d%H}",
@@ -141,7 +157,7 @@ class TencentSms:
 
     async def _call(self, action: str, **params: Any) -> dict[str, Any]:
         body = msgspec.json.encode(params)
-        answered = await self.calls.post(self.settings.tencent_url, body, self.signed(action, body))
+        answered = await self.calls.post(self.settings.url, body, self.signed(action, body))
         answer = answered.object().get("Response")
         if not isinstance(answer, dict):
             raise Unknown(f"HTTP {answered.status}")
@@ -179,11 +195,11 @@ class TencentSms:
         )
         scope = f"{day}/{SERVICE}/tc3_request"
         digest = hashlib.sha256(canonical.encode()).hexdigest()
-        key = f"TC3{secret(self.settings.tencent_secret)}".encode()
+        key = f"TC3{secret(self.settings.secret)}".encode()
         for part in (day, SERVICE, "tc3_request"):
             key = hmac.digest(key, part.encode(), "sha256")
         signature = hmac.digest(key, f"TC3-HMAC-SHA256\n{moment}\n{scope}\n{digest}".encode(), "sha256").hex()
-        credential = f"TC3-HMAC-SHA256 Credential={self.settings.tencent_key}/{scope}"
+        credential = f"TC3-HMAC-SHA256 Credential={self.settings.key}/{scope}"
         return {
             "Authorization": f"{credential}, SignedHeaders={SIGNED}, Signature={signature}",
             "Content-Type": TYPE,
@@ -203,3 +219,35 @@ def _remaining(package: Mapping[str, Any], now: float) -> int:
     beginning."""
     begins, ends = sorted((package["PackageEffectiveTime"], package["PackageExpiredTime"]))
     return max(0, package["PackageAmount"] - package["CurrentUsage"]) if begins <= now < ends else 0
+
+
+def _limits(settings: Settings) -> tuple[Limit, ...]:
+    between = timedelta(seconds=settings.same_seconds)
+    return Limit(1, between, same=True), Limit(settings.daily, DAY, same=False)
+
+
+PROVIDER = Provider(
+    name="tencent",
+    settings=Settings,
+    sender=TencentSms,
+    # A message is listed only once it has a receipt.
+    lists_all=False,
+    sign=lambda settings: settings.sign,
+    lengths=UCS2,
+    limits=_limits,
+    rate=3000,
+    verify=by_address,
+    words={"result": 0, "errmsg": "OK"},  # cloud.tencent.com document 382/59178
+    receipts=Items(
+        item=Report,
+        means=lambda report: Reported(report.report_status == "SUCCESS", report.ext, report.mobile, report.sid),
+        title="腾讯云状态报告 receipts from Tencent",
+        about="At most a hundred a call, twice repeated. One without our reference is known by number and sid.",
+    ),
+    replies=Items(
+        item=Up,
+        means=lambda up: Replied(up.mobile, up.text, digest(f"{up.mobile}|{up.time}|{up.text}")),
+        title="腾讯云短信回复 replies by way of Tencent",
+        about="The number becomes a tag, the text a grade or a sealed text.",
+    ),
+)

@@ -92,6 +92,9 @@ class AskRegister(Errand, frozen=True, kw_only=True):
     def partner(self) -> str:
         return f"register {self.register}"
 
+    def careful(self) -> bool:
+        return False
+
 
 class Claim(Command):
     """领办: take the step the case is in."""

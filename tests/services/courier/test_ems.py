@@ -20,6 +20,7 @@ from msgspec import structs
 
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unknown
+from chassis.pushing import Push
 from chassis.sealing import Keyring
 from chassis.secret import Secrets
 from contracts.words import ParcelScan
@@ -28,7 +29,6 @@ from sandbox.faults import Fault
 from services.courier.domain.parcel import CancelEms, InterceptEms, OrderEms, Slot
 from services.courier.partners.ems import EmsCancels, EmsIntercepts, EmsOrders, sealed
 from services.courier.partners.ems_pushes import EmsPushes, acknowledged, parsed
-from services.courier.partners.port import Push
 from services.courier.settings import Settings
 from tests.contracts.samples import CASE
 from tests.services.courier.partners import LOGIN

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from chassis.decision import Reject
+from chassis.pushing import Push
 from chassis.secret import Secrets
 from services.courier.partners.ems_pushes import EmsPushes
 from services.courier.partners.kuaidi100 import Kuaidi100
-from services.courier.partners.port import Partner, Push, Read
+from services.courier.partners.port import Partner, Read
 from services.courier.partners.sf import Sf
 from services.courier.partners.standard import MEANINGS, StandardWebhooks
 from tests.services.courier import partners

@@ -19,11 +19,11 @@ from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unknown
 from chassis.sealing import Keyring
 from contracts.event import SHANGHAI
+from services.notify.channels.sms import Empty
 from services.notify.domain.errands import SendSms
-from services.notify.providers.aliyun import AliyunSms
-from services.notify.providers.port import Empty
+from services.notify.providers import tencent as by_tencent
+from services.notify.providers.aliyun import AliyunSms, Settings
 from services.notify.providers.tencent import TencentSms
-from services.notify.settings import Settings
 from tests.contracts.samples import CASE
 from tests.services.notify.test_aliyun import signature
 
@@ -78,7 +78,7 @@ async def aliyun(provider: Provider) -> AsyncIterator[AliyunSms]:
 
 @pytest.fixture
 async def tencent(provider: Provider) -> AsyncIterator[TencentSms]:
-    runner = TencentSms(Settings(tencent_secret="of-tencent", tencent_url=provider.url), KEYRING, Noon())
+    runner = TencentSms(by_tencent.Settings(secret="of-tencent", url=provider.url), KEYRING, Noon())
     yield runner
     await runner.close()
 

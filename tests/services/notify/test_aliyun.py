@@ -24,10 +24,10 @@ from contracts.event import SHANGHAI
 from sandbox.city import City, Options
 from sandbox.faults import Fault
 from sandbox.shared import SHARED
+from services.notify.channels.sms import Empty
 from services.notify.domain.errands import SendSms
-from services.notify.providers.aliyun import AliyunSms
-from services.notify.providers.port import Empty
-from services.notify.settings import Settings
+from services.notify.providers.aliyun import AliyunSms, Settings
+from services.notify.settings import Settings as Notify
 from tests.contracts.samples import CASE
 
 pytestmark = pytest.mark.anyio
@@ -226,5 +226,5 @@ async def test_answers_that_the_pretend_provider_never_gives(
 
 def test_secrets_and_people_are_in_no_repr() -> None:
     assert PHONE not in repr(errand())
-    assert SHARED.pushes not in repr(Settings(webhook_secret=Secrets(SHARED.pushes)))
+    assert SHARED.pushes not in repr(Notify(webhook_secret=Secrets(SHARED.pushes)))
     assert "testSecret" not in repr(Settings(sms_secret="testSecret"))

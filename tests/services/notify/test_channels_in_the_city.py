@@ -20,14 +20,13 @@ from sandbox.city import City, Options
 from sandbox.faults import Fault, Kind
 from sandbox.shared import SHARED
 from sandbox.wechat import APP
+from services.notify.channels import wechat
+from services.notify.channels.email import Mail
+from services.notify.channels.sms import Empty
+from services.notify.channels.webhook import Hooks
+from services.notify.channels.wechat import Wechat
 from services.notify.domain.errands import PostHook, SendMail, SendSms, SendWechat
-from services.notify.providers import wechat
-from services.notify.providers.aliyun import AliyunSms
-from services.notify.providers.email import Mail
-from services.notify.providers.port import Empty
-from services.notify.providers.tencent import TencentSms
-from services.notify.providers.webhook import Hooks
-from services.notify.providers.wechat import Wechat
+from services.notify.providers import KNOWN
 from services.notify.settings import Settings
 from tests.contracts.samples import CASE
 from tests.sandbox.receiver import Receiver
@@ -49,16 +48,11 @@ async def city() -> AsyncIterator[City]:
 def settings(city: City) -> Settings:
     known = city.options.shared
     return Settings(
-        sms_url=city.url + "/sms",
-        aliyun_account_url=city.url + "/bss",
-        tencent_url=city.url + "/tencent",
         smtp=f"smtp://{city.mail}",
         wechat_url=city.url + "/wechat",
         wechat_app=APP,
         wechat_secret=known.wechat,
         wechat_token=Secrets(known.wechat_pushes),
-        sms_secret=known.sms,
-        tencent_secret=known.tencent,
         webhooks=f"demo={city.url}/portal/hooks|{known.portal},other={city.url}/portal/hooks/other|{known.portal}",
     )
 
@@ -219,18 +213,18 @@ async def hooks(city: City) -> AsyncIterator[Hooks]:
 )
 async def test_faults_of_a_portal(city: City, hooks: Hooks, kind: Kind, rule: str, times: int) -> None:
     city.faults.add(Fault(partner="portal", kind=kind, count=1, seconds=30.0))
-    usual, hooks.limit = hooks.limit, 0.5 if kind in ("silent", "slow_loris") else hooks.limit
+    usual, hooks.calls.seconds = hooks.calls.seconds, 0.5 if kind in ("silent", "slow_loris") else hooks.calls.seconds
     with pytest.raises(Reject) as refused:
         await hooks.make(ID, hook())
     assert refused.value.rule == rule
-    hooks.limit = usual
+    hooks.calls.seconds = usual
     await hooks.make("the next try is another errand", hook())
     (heard,) = city.portal.heard.values()
     assert heard.times == times + 1, "the portal knows it by its id"
 
 
 async def test_a_portal_that_hangs_does_not_hold_up_another(city: City, hooks: Hooks) -> None:
-    hooks.limit = 1.0
+    hooks.calls.seconds = 1.0
     city.faults.add(Fault(partner="portal", kind="silent", seconds=2.0))
     hung = [asyncio.create_task(hooks.make(str(number), hook())) for number in range(4)]
     other = asyncio.create_task(hooks.make(ID, hook("other")))
@@ -250,8 +244,21 @@ async def fill(city: City, path: str, left: float) -> None:
 
 
 async def test_what_is_left_and_then_nothing(city: City) -> None:
-    aliyun = AliyunSms(settings(city), KEYRING, CLOCK)
-    tencent = TencentSms(settings(city), KEYRING, CLOCK)
+    known = city.options.shared
+    envs = {
+        "aliyun": {"SMS_URL": "/sms", "ALIYUN_ACCOUNT_URL": "/bss", "SMS_SECRET": known.sms},
+        "tencent": {"TENCENT_URL": "/tencent", "TENCENT_SECRET": known.tencent},
+    }
+    aliyun, tencent = (
+        KNOWN[name].sender(
+            KNOWN[name].settings.read(
+                {f"TONGBAN_NOTIFY_{key}": city.url * key.endswith("_URL") + value for key, value in env.items()}
+            ),
+            KEYRING,
+            CLOCK,
+        )
+        for name, env in envs.items()
+    )
     assert await aliyun.left() == 222_222
     await fill(city, "sms", 0.05)
     await fill(city, "tencent", 1)

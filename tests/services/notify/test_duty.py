@@ -92,7 +92,7 @@ def test_the_number_travels_sealed_and_the_alarm_is_sent_like_any_notice() -> No
     (_, note) = watch.hear(sample(Overdue, holder="窗口"), NIGHT)[:2]
     assert isinstance(note, Alerted)
     assert not any(one.phone in note.model_dump_json() for one in PHONES.officers.values())
-    box = Folding("notify", mailboxes(BOOK), note.tag, SendSms, SendMail, SendWechat)
+    box = Folding("notify", mailboxes(BOOK, providers={"aliyun": True}), note.tag, SendSms, SendMail, SendWechat)
     box.hear(note, NIGHT)
     assert box.errands == {}
     box.ring(at(4, 10, 8))

@@ -22,8 +22,8 @@ from chassis.sealing import Keyring
 from chassis.secret import Secrets
 from chassis.settings import SettingsError
 from contracts.event import SHANGHAI
+from services.notify.channels.email import IDLE, MOST_UNSENT, Mail
 from services.notify.domain.errands import SendMail
-from services.notify.providers.email import IDLE, MOST_UNSENT, Mail
 from services.notify.settings import Relay, Settings, relay_of
 from tests.contracts.samples import CASE
 from tests.services.notify.mailserver import Post, certificate, post, script

@@ -21,6 +21,7 @@ from services.notify.domain.errands import DOWN, REFUSED, SendMail, SendSms, Sen
 from services.notify.domain.limits import Manners
 from services.notify.domain.mailbox import Receipt, Reply
 from services.notify.domain.rules import mailboxes, notice_key
+from services.notify.providers import KNOWN
 from services.notify.templating import load
 from tests.contracts.samples import ABOUT, CASE, SAMPLES
 from tests.services.folding import Folding, at
@@ -54,7 +55,8 @@ TELLING: dict[type[CaseEvent], dict[str, Any]] = {Ordered: {"direction": Directi
 class Box(Folding):
     def __init__(self, **settings: Any) -> None:
         manners = {name: settings.pop(name) for name in ("quiet_from", "quiet_to", "cap", "limits") if name in settings}
-        decider = mailboxes(BOOK, manners=Manners(**manners), **settings)
+        providers = {name: KNOWN[name].lists_all for name in settings.pop("providers", ("aliyun",))}
+        decider = mailboxes(BOOK, providers=providers, manners=Manners(**manners), **settings)
         super().__init__("notify", decider, TAG, SendSms, SendMail, SendWechat)
 
     @property

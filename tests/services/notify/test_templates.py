@@ -25,7 +25,7 @@ from services.notify.domain.templates import (
     fitting,
     previewed,
 )
-from services.notify.settings import Settings
+from services.notify.providers.aliyun import Settings
 from services.notify.templating import FOLDER, load
 from tests.contracts.samples import SAMPLES
 

@@ -19,8 +19,8 @@ from chassis.decision import Lost, Reject, Retry, Unknown
 from chassis.sealing import Keyring
 from chassis.secret import Secrets
 from contracts.event import SHANGHAI
+from services.notify.channels.wechat import EARLY, ONCE, Wechat
 from services.notify.domain.errands import SendWechat
-from services.notify.providers.wechat import EARLY, ONCE, Wechat
 from services.notify.settings import Settings
 from tests.contracts.samples import CASE
 

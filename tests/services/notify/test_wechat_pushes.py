@@ -11,7 +11,7 @@ import pytest
 
 from chassis.decision import Reject
 from chassis.secret import CLOSED, Secrets
-from services.notify.providers import wechat
+from services.notify.channels import wechat
 
 TOKEN = "push-t0ken"
 TOKENS = Secrets("a-new-t0ken", TOKEN)

@@ -47,7 +47,7 @@ class Wechat:
 
     def __init__(self, settings: Settings, keyring: Keyring, clock: Clock) -> None:
         self.settings, self.keyring, self.clock = settings, keyring, clock
-        self.calls, self.patience = Calls(), PATIENCE
+        self.calls, self.patience = Calls(silence=Unknown), PATIENCE
         self._token, self._until = "", 0.0
         self._fetching: asyncio.Task[str] | None = None
         self._first: dict[str, float] = {}

@@ -13,7 +13,7 @@ import msgspec
 from chassis import metrics
 from chassis.calling import JSON, Calls
 from chassis.clock import Clock
-from chassis.decision import Reject, Retry, Unknown, Unreached
+from chassis.decision import Reject, Retry, Unreached
 from chassis.document import derived
 from chassis.webhooks import headers
 from services.notify.domain.errands import PostHook
@@ -69,7 +69,7 @@ class Hooks:
         self.endpoints, self.clock = settings.hooked, clock
         self.breakers = {name: Breaker() for name in self.endpoints}
         self._rests = {name: metrics.RESTS.labels("notify", f"webhook {name}") for name in self.endpoints}
-        self.calls = Calls(seconds=ANSWER, most=READ, cut=True)
+        self.calls = Calls(silence=Retry, seconds=ANSWER, most=READ, cut=True)
 
     async def make(self, id: str, errand: PostHook) -> Mapping[str, Any]:
         """`{}`. Raises Reject `endpoint_gone` (410, or no such portal any more), `endpoint_refused` (it will not take
@@ -84,7 +84,7 @@ class Hooks:
         try:
             signed = headers(endpoint.secrets, message_id(errand), self._now(), body)
             status = (await self.calls.post(endpoint.url, body, JSON | signed)).status
-        except (Retry, Unknown):
+        except Retry:
             self._failed(errand.portal)
             raise Unreached("endpoint_down", "no answer") from None
         refused = 400 <= status < 500 and status not in AGAIN

@@ -376,12 +376,23 @@ async def running(setup: Setup) -> AsyncIterator[World]:
 
 
 async def listen(bus: Bus, group: str, topics: Sequence[str], hear: Callable[[Record], None]) -> None:
-    """Hands every record of the topics, from the beginning on, to `hear`, until cancelled."""
+    """Hands every record of the topics, from where the group has come to, to `hear`, until cancelled. A listener that
+    Kafka has put out begins where it was, or it would be behind for minutes; one that fails leaves no ghost that keeps
+    its partitions."""
 
     async def moved(_: frozenset[tuple[str, int]]) -> None:
         return None
 
+    clock, due = Clock(), 0.0
+    heard: dict[tuple[str, int], int] = {}
     subscription = await bus.subscribe(group, topics, moved, moved)
-    while True:
-        for record in await subscription.fetch(2000, 0.5):
-            hear(record)
+    try:
+        while True:
+            for record in await subscription.fetch(2000, 0.5):
+                hear(record)
+                heard[record.topic, record.partition] = record.offset + 1
+            if heard and clock.ticks() >= due:
+                await subscription.commit(heard)
+                heard, due = {}, clock.ticks() + 1.0
+    finally:
+        await subscription.close()

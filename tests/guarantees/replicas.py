@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import re
 from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import datetime
@@ -43,7 +44,9 @@ async def live(setup: Setup, count: int, kills: int = 0) -> None:
         town = Replicas(world, setup.seed, count, kills)
         wrong = await town.run()
         print(town.summary())
-        assert not wrong, "\n".join([town.summary(), f"{len(wrong)} findings:", *wrong[:40]])
+        kinds = Counter(re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|\d+", "…", text) for text in wrong).most_common(40)
+        told = [f"{number} of: {text}" for text, number in kinds]
+        assert not wrong, "\n".join([town.summary(), f"{len(wrong)} findings:", *told, *wrong[:40]])
         assert town.killed.total() >= kills
 
 

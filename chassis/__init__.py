@@ -1,41 +1,5 @@
-"""How Tongban's services travel and are kept: decisions, bus, store, errands, alarms, HTTP, clock.
+"""How Tongban's services travel and are kept. Here stand the words in which a service is written; beside them the wings
+`law`, `heart`, `drivers`, `web` and `run`.
 
 Services import from here; this package must never import a service or the sandbox.
 """
-
-from chassis.decision import (
-    Alarm,
-    Answer,
-    Caller,
-    Command,
-    Decider,
-    Decision,
-    Errand,
-    Lane,
-    Lost,
-    Malformed,
-    Reject,
-    Retry,
-    State,
-    Unknown,
-)
-from chassis.service import Parts, Service
-
-__all__ = [
-    "Alarm",
-    "Answer",
-    "Caller",
-    "Command",
-    "Decider",
-    "Decision",
-    "Errand",
-    "Lane",
-    "Lost",
-    "Malformed",
-    "Parts",
-    "Reject",
-    "Retry",
-    "Service",
-    "State",
-    "Unknown",
-]

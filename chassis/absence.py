@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from chassis.decision import Decider, Decision, State
-from chassis.rights import Whose
+from chassis.law.rights import Whose
 from contracts.event import kept_days
 from contracts.review import Appointed
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import msgspec
 from pydantic import ValidationError
 
-from chassis.city import City, inconsistencies
 from chassis.discovery import demonstration
-from chassis.yamltext import Unreadable, read
+from chassis.law.city import City, inconsistencies
+from chassis.law.yamltext import Unreadable, read
 from contracts.event import Problem
 from contracts.wire import problems_of
 

@@ -48,7 +48,7 @@ class Clock:
 
     def steady(self) -> float:
         """Seconds since the epoch by the wall clock of this process's start, counted steadily from there: two processes
-        may stand apart (`chassis.owners`)."""
+        may stand apart (`chassis.heart.owners`)."""
         return self._began + time.monotonic()
 
     def machine(self) -> float:

@@ -14,9 +14,9 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from chassis.bus import Record
-from chassis.rights import NOBODY as NOBODY
-from chassis.rights import NOBODYS, REFUSED, Whose, refused
-from chassis.rights import Caller as Caller
+from chassis.law.rights import NOBODY as NOBODY
+from chassis.law.rights import NOBODYS, REFUSED, Whose, refused
+from chassis.law.rights import Caller as Caller
 from contracts.event import Event, Problem, brief
 
 

@@ -17,6 +17,8 @@ import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from chassis.sealing import Keyring
+
 NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
 """What Kafka takes in the name of a topic."""
 HOST: Final = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
@@ -109,8 +111,6 @@ def _folder(path: Path) -> Path:
 
 
 def _keys(value: str) -> str:
-    from chassis.sealing import Keyring
-
     entries = [part for part in value.split(",") if part.strip()]
     for number, entry in enumerate(entries, 1):
         try:
@@ -123,8 +123,6 @@ def _keys(value: str) -> str:
 
 
 def _tag_secret(value: str) -> str:
-    from chassis.sealing import Keyring
-
     try:
         Keyring("", value)
     except ValueError:

@@ -15,12 +15,12 @@ from chassis.decision import Decider, Errand, Runner
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-    from chassis.city import City
     from chassis.clock import Clock
-    from chassis.deputies import Deputies
-    from chassis.door import Door
+    from chassis.law.city import City
+    from chassis.law.workdays import Calendar
     from chassis.sealing import Keyring
-    from chassis.workdays import Calendar
+    from chassis.web.deputies import Deputies
+    from chassis.web.door import Door
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Service:
     mounted under `/<name>`; `learn` fetches what every process must know although only one writes it: awaited
     before the first message (a failure ends the start) and about every second after (a failure makes it unready), as
     are its `deputies`, where officers have rights: their decider stands among its own, too;
-    `english` holds what its refusals say in that language, by the Chinese sentence (see `chassis.language`);
+    `english` holds what its refusals say in that language, by the Chinese sentence (see `chassis.web.language`);
     `close` are awaited at shutdown (HTTP sessions of runners); at `/` stand its `title`, what it is
     `about` (in Chinese, and behind ` · ` in English), and as `links` what is worth a look without being an officer."""
 

@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar, get_args
 import msgspec
 
 from chassis.decision import State
-from chassis.rights import Whose
+from chassis.law.rights import Whose
 from contracts.event import About, CaseEvent, Shape
 
 T = TypeVar("T", bound=Shape)

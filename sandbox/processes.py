@@ -46,7 +46,7 @@ class Processes:
         for port, path in zip(self.ports, self.logs, strict=True):
             with path.open("ab") as log:
                 child = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "chassis.cli", "serve", *self._arguments, "--port", str(port)),
+                    *(sys.executable, "-m", "chassis.run.cli", "serve", *self._arguments, "--port", str(port)),
                     cwd=self._directory, env={**environment, **joined, "TONGBAN_PORT": str(port)},
                     stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
                 )  # fmt: skip

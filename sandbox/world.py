@@ -21,8 +21,8 @@ from typing import Any
 import aiohttp
 
 from chassis.bus import Bus, Partition, Record, Subscription
-from chassis.bus.log import LogBus
 from chassis.clock import Clock
+from chassis.drivers.log import LogBus
 from contracts.event import SHANGHAI, case_topic
 from contracts.export import publishers
 from contracts.wire import Envelope, Undecodable, decode
@@ -166,7 +166,7 @@ class World:
         """Somebody's own way to the bus, open until the world ends."""
         made: Bus = LogBus(self.directory / "bus.db", partitions=PARTITIONS, clock=Clock())
         if self.bus_url:
-            from chassis.bus.kafka import KafkaBus
+            from chassis.drivers.kafka import KafkaBus
 
             made = KafkaBus(self.bus_url, PARTITIONS, replication=1, clock=Clock(), access=self.logins(name))
         self._opened.push_async_callback(made.close)

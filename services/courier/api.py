@@ -10,13 +10,13 @@ from functools import partial
 
 from fastapi import APIRouter, Request, Response
 
-from chassis.answers import Kept, Route, answer, reply
 from chassis.decision import Caller, Command, Decider
-from chassis.door import Asked, Door
-from chassis.http import ASKED, entitled, may, refuses, saying
+from chassis.law.rights import Over, Right, officers, portals
 from chassis.pushing import Push
-from chassis.rights import Over, Right, officers, portals
 from chassis.sealing import Keyring
+from chassis.web.answers import Kept, Route, answer, reply
+from chassis.web.door import Asked, Door
+from chassis.web.http import ASKED, entitled, may, refuses, saying
 from contracts.event import CaseId
 from contracts.words import Direction
 from services.courier import office

@@ -8,8 +8,8 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 
-from chassis.deputies import Deputies
 from chassis.service import Parts, Service
+from chassis.web.deputies import Deputies
 from services.courier import api
 from services.courier.domain.batch import batches
 from services.courier.domain.owning import strays

@@ -11,12 +11,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
-from chassis import described
-from chassis.answers import Answer, Kept, Route, answer, reply
 from chassis.decision import Caller
-from chassis.door import Asked, Door
-from chassis.http import ASKED, may
-from chassis.rights import Over, Right, officers
+from chassis.law.rights import Over, Right, officers
+from chassis.web import described
+from chassis.web.answers import Answer, Kept, Route, answer, reply
+from chassis.web.door import Asked, Door
+from chassis.web.http import ASKED, may
 from contracts.event import CaseId
 from contracts.words import Direction
 from services.courier.domain.batch import HandOverBatch

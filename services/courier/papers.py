@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from chassis import areas
-from chassis.answers import Answer
 from chassis.decision import NOBODY, Caller, Decider, Reject, State, ensure
-from chassis.door import Asked, Door, Told
-from chassis.rights import Whose
+from chassis.law import areas
+from chassis.law.rights import Whose
 from chassis.sealing import Keyring, SealError
+from chassis.web.answers import Answer
+from chassis.web.door import Asked, Door, Told
 from contracts.words import Direction
 from services.courier.domain.batch import Batch, HandOverBatch, Seat, batch_id, on_list
 from services.courier.domain.kept import Kept

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from chassis.decision import Caller, Decider
-from chassis.door import Asked, Door, Told
+from chassis.web.door import Asked, Door, Told
 from services.courier.domain.owning import of_another
 from services.courier.domain.parcel import Claim, Parcel, Post, Stray, stray_id
 from services.courier.domain.rules import here

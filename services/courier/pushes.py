@@ -17,11 +17,11 @@ from pydantic import ValidationError
 from chassis import metrics
 from chassis.decision import Caller, Decider, Reject
 from chassis.document import describe
-from chassis.door import Door
-from chassis.problems import Say, in_words, listed
+from chassis.law.rights import PARTNERS, Right
 from chassis.pushing import Push
-from chassis.rights import PARTNERS, Right
 from chassis.sealing import Keyring
+from chassis.web.door import Door
+from chassis.web.problems import Say, in_words, listed
 from contracts.event import Problem
 from services.courier.domain.parcel import DISPUTED, Claim, KeepScans, Parcel, Scanned, Stray, stray_id
 from services.courier.packing import packed

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-from chassis.answers import Answer, answer
 from chassis.decision import Reject
+from chassis.web.answers import Answer, answer
 from contracts.event import Problem
 
 T = TypeVar("T")

@@ -11,13 +11,13 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field
 
-from chassis import areas
-from chassis.answers import Answer, Kept, Route, answer, page, reply
 from chassis.decision import NOBODY, Caller, Decider
-from chassis.door import Asked, Door, Told
-from chassis.http import ASKED, entitled, may
-from chassis.rights import ANYBODY, Over, Right, officers
+from chassis.law import areas
+from chassis.law.rights import ANYBODY, Over, Right, officers
 from chassis.shapes import like
+from chassis.web.answers import Answer, Kept, Route, answer, page, reply
+from chassis.web.door import Asked, Door, Told
+from chassis.web.http import ASKED, entitled, may
 from contracts.event import CaseId
 from services.evaluation.domain.case import Case, Rate
 from services.evaluation.journal import verify_chain, whole

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from chassis.deputies import Deputies
 from chassis.service import Parts, Service
+from chassis.web.deputies import Deputies
 from services.evaluation import api
 from services.evaluation.domain.rules import Policy, cases
 from services.evaluation.english import ENGLISH

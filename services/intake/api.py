@@ -10,12 +10,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query
 
-from chassis import areas, described
-from chassis.answers import Answer, Kept, Route, answer, page, reply
 from chassis.decision import NOBODY, Caller, Decider
-from chassis.door import Asked, Door
-from chassis.http import ASKED, begins, entitled, may
-from chassis.rights import ANYBODY, Over, Right, officers, portals
+from chassis.law import areas
+from chassis.law.rights import ANYBODY, Over, Right, officers, portals
+from chassis.web import described
+from chassis.web.answers import Answer, Kept, Route, answer, page, reply
+from chassis.web.door import Asked, Door
+from chassis.web.http import ASKED, begins, entitled, may
 from contracts.event import CaseId, SubmissionId, case_id
 from contracts.item import Item
 from contracts.numbers import tidy_case_number

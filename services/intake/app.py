@@ -10,10 +10,10 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
-from chassis.deputies import Deputies
-from chassis.door import Door
 from chassis.service import Link, Parts, Service
 from chassis.settings import ChassisSettings, SettingsError
+from chassis.web.deputies import Deputies
+from chassis.web.door import Door
 from services.intake import api, catalog, publishing, uploading
 from services.intake.domain.cases import cases
 from services.intake.domain.city import Judge

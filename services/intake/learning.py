@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from chassis.decision import NOBODY, Decider
-from chassis.door import Door, cursor
+from chassis.web.door import Door, cursor
 from contracts.event import Problem
 from contracts.item import Item
 from services.intake.domain.living import Living

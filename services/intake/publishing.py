@@ -12,12 +12,12 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from fastapi import APIRouter, Body, Depends, Header, Path, Query
 
-from chassis import described
-from chassis.answers import ETAG, Answer, Kept, Route, answer, page, reply
 from chassis.decision import Caller, Decider, Reject
-from chassis.door import Asked, Door, Told
-from chassis.http import ASKED, entitled, may
-from chassis.rights import ANYBODY, Right, officers
+from chassis.law.rights import ANYBODY, Right, officers
+from chassis.web import described
+from chassis.web.answers import ETAG, Answer, Kept, Route, answer, page, reply
+from chassis.web.door import Asked, Door, Told
+from chassis.web.http import ASKED, entitled, may
 from contracts.item import Item
 from services.intake.catalogue_shapes import (
     ItemHistory,

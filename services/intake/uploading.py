@@ -11,13 +11,13 @@ from typing import Annotated, Final, TypeVar
 from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.responses import StreamingResponse
 
-from chassis import described
-from chassis.answers import Answer, Route, answer
 from chassis.decision import Caller, Decider, Reject, hidden
-from chassis.door import Asked, Door, Told
-from chassis.http import ASKED, may
-from chassis.rights import Over, Right, officers, portals
+from chassis.law.rights import Over, Right, officers, portals
 from chassis.sealing import Keyring, SealError
+from chassis.web import described
+from chassis.web.answers import Answer, Route, answer
+from chassis.web.door import Asked, Door, Told
+from chassis.web.http import ASKED, may
 from contracts.event import CaseId
 from services.intake.domain.case import Case
 from services.intake.domain.uploads import FAULTS, OPEN, Announced, Begin, Complete, Upload, spaces, upload_name

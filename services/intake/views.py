@@ -9,8 +9,8 @@ from collections.abc import Callable
 from datetime import date
 
 from chassis.decision import Caller, Reject
-from chassis.door import Page, Told
-from chassis.rights import EVERY, Over, Right, officers, refused
+from chassis.law.rights import EVERY, Over, Right, officers, refused
+from chassis.web.door import Page, Told
 from contracts.item import Item
 from services.intake.catalogue_shapes import CatalogueEntry
 from services.intake.domain.case import AWAITING, CORRECTING, Case, Clock

@@ -11,14 +11,14 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Body, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from chassis.answers import Answer, Route, answer
 from chassis.decision import Caller, Decider, Reject
-from chassis.described import push, xml_push
-from chassis.door import Asked, Door
-from chassis.http import entitled, may
+from chassis.law.rights import ROLES, Right, officers
 from chassis.pushing import Push, by_address
-from chassis.rights import ROLES, Right, officers
 from chassis.sealing import Keyring
+from chassis.web.answers import Answer, Route, answer
+from chassis.web.described import push, xml_push
+from chassis.web.door import Asked, Door
+from chassis.web.http import entitled, may
 from services.notify.channels import wechat
 from services.notify.channels.sms import Items, Provider
 from services.notify.domain.balance import Balance

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from chassis.clock import Clock
-from chassis.door import Door
+from chassis.web.door import Door
 
 
 class Looking:

@@ -14,13 +14,13 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from chassis.decision import Caller, Decider, Reject
-from chassis.door import Asked, Door
+from chassis.law.rights import PARTNERS, Right
 from chassis.pushing import Push
-from chassis.reading import decoded as read
-from chassis.reading import mended
-from chassis.rights import PARTNERS, Right
 from chassis.sealing import Keyring
 from chassis.secret import Secrets
+from chassis.web.door import Asked, Door
+from chassis.web.reading import decoded as read
+from chassis.web.reading import mended
 from contracts.event import Problem
 from contracts.words import Grade
 from services.notify.channels.sms import Items, Provider, Reported

@@ -9,13 +9,13 @@ from typing import Annotated, Literal, cast
 
 from fastapi import APIRouter, Query
 
-from chassis import areas
 from chassis.absence import STANDING, Absence
-from chassis.answers import Answer, Kept, Route, page, reply
 from chassis.decision import Caller, Decider, Reject
-from chassis.door import Asked, Door, Told
-from chassis.http import ASKED, may
-from chassis.rights import REFUSED, Over, Right, officers
+from chassis.law import areas
+from chassis.law.rights import REFUSED, Over, Right, officers
+from chassis.web.answers import Answer, Kept, Route, page, reply
+from chassis.web.door import Asked, Door, Told
+from chassis.web.http import ASKED, may
 from contracts.event import CaseId, StaffId
 from services.review.domain.absence import Appoint
 from services.review.domain.case import OPEN, Approve, Case, Claim, Deny, HandTo, Pass, Return

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from chassis.deputies import Deputies
 from chassis.service import Parts, Service
+from chassis.web.deputies import Deputies
 from services.review import api
 from services.review.domain.absence import absences
 from services.review.domain.case import AskRegister

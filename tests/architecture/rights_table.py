@@ -11,10 +11,10 @@ from pathlib import Path
 
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
-from chassis.http import right_of
-from chassis.rights import Grant, Over, Right
+from chassis.law.rights import Grant, Over, Right
+from chassis.run.suite import Suite, discover
 from chassis.settings import ChassisSettings
-from chassis.suite import Suite, discover
+from chassis.web.http import right_of
 from tests.architecture.sources import ROOT
 
 PAGE = ROOT / "docs" / "rights.md"

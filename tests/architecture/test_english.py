@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from chassis.language import HOLE, English
+from chassis.web.language import HOLE, English
 from tests.architecture.sentences import CJK, literals, said_in
 from tests.architecture.sources import ROOT, services
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from chassis.cli import manual
+from chassis.run.cli import manual
 from contracts.export import stale
 from tests.architecture.metrics_table import BEGIN, END, GUIDE, METRICS, exposed, metrics, renewed
 from tests.architecture.sources import ROOT

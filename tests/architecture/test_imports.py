@@ -23,6 +23,9 @@ DISCOVERY = {
 HTTP = ("aiohttp", "yarl", "multidict", "uvloop", "jwt", "cryptography", "pydantic", "msgspec", "yaml", "stdnum")
 """What the sandbox may use beside the standard library: HTTP, and the formats and ciphers of its partners."""
 
+SANDBOX = ("chassis.bus", "chassis.clock", "chassis.drivers.kafka", "chassis.drivers.log")
+"""What the sandbox may know of the chassis: the bus, of either kind, and the clock."""
+
 MAIL = {"aiosmtpd": "sandbox/mail.py"}
 """The one module of the sandbox that speaks SMTP besides."""
 
@@ -36,12 +39,12 @@ PURE_STDLIB = frozenset(
 PURE_OURS = (
     "contracts",
     "chassis.absence",
-    "chassis.areas",
-    "chassis.city",
+    "chassis.law.areas",
+    "chassis.law.city",
     "chassis.decision",
-    "chassis.rights",
+    "chassis.law.rights",
     "chassis.shapes",
-    "chassis.workdays",
+    "chassis.law.workdays",
     "chassis.sealing",
     "chassis.verbatim",
 )
@@ -49,20 +52,25 @@ IMPURE_NAMES = ("uuid.uuid1", "uuid.uuid4", "urllib.request", "urllib.robotparse
 
 DRIVERS = {
     "aiokafka": (
-        "chassis/bus/kafka.py",
-        "chassis/bus/kafka_member.py",
-        "chassis/bus/kafka_access.py",
-        "chassis/bus/kafka_rules.py",
+        "chassis/drivers/kafka.py",
+        "chassis/drivers/kafka_member.py",
+        "chassis/drivers/kafka_access.py",
+        "chassis/drivers/kafka_rules.py",
     ),
-    "motor": ("chassis/store/mongo.py",),
-    "pymongo": ("chassis/store/mongo.py",),
-    "bson": ("chassis/store/mongo.py",),
-    "sqlite3": ("chassis/sqlitefile.py", "chassis/bus/log.py", "chassis/bus/members.py", "chassis/store/sqlite.py"),
-    "uvicorn": ("chassis/suite.py", "chassis/front.py"),
-    "uvloop": ("chassis/serving.py",),
-    "prometheus_client": ("chassis/metrics.py", "chassis/http.py", "chassis/merging.py"),
-    "jwt": ("chassis/oidc.py",),
-    "chinese_calendar": ("chassis/workdays.py",),
+    "motor": ("chassis/drivers/mongo.py",),
+    "pymongo": ("chassis/drivers/mongo.py",),
+    "bson": ("chassis/drivers/mongo.py",),
+    "sqlite3": (
+        "chassis/drivers/sqlitefile.py",
+        "chassis/drivers/log.py",
+        "chassis/drivers/members.py",
+        "chassis/drivers/sqlite.py",
+    ),
+    "uvicorn": ("chassis/run/suite.py", "chassis/run/front.py"),
+    "uvloop": ("chassis/run/serving.py",),
+    "prometheus_client": ("chassis/metrics.py", "chassis/web/http.py", "chassis/run/merging.py"),
+    "jwt": ("chassis/web/oidc.py",),
+    "chinese_calendar": ("chassis/law/workdays.py",),
     "cryptography": ("chassis/sealing.py",),
     "boto3": ("services/intake/files/bucket.py",),
     "botocore": ("services/intake/files/bucket.py",),
@@ -117,12 +125,53 @@ def chassis_below_services(of: Source) -> list[str]:
     return findings(of, judge)
 
 
-def drivers_below_chassis(of: Source) -> list[str]:
-    own = ".".join(of.name.split(".")[:2])
+WINGS: dict[str, tuple[str, ...]] = {
+    "law": (),
+    "heart": ("law", ""),
+    "drivers": ("law", ""),
+    "web": ("law", "", "heart"),
+    "run": ("law", "", "heart", "drivers", "web"),
+    "": ("law",),
+}
+"""The wings of the chassis, and what each stands on; "" are the words at the top, in which services are written."""
+DESCRIBING = {"chassis/service.py": ("law", "", "web")}
+"""What a service is made of names the door and the deputies, and is imported by nobody below `run`."""
+
+
+def wing(name: str) -> str:
+    """The wing of a dotted name of the chassis."""
+    first = (*name.split("."), "")[1]
+    return first if first in WINGS else ""
+
+
+def wings_on_floors(of: Source) -> list[str]:
+    own = wing(of.name)
+    below = DESCRIBING.get(of.path, WINGS[own])
 
     def judge(name: str) -> str:
-        known = hits(name, own, "chassis.clock", "chassis.settings", "chassis.sqlitefile", "chassis.lasting")
-        return "a bus or a store is what the chassis stands on" if hits(name, "chassis") and not known else ""
+        if hits(name, "chassis.service") and own != "run":
+            return "a description of a service is for whoever runs it"
+        other = wing(name)
+        stands = not hits(name, "chassis") or other == own or other in below
+        return "" if stands else f"{own or 'a word'} does not stand on {other}"
+
+    return findings(of, judge)
+
+
+STORES = ("chassis/drivers/mongo.py", "chassis/drivers/sqlite.py", "chassis/drivers/sqlite_before.py")
+
+
+def drivers_apart(of: Source) -> list[str]:
+    """A driver knows its own port and little else of the chassis; `backends` chooses, and knows both."""
+    other = "chassis.bus" if of.path in STORES else "chassis.store"
+    known = ("bus", "store", "clock", "settings", "lasting", "drivers")
+
+    def judge(name: str) -> str:
+        if not hits(name, "chassis") or of.path.endswith("backends.py"):
+            return ""
+        if hits(name, other):
+            return "a store knows no bus, and a bus no store"
+        return "" if hits(name, *(f"chassis.{one}" for one in known)) else "a driver is what the chassis stands on"
 
     return findings(of, judge)
 
@@ -133,7 +182,7 @@ def services_apart(of: Source) -> list[str]:
     def judge(name: str) -> str:
         if hits(name, "services") and own != "services" and not hits(name, own):
             return "services never import one another"
-        if hits(name, "chassis.bus", "chassis.store", "chassis.backends", "chassis.suite", "chassis.cli"):
+        if hits(name, "chassis.bus", "chassis.store", "chassis.drivers", "chassis.run", "chassis.heart"):
             return "services are given ports, they do not choose them"
         return "services know neither the sandbox nor tests" if hits(name, "sandbox", "tests") else ""
 
@@ -142,7 +191,7 @@ def services_apart(of: Source) -> list[str]:
 
 def sandbox_outside(of: Source) -> list[str]:
     def judge(name: str) -> str:
-        if hits(name, "chassis") and not hits(name, "chassis.bus", "chassis.clock"):
+        if hits(name, "chassis") and not hits(name, *SANDBOX):
             return "the sandbox knows of the chassis only the bus and the clock"
         if hits(name, "services", "tests"):
             return "the sandbox sees services from outside"
@@ -163,10 +212,17 @@ ARROWS: tuple[tuple[str, Rule, str], ...] = (
     ("chassis", chassis_below_services, "from services.notify import app"),
     ("chassis", chassis_below_services, "import services"),
     ("chassis", chassis_below_services, 'import importlib\nimportlib.import_module("sandbox.sms")'),
-    ("chassis/bus", drivers_below_chassis, "from chassis.principals import rules"),
-    ("chassis/store", drivers_below_chassis, "from chassis.bus import Record"),
+    ("chassis/law", wings_on_floors, "from chassis.decision import State"),
+    ("chassis/heart", wings_on_floors, "from chassis.drivers.log import LogBus"),
+    ("chassis/heart", wings_on_floors, "from chassis.web.door import Door"),
+    ("chassis/drivers", wings_on_floors, "from chassis.heart.fold import Folder"),
+    ("chassis/web", wings_on_floors, "from chassis.run.suite import Suite"),
+    ("chassis/web", wings_on_floors, "from chassis.service import Service"),
+    ("chassis", wings_on_floors, "from chassis.run.suite import Suite"),
+    ("chassis/drivers", drivers_apart, "from chassis.run.principals import rules"),
+    ("chassis/drivers", drivers_apart, "from chassis.store import Store"),
     ("services", services_apart, "def f():\n    from services.review.domain import Case"),
-    ("services", services_apart, "from chassis.store.sqlite import SqliteStore"),
+    ("services", services_apart, "from chassis.drivers.sqlite import SqliteStore"),
     ("services", services_apart, "from sandbox.sms import Sms"),
     ("sandbox", sandbox_outside, "from chassis.decision import State"),
     ("sandbox", sandbox_outside, "import services.notify"),
@@ -195,12 +251,23 @@ def test_allowed_imports_are_allowed() -> None:
     assert contracts_alone(source("contracts/x.py", good)) == []
     assert chassis_below_services(source("chassis/discovery.py", "import services")) == []
     assert services_apart(source("services/notify/x.py", "from services.notify.domain import Mailbox")) == []
-    assert sandbox_outside(source("sandbox/x.py", "import aiohttp\nfrom chassis.bus.log import LogBus")) == []
+    assert sandbox_outside(source("sandbox/x.py", "import aiohttp\nfrom chassis.drivers.log import LogBus")) == []
 
 
 def test_every_exemption_is_needed() -> None:
     needed = {s.path for s in within("chassis") for i in imports(s) if i.name == "services"}
     assert set(DISCOVERY) == needed
+
+
+def test_a_store_knows_no_bus() -> None:
+    assert drivers_apart(source("chassis/drivers/mongo.py", "from chassis.bus import Record"))
+    assert drivers_apart(source("chassis/drivers/log.py", "from chassis.bus import Record")) == []
+
+
+def test_every_wing_is_there() -> None:
+    """A folder that no rule knows would stand on whatever it likes."""
+    found = {s.path.split("/")[1] for s in within("chassis") if s.path.count("/") > 1}
+    assert found == WINGS.keys() - {""}
 
 
 # ------------------------------------------------------------------------------------------------------------- purity
@@ -253,7 +320,7 @@ def test_domains_are_pure(service: str) -> None:
         "from uuid import uuid4",
         "import urllib.request",
         "from chassis.clock import Clock",
-        "from chassis.door import Door",
+        "from chassis.web.door import Door",
         "from services.review.domain import Case",
     ],
 )
@@ -290,7 +357,7 @@ def test_each_driver_has_one_home() -> None:
 
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_a_driver_elsewhere_is_found(driver: str) -> None:
-    assert driver_in_its_place(source("chassis/pipeline.py", f"def f():\n    from {driver} import x"))
+    assert driver_in_its_place(source("chassis/heart/pipeline.py", f"def f():\n    from {driver} import x"))
     assert driver_in_its_place(source(DRIVERS[driver][0], f"import {driver}")) == []
 
 

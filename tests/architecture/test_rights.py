@@ -10,10 +10,10 @@ from fastapi import APIRouter
 from fastapi.routing import RouteContext, iter_route_contexts
 
 from chassis.decision import Caller, State
-from chassis.http import entitled, may, right_of
-from chassis.rights import ADMINISTRATORS, ANYBODY, ROLES, Over, Right, officers
+from chassis.law.rights import ADMINISTRATORS, ANYBODY, ROLES, Over, Right, officers
+from chassis.run.suite import describe_services
 from chassis.settings import ChassisSettings
-from chassis.suite import describe_services
+from chassis.web.http import entitled, may, right_of
 from tests.architecture.rights_table import PAGE, page, routes
 
 WINDOWS = Right("Windows.", officers("window"))

@@ -23,8 +23,8 @@ import pytest
 
 import services
 from chassis.bus import Record
+from chassis.run.suite import Suite, discover
 from chassis.settings import ChassisSettings
-from chassis.suite import Suite, discover
 from contracts.event import CaseEvent, case_id, case_topic
 from contracts.intake import Accepted
 from contracts.review import Reviewed
@@ -97,9 +97,9 @@ They decide nothing; this module must never import a store.
 from fastapi import APIRouter
 from typing_extensions import TypedDict
 
-from chassis.answers import Kept, Route, reply
+from chassis.web.answers import Kept, Route, reply
 from chassis.decision import NOBODY, Decider
-from chassis.door import Door
+from chassis.web.door import Door
 from services.counter.domain import Tally
 
 
@@ -249,7 +249,7 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "before.json").write_text(json.dumps(contents(home)), "utf-8")
     add_counter(home / "services")
     assert python(home, "-m", "contracts.export").returncode == 0
-    manual = python(home, "-m", "chassis.cli", "env")
+    manual = python(home, "-m", "chassis.run.cli", "env")
     assert manual.returncode == 0, manual.stderr
     (home / ".env.example").write_text(manual.stdout, "utf-8")
     return home
@@ -262,7 +262,7 @@ def python(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_commands_know_the_sixth_service(copied: Path) -> None:
-    shown = python(copied, "-m", "chassis.cli", "topics", "--json")
+    shown = python(copied, "-m", "chassis.run.cli", "topics", "--json")
     assert shown.returncode == 0, shown.stderr
     topics = {row["topic"]: row["heard_by"] for row in json.loads(shown.stdout)}
     assert "counter" in topics["case.review"]

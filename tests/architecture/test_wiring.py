@@ -17,10 +17,10 @@ import pytest
 import yaml
 
 from chassis.decision import Decider, Errand, State
+from chassis.run.suite import describe_services
+from chassis.run.topics import spoken, topics
 from chassis.service import Service
 from chassis.settings import ChassisSettings
-from chassis.suite import describe_services
-from chassis.topics import spoken, topics
 from contracts.event import REGISTRY, Event
 from contracts.export import events
 from tests.architecture.sources import ROOT, Source, called, services, source, used, within

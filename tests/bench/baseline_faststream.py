@@ -15,7 +15,7 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 from pymongo import WriteConcern
 from pymongo.errors import DuplicateKeyError
 
-from chassis.store.mongo import client
+from chassis.drivers.mongo import client
 from contracts.event import Event
 from contracts.wire import Envelope, decode, encode
 from tests.bench.toyfold import AT, OUT, Account, fold

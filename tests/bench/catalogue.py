@@ -56,7 +56,7 @@ async def check(folder: Path) -> float:
     """Seconds of one `items check`."""
     began = time.perf_counter()
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "chassis.cli", "items", "check", str(folder)),
+        *(sys.executable, "-m", "chassis.run.cli", "items", "check", str(folder)),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )

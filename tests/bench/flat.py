@@ -12,13 +12,13 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from chassis.backends import open_store
 from chassis.bus import partition_of
 from chassis.clock import Clock
-from chassis.sealing import load_keyring
+from chassis.drivers.backends import open_store
+from chassis.run.keyring import load_keyring
+from chassis.run.suite import describe_services
 from chassis.settings import ChassisSettings
 from chassis.store import Row
-from chassis.suite import describe_services
 from tests.bench.load import Load
 from tests.bench.report import Figure
 from tests.guarantees.harness import Setup, World, running

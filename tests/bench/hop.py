@@ -11,12 +11,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from chassis.bus.kafka import KafkaBus
 from chassis.clock import Clock
-from chassis.line import Line
+from chassis.drivers.kafka import KafkaBus
+from chassis.drivers.mongo import MongoStore
+from chassis.run.line import Line
 from chassis.sealing import Keyring
 from chassis.settings import ChassisSettings
-from chassis.store.mongo import MongoStore
 from tests.bench.baseline_faststream import Run
 from tests.bench.baseline_faststream import run as faststream
 from tests.bench.report import Figure

@@ -112,7 +112,7 @@ class Client:
 async def http4(directory: Path, quick: bool, profile: bool = False) -> list[Figure]:
     """The closed loop, then the open one at 80 % of it; with `profile`, where the time of the closed one went."""
     report = directory / "profile.txt"
-    program = ("-m", "tests.bench.profiled", str(report)) if profile else ("-m", "chassis.cli")
+    program = ("-m", "tests.bench.profiled", str(report)) if profile else ("-m", "chassis.run.cli")
     async with running(Setup(directory, mode="one", program=program)) as world:
         if profile:
             os.kill(world.children["suite"].pid, signal.SIGUSR1)

@@ -19,7 +19,7 @@ WINDOW = 400
 
 async def lifecycles(directory: Path, mode: Mode, quick: bool, profile: bool = False) -> Figure:
     """One figure; with `profile` the process writes where its time went to `<directory>/profile.txt`."""
-    program = ("-m", "tests.bench.profiled", str(directory / "profile.txt")) if profile else ("-m", "chassis.cli")
+    program = ("-m", "tests.bench.profiled", str(directory / "profile.txt")) if profile else ("-m", "chassis.run.cli")
     async with running(Setup(directory, mode=mode, program=program)) as world:
         return await measure(world, quick, profile)
 

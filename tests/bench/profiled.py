@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 from types import FrameType
 
-from chassis.cli import main
+from chassis.run.cli import main
 
 EVERY = 0.002
 ROOT = f"{Path(__file__).resolve().parents[2]}/"

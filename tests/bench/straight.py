@@ -22,9 +22,9 @@ from typing import Any
 import msgspec
 
 from chassis.document import Body
+from chassis.run.suite import describe_services
 from chassis.sealing import Keyring
 from chassis.settings import ChassisSettings
-from chassis.suite import describe_services
 from contracts.wire import decode, encode
 from tests.bench.cost import LIFECYCLES
 from tests.guarantees.harness import SERVICES

@@ -16,11 +16,11 @@ from uuid import uuid4
 import pytest
 
 from chassis.bus import Bus
-from chassis.bus.log import LogBus
 from chassis.clock import Clock
+from chassis.drivers.log import LogBus
+from chassis.drivers.sqlite import SqliteStore
 from chassis.settings import ChassisSettings
 from chassis.store import Store
-from chassis.store.sqlite import SqliteStore
 
 PARTITIONS = 4
 PORTAL = "kiosk"
@@ -54,7 +54,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 def warden(kafka: Any) -> dict[str, Any]:
     """What a client of that broker needs to come in, with every right."""
-    from chassis.bus.kafka_access import access
+    from chassis.drivers.kafka_access import access
     from tests.real.secure import WARDEN
 
     return access(ChassisSettings.read(kafka.settings(WARDEN)))
@@ -88,7 +88,7 @@ async def make_bus(
 
     def make() -> Bus:
         if broker is not None:
-            from chassis.bus.kafka import KafkaBus
+            from chassis.drivers.kafka import KafkaBus
 
             made.append(KafkaBus(broker.url, partitions=PARTITIONS, replication=1, clock=clock, access=access))
         else:
@@ -109,7 +109,7 @@ async def make_store(store_kind: str, tmp_path: Path, request: pytest.FixtureReq
 
     def make() -> Store:
         if url:
-            from chassis.store.mongo import MongoStore
+            from chassis.drivers.mongo import MongoStore
 
             made.append(MongoStore(url, database=database, driver=store_kind.partition("-")[2]))
         else:

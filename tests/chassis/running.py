@@ -13,7 +13,7 @@ from pathlib import Path
 from chassis.bus import Bus, Record
 from chassis.clock import Clock
 from chassis.decision import NOBODY, Reject
-from chassis.line import Line
+from chassis.run.line import Line
 from chassis.sealing import Keyring
 from chassis.service import Service
 from chassis.settings import ChassisSettings

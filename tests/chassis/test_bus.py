@@ -206,7 +206,7 @@ async def test_each_publishers_order_is_kept_and_nothing_is_lost_or_doubled(
 
 CHILD = """
 import asyncio, json, sys
-from chassis.backends import open_bus
+from chassis.drivers.backends import open_bus
 from chassis.bus import Record
 from chassis.clock import Clock
 from chassis.settings import ChassisSettings

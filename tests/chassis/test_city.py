@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from chassis.city import City, Deputy
 from chassis.cityfile import CityError, load
 from chassis.decision import Caller
-from chassis.deputies import Deputies
 from chassis.discovery import demonstration
+from chassis.law.city import City, Deputy
+from chassis.web.deputies import Deputies
 from sandbox.officers import OFFICERS
 
 CITY = load()

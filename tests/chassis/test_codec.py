@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from chassis.bus import Record
-from chassis.bus.kafka import KafkaBus
-from chassis.bus.kafka_rules import apply
 from chassis.clock import Clock
-from chassis.principals import rules
+from chassis.drivers.kafka import KafkaBus
+from chassis.drivers.kafka_rules import apply
+from chassis.run.principals import rules
 from tests.chassis.conftest import PORTAL, warden
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real]

@@ -23,13 +23,13 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from chassis import cli
-from chassis.auth import Portals, Unauthorized
-from chassis.bus.log import LogBus
 from chassis.clock import Clock
+from chassis.drivers.log import LogBus
+from chassis.drivers.sqlite import SqliteStore
+from chassis.run import cli
+from chassis.run.suite import discover
 from chassis.sealing import Keyring
-from chassis.store.sqlite import SqliteStore
-from chassis.suite import discover
+from chassis.web.auth import Portals, Unauthorized
 from tests.services.standing import free_url
 
 Said = Any
@@ -198,7 +198,7 @@ def test_who_interrupts_sees_no_traceback(monkeypatch: pytest.MonkeyPatch, capsy
 def test_a_reader_that_has_had_enough_is_no_error(tmp_path: Path) -> None:
     env = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])}
     with subprocess.Popen(
-        [sys.executable, "-m", "chassis.cli", "env"],
+        [sys.executable, "-m", "chassis.run.cli", "env"],
         cwd=tmp_path,
         env=env,
         stdout=subprocess.PIPE,

@@ -14,8 +14,8 @@ from datetime import date, datetime, time, timedelta
 import chinese_calendar
 import pytest
 
-from chassis.course import Course
-from chassis.workdays import OPEN_END, Calendar
+from chassis.law.course import Course
+from chassis.law.workdays import OPEN_END, Calendar
 from contracts.event import SHANGHAI
 from contracts.words import LimitKind, Unit
 

@@ -15,16 +15,16 @@ import pytest
 
 from chassis.absence import hearing
 from chassis.bus import Record
-from chassis.bus.log import LogBus
-from chassis.city import Deputy
 from chassis.cityfile import load
 from chassis.clock import Clock
 from chassis.decision import Caller
-from chassis.deputies import PAGE, Deputies
-from chassis.line import Line
-from chassis.routing import Poison, Router
+from chassis.drivers.log import LogBus
+from chassis.drivers.sqlite import SqliteStore
+from chassis.heart.routing import Poison, Router
+from chassis.law.city import Deputy
+from chassis.run.line import Line
 from chassis.service import Service
-from chassis.store.sqlite import SqliteStore
+from chassis.web.deputies import PAGE, Deputies
 from contracts.event import SHANGHAI, SHARED
 from contracts.review import Appointed, StandIn
 from contracts.wire import Envelope, encode

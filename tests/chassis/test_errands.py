@@ -12,9 +12,9 @@ import pytest
 
 from chassis.clock import Clock
 from chassis.document import Doc, Open
-from chassis.errands import Errands
-from chassis.fold import Defer, Folder, Message
-from chassis.lanes import OFTEN
+from chassis.heart.errands import Errands
+from chassis.heart.fold import Defer, Folder, Message
+from chassis.heart.lanes import OFTEN
 from chassis.store import Ref
 from tests.chassis.running import until
 from tests.chassis.toy import Partner, Ping, Toy, deciders

@@ -17,11 +17,11 @@ from chassis.bus import Record
 from chassis.clock import Clock
 from chassis.decision import NOBODY, Reject
 from chassis.document import Doc
-from chassis.door import Asked
-from chassis.fold import Folder, Message
-from chassis.halts import FIRST, HALTED, LONGEST, Halted, Halts, Resume
+from chassis.drivers.sqlite import SqliteStore
+from chassis.heart.fold import Folder, Message
+from chassis.heart.halts import FIRST, HALTED, LONGEST, Halted, Halts, Resume
 from chassis.store import Ref
-from chassis.store.sqlite import SqliteStore
+from chassis.web.door import Asked
 from contracts.event import SHANGHAI
 from tests.chassis.running import total, until
 from tests.chassis.test_line import World

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from chassis import doctor
 from chassis.bus import BusDown
-from chassis.bus import log as bus_log
-from chassis.bus.log import LogBus
-from chassis.line import Line
+from chassis.drivers import log as bus_log
+from chassis.drivers import sqlite as store_sqlite
+from chassis.drivers.log import LogBus
+from chassis.drivers.sqlite import SqliteStore
+from chassis.run import doctor
+from chassis.run.line import Line
 from chassis.store import StoreDown
-from chassis.store import sqlite as store_sqlite
-from chassis.store.sqlite import SqliteStore
 from tests.chassis.conftest import Trouble
 from tests.chassis.records import record
 from tests.chassis.running import running, settings, until

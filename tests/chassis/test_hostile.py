@@ -21,13 +21,13 @@ from chassis.clock import Clock
 from chassis.deadletters import HOLDS, MOST_LETTERS, PARKED, Park, Parked, park
 from chassis.decision import NOBODY, Caller, Decider, Decision, Malformed, Reject
 from chassis.document import brief
-from chassis.door import Asked
-from chassis.fold import Folder, Message
+from chassis.drivers.sqlite import SqliteStore
+from chassis.heart.fold import Folder, Message
+from chassis.heart.parking import unpark
+from chassis.heart.routing import Poison, Router
 from chassis.letters import WHOLE, dead_letter, place_of, refused
-from chassis.parking import unpark
-from chassis.routing import Poison, Router
 from chassis.service import Service
-from chassis.store.sqlite import SqliteStore
+from chassis.web.door import Asked
 from contracts.event import SHANGHAI, type_name
 from contracts.portal import Supplemented, WithdrawalRequested
 from contracts.wire import Envelope, decode, encode

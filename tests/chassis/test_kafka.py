@@ -16,11 +16,11 @@ import pytest
 from aiokafka import errors
 
 from chassis.bus import INVALID, TOO_LARGE, UNWRITABLE, BusDown, Record
-from chassis.bus.kafka import KafkaBus, lasting
-from chassis.bus.kafka_access import FileToken, access
 from chassis.clock import Clock
+from chassis.drivers.kafka import KafkaBus, lasting
+from chassis.drivers.kafka_access import FileToken, access
+from chassis.drivers.mongo import access as mongo_access
 from chassis.settings import ChassisSettings, SettingsError
-from chassis.store.mongo import access as mongo_access
 from contracts.event import SHANGHAI
 from tests.chassis.conftest import PARTITIONS
 from tests.chassis.records import join, take

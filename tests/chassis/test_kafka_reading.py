@@ -20,11 +20,11 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy  # type: ignore[attr-defined]
 
 from chassis.bus import TOO_LARGE, BusDown, Record, Refused, partition_of
-from chassis.bus import kafka as kafka_bus
-from chassis.bus.kafka import KafkaBus
-from chassis.bus.kafka_member import KafkaSubscription
 from chassis.clock import Clock
-from chassis.store.sqlite import SqliteStore
+from chassis.drivers import kafka as kafka_bus
+from chassis.drivers.kafka import KafkaBus
+from chassis.drivers.kafka_member import KafkaSubscription
+from chassis.drivers.sqlite import SqliteStore
 from contracts.event import SHANGHAI
 from tests.chassis.conftest import PARTITIONS, warden
 from tests.chassis.records import join, nothing, record, take

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from chassis.language import English, preferred
+from chassis.web.language import English, preferred
 
 WORDS = English({"不得超过 {most} 字": "At most {most} characters", "应为{kind}": "Must be {kind}", "文本": "text"})
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from chassis.bus.log import LogBus
 from chassis.decision import Reject
-from chassis.door import Door
+from chassis.drivers.log import LogBus
+from chassis.drivers.sqlite import SqliteStore
 from chassis.service import Service
-from chassis.store.sqlite import SqliteStore
+from chassis.web.door import Door
 from tests.chassis.running import running, settings, until
 from tests.chassis.toy import FastClock, Partner, service
 

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from chassis.bus import BusDown, Record
-from chassis.bus.log import LogBus
 from chassis.deadletters import PARKED
 from chassis.decision import NOBODY, Caller, Reject
-from chassis.door import Asked, cursor
-from chassis.parking import unpark
-from chassis.store.sqlite import SqliteStore
+from chassis.drivers.log import LogBus
+from chassis.drivers.sqlite import SqliteStore
+from chassis.heart.parking import unpark
+from chassis.web.door import Asked, cursor
 from contracts.event import SHANGHAI
 from contracts.wire import decode
 from tests.chassis.running import read_all, running, settings, total, until
@@ -156,7 +156,7 @@ async def test_what_may_not_be_seen_takes_no_place_on_a_page_and_no_trace_in_its
 async def test_far_behind_what_is_hidden_there_may_be_something_to_see(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chassis.door.LOOK", 3)
+    monkeypatch.setattr("chassis.web.door.LOOK", 3)
     async with world.line() as line:  # type: ignore[attr-defined]
         for i in range(10):
             await line.door.tell(world.toys, f"c{i}", Found(), by=OFFICER)

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from chassis.bus import UNWRITABLE, Bus, BusDown, Partition, Record, Refused, Subscription, partition_of
-from chassis.bus.log import RING, LogBus
 from chassis.clock import Clock
+from chassis.drivers.log import RING, LogBus
 from contracts.event import kept_days
 from tests.chassis.conftest import PARTITIONS, MakeBus, Trouble
 from tests.chassis.records import done, join, nothing, record, take

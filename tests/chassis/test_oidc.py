@@ -20,10 +20,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from chassis.auth import Unauthorized
 from chassis.clock import Clock
 from chassis.decision import Caller, Reject
-from chassis.oidc import AGAIN, LEEWAY, Officers, published
+from chassis.web.auth import Unauthorized
+from chassis.web.oidc import AGAIN, LEEWAY, Officers, published
 from sandbox.city import City, Options
 from sandbox.faults import Fault
 from sandbox.officers import officer_of

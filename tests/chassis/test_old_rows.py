@@ -14,8 +14,8 @@ import pytest
 
 from chassis.decision import Reject
 from chassis.document import Doc
-from chassis.fold import TOUCH, Folder, Message
-from chassis.store.sqlite import SqliteStore
+from chassis.drivers.sqlite import SqliteStore
+from chassis.heart.fold import TOUCH, Folder, Message
 from contracts.event import SHANGHAI
 from tests.chassis.toy import Bump, Ping, Placed, Toy, deciders
 

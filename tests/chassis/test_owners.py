@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from chassis.bus import Bus, Record, partition_of
-from chassis.bus.log import LogBus
 from chassis.clock import Clock
 from chassis.decision import NOBODY
-from chassis.owners import APART, GONE, LOOK, SILENT, Owners
-from chassis.publisher import BEAT, Publisher
+from chassis.drivers.log import LogBus
+from chassis.drivers.sqlite import SqliteStore
+from chassis.heart.owners import APART, GONE, LOOK, SILENT, Owners
+from chassis.heart.publisher import BEAT, Publisher
 from chassis.store import Store
-from chassis.store.sqlite import SqliteStore
 from contracts.event import SHANGHAI
 from tests.chassis.conftest import MakeStore
 from tests.chassis.running import running, settings, until

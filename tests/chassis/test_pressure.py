@@ -15,18 +15,18 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from chassis.bus import BusDown, Record
-from chassis.bus.log import LogBus
 from chassis.clock import Clock
 from chassis.decision import Caller
-from chassis.fold import Message
-from chassis.http import Measured
-from chassis.inbox import Ask
-from chassis.language import English
-from chassis.line import Line
-from chassis.pressure import BEHIND, FEW, LATE, PILE, READS, SOON, STEP, SUPPOSED, Pressure
-from chassis.publisher import Publisher
-from chassis.store.sqlite import SqliteStore
-from chassis.suite import Suite, discover
+from chassis.drivers.log import LogBus
+from chassis.drivers.sqlite import SqliteStore
+from chassis.heart.fold import Message
+from chassis.heart.inbox import Ask
+from chassis.heart.publisher import Publisher
+from chassis.run.line import Line
+from chassis.run.suite import Suite, discover
+from chassis.web.http import Measured
+from chassis.web.language import English
+from chassis.web.pressure import BEHIND, FEW, LATE, PILE, READS, SOON, STEP, SUPPOSED, Pressure
 from tests.chassis.running import KEYRING, settings
 from tests.chassis.toy import Bump, Partner, service
 

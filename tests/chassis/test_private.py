@@ -17,7 +17,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from chassis import cli, discovery, private
+from chassis import discovery
+from chassis.run import cli, private
 from chassis.sealing import Keyring
 from chassis.secret import Way
 from sandbox.shared import SHARED, sm4, whsec
@@ -112,7 +113,7 @@ async def test_a_suite_keeps_its_folder_and_its_secrets_to_itself(tmp_path: Path
         heard += "".join([*lines, *await rest(process)])
         assert await process.wait() == 0
     assert loose(kept) == []
-    doctor = await asyncio.to_thread(other, tmp_path, "-m", "chassis.cli", "doctor", "--json", **env, **more)
+    doctor = await asyncio.to_thread(other, tmp_path, "-m", "chassis.run.cli", "doctor", "--json", **env, **more)
     rows = json.loads(doctor.stdout)
     assert not [row for row in rows if row["state"] == "closed"]
     assert all("secret" not in row["found"] for row in rows), "nothing is missing"
@@ -158,7 +159,7 @@ def test_doctor_finds_a_file_of_secrets_that_others_can_read(
 SEALS = """
 import os, sys
 from pathlib import Path
-from chassis.sealing import load_keyring
+from chassis.run.keyring import load_keyring
 from chassis.settings import ChassisSettings, environment
 ring = load_keyring(ChassisSettings.read(environment(os.environ)))
 print(ring.open(sys.argv[1], "c:name") if sys.argv[1:] else ring.seal("\\u5f20\\u4e09", "c:name"))
@@ -186,7 +187,7 @@ def test_processes_that_share_nothing_but_the_keys_open_what_either_has_sealed(t
 
 def test_without_a_given_key_the_start_refuses_with_one_line(tmp_path: Path) -> None:
     """Also evaluation, whose container was once given none, and made one that its other replica did not have."""
-    done = other(tmp_path / "a", "-m", "chassis.cli", "serve", "evaluation")
+    done = other(tmp_path / "a", "-m", "chassis.run.cli", "serve", "evaluation")
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr == (

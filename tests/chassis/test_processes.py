@@ -19,9 +19,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from chassis import cli, holding
 from chassis.clock import Clock
-from chassis.holding import Taken, held_folder
+from chassis.run import cli, holding
+from chassis.run.holding import Taken, held_folder
 from chassis.settings import ChassisSettings
 from sandbox.world import free_ports
 from tests.bench.procs import family, memory_mb
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.anyio
 PARENT = """
 import os, signal, sys
 from chassis.clock import Clock
-from chassis.processes import Processes
+from chassis.run.processes import Processes
 
 def say(*words):
     os.write(1, (" ".join(map(str, words)) + "\\n").encode())
@@ -58,7 +58,7 @@ sys.exit(Processes({name: work(name, code) for name, code in codes.items()}, Clo
 ORPHAN = """
 import os, signal
 from threading import Thread
-from chassis.processes import die_when_broken
+from chassis.run.processes import die_when_broken
 
 ours, theirs = os.pipe()
 if os.fork() == 0:

@@ -11,8 +11,8 @@ import logging
 import pytest
 
 from chassis.decision import Reject, Retry, Unreached
-from chassis.logs import AGAIN, Clients, Lines
 from chassis.reach import CALM, STREAK, Party, party
+from chassis.run.logs import AGAIN, Clients, Lines
 from services.notify.channels.sms import Empty, Throttled
 
 

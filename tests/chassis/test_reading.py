@@ -15,18 +15,18 @@ from typing import Any
 
 import pytest
 
-from chassis import arrears as counting
-from chassis import line as lines
-from chassis.arrears import Arrears
 from chassis.bus import BusDown, Partition, Record
-from chassis.bus.kafka_member import quietly
-from chassis.bus.log import LogBus
 from chassis.clock import Clock
 from chassis.decision import Caller
+from chassis.drivers.kafka_member import quietly
+from chassis.drivers.log import LogBus
+from chassis.drivers.sqlite import SqliteStore
+from chassis.heart import arrears as counting
+from chassis.heart.arrears import Arrears
 from chassis.lasting import lasting
-from chassis.line import Line, Stalled
+from chassis.run import line as lines
+from chassis.run.line import Line, Stalled
 from chassis.store import Row
-from chassis.store.sqlite import SqliteStore
 from contracts.event import SHANGHAI
 from tests.chassis.running import LIMIT, running, settings, total, until, working
 from tests.chassis.toy import PLACING, Bump, Found, Partner, placed, service

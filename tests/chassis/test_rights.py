@@ -12,10 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis import areas
 from chassis.decision import Reject, ensure
-from chassis.door import Door
-from chassis.rights import (
+from chassis.law import areas
+from chassis.law.rights import (
     ADMINISTRATORS,
     ANYBODY,
     NOBODY,
@@ -31,6 +30,7 @@ from chassis.rights import (
     portals,
     refused,
 )
+from chassis.web.door import Door
 
 CASE = Whose(("市场监督管理局",), "341602101201", "demo", ("xz-agent-1",), ("ems",))
 DECIDES = Right("They decide.", officers("handler", over=Over.DEPARTMENT))

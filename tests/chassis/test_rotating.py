@@ -15,14 +15,16 @@ from typing import Any
 
 import pytest
 
-from chassis import cli, discovery
-from chassis.auth import Portals, hash_key
-from chassis.keyuse import marks, uses
-from chassis.sealing import Keyring, load_keyring
+from chassis import discovery
+from chassis.drivers.mongo import MongoStore, containing
+from chassis.run import cli
+from chassis.run.keyring import load_keyring
+from chassis.run.keyuse import marks, uses
+from chassis.sealing import Keyring
 from chassis.secret import Secrets, Way
 from chassis.settings import ChassisSettings, Section
 from chassis.store import Row
-from chassis.store.mongo import MongoStore, containing
+from chassis.web.auth import Portals, hash_key
 from services.courier.packing import packed
 
 Rotate = Callable[..., tuple[int, str, str]]

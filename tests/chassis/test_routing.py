@@ -11,7 +11,7 @@ import pytest
 
 from chassis.bus import Record
 from chassis.decision import Decider, Malformed
-from chassis.routing import Poison, Router
+from chassis.heart.routing import Poison, Router
 from contracts.event import SHANGHAI, SHARED
 from contracts.portal import Supplemented
 from contracts.wire import Envelope, encode

@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from chassis.sealing import ALGORITHMS, NONCE, Keyring, SealError, Sm4Gcm, load_keyring
+from chassis.run.keyring import load_keyring
+from chassis.sealing import ALGORITHMS, NONCE, Keyring, SealError, Sm4Gcm
 from chassis.settings import ChassisSettings, SettingsError
 from contracts.event import Sealed
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from chassis.drivers.mongo import MongoStore, access
 from chassis.settings import ChassisSettings
 from chassis.store import Row, StoreDown
-from chassis.store.mongo import MongoStore, access
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real]
 DRIVERS = ("motor", "pymongo")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from chassis import cli
+from chassis.run import cli
 from chassis.sealing import Keyring
 from sandbox.world import free_ports
 from tests.guarantees.guarded import SUITE, guarded
@@ -31,7 +31,7 @@ async def serving(folder: Path, *arguments: str, **settings: str) -> AsyncIterat
     """The command, whose words are read from its stderr; it never outlives the block."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TONGBAN_")}
     process = await asyncio.create_subprocess_exec(
-        *heard((sys.executable, "-m", "chassis.cli", "serve", *arguments)),
+        *heard((sys.executable, "-m", "chassis.run.cli", "serve", *arguments)),
         cwd=folder,
         env={**kept, **KEYS, **settings, "PYTHONPATH": str(Path(cli.__file__).parents[1])},
         stdin=asyncio.subprocess.DEVNULL,

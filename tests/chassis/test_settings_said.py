@@ -16,10 +16,11 @@ from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
-from chassis import cli, discovery
+from chassis import discovery
+from chassis.run import cli
+from chassis.run.suite import discover
 from chassis.sealing import Keyring
 from chassis.settings import Section, SettingsError, environment
-from chassis.suite import discover
 from sandbox.processes import free_ports
 
 SECRET = "s3cr3t-of-nobody"
@@ -286,7 +287,7 @@ def test_a_line_of_dotenv_that_cannot_be_read_is_named(tmp_path: Path, line: str
 )
 def test_the_real_command_refuses(tmp_path: Path, settings: dict[str, str], line: str) -> None:
     env = {**os.environ, **settings, "PYTHONPATH": str(Path(cli.__file__).parents[1])}
-    command = [sys.executable, "-m", "chassis.cli", "serve"]
+    command = [sys.executable, "-m", "chassis.run.cli", "serve"]
     before = worked(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert worked(resource.RUSAGE_CHILDREN) - before < 1.5, "seconds of work, starting included"

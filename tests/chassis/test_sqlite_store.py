@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from chassis.drivers.sqlite import SqliteStore
 from chassis.store import Store, StoreDown
-from chassis.store.sqlite import SqliteStore
 from tests.chassis.records import ALL, row
 
 pytestmark = pytest.mark.anyio
@@ -22,7 +22,7 @@ WRITER = """
 import asyncio, sys
 from pathlib import Path
 from chassis.store import Row
-from chassis.store.sqlite import SqliteStore
+from chassis.drivers.sqlite import SqliteStore
 
 async def main():
     store = SqliteStore(Path(sys.argv[1]))

@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 
 from chassis.bus import Record, partition_of
-from chassis.bus.log import LogBus
 from chassis.deadletters import PARKED
 from chassis.decision import NOBODY, Caller, Reject
-from chassis.door import PLAIN, Asked
-from chassis.line import Line
-from chassis.parking import unpark
-from chassis.store.sqlite import SqliteStore
+from chassis.drivers.log import LogBus
+from chassis.drivers.sqlite import SqliteStore
+from chassis.heart.parking import unpark
+from chassis.run.line import Line
+from chassis.web.door import PLAIN, Asked
 from contracts.event import SHANGHAI
 from tests.chassis.running import running, settings, total, until
 from tests.chassis.toy import PLACING, Bump, FastClock, Found, Partner, placed, service

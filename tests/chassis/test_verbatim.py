@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from pydantic import ValidationError
 
-from chassis.rights import NOBODYS
+from chassis.law.rights import NOBODYS
 from chassis.verbatim import OfCase, Verbatim, read, said, written
 from contracts.event import SHANGHAI, About
 from contracts.intake import Lapsed

@@ -17,10 +17,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from chassis.front import Front
+from chassis.run.front import Front
+from chassis.run.welcome import PLATFORM, entry, missing, welcome
 from chassis.service import Link, Service
 from chassis.settings import ChassisSettings
-from chassis.welcome import PLATFORM, entry, missing, welcome
 from sandbox.processes import free_ports
 
 pytestmark = pytest.mark.anyio

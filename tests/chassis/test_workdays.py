@@ -1,6 +1,6 @@
 """The dates of the acceptance scenarios that counting alone decides.
 
-Reads `chassis.workdays` only; `test_workdays_oracle` counts day by day beside it.
+Reads `chassis.law.workdays` only; `test_workdays_oracle` counts day by day beside it.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from chassis.course import course
-from chassis.workdays import FIXED_HOLIDAYS, MOVING_HOLIDAYS, OPEN_END, Calendar, CalendarError
+from chassis.law.course import course
+from chassis.law.workdays import FIXED_HOLIDAYS, MOVING_HOLIDAYS, OPEN_END, Calendar, CalendarError
 from contracts.event import SHANGHAI, Limit
 from contracts.words import LimitKind, Unit
 

@@ -1,6 +1,6 @@
 """The counting rules against a naive oracle that walks day by day and asks `chinese_calendar` itself.
 
-It reads `chassis.workdays` only, and must never share its arithmetic.
+It reads `chassis.law.workdays` only, and must never share its arithmetic.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import chinese_calendar
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.course import course
-from chassis.workdays import Calendar
+from chassis.law.course import course
+from chassis.law.workdays import Calendar
 from contracts.event import SHANGHAI, Limit
 from contracts.words import LimitKind, Unit
 

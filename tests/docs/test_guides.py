@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from chassis.oidc import ALGORITHMS
-from chassis.rights import ROLES
+from chassis.law.rights import ROLES
 from chassis.settings import ChassisSettings
+from chassis.web.oidc import ALGORITHMS
 from contracts.words import ParcelScan
 from tests.docs import codes
 from tests.docs.guides import COMMENT, ELSEWHERE, GUIDES, ROOT, SHOWN, blocks, commands, reason, told
@@ -131,7 +131,7 @@ def test_the_operators_guide_has_each_role() -> None:
 
 def subcommands() -> set[str]:
     """What `tongban --help` lists."""
-    command = [sys.executable, "-m", "chassis.cli", "--help"]
+    command = [sys.executable, "-m", "chassis.run.cli", "--help"]
     shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True).stdout
     return set(re.findall(r"^    ([a-z-]+)\b", shown, re.MULTILINE))
 

@@ -138,7 +138,7 @@ async def test_bad_records_bounce_or_become_dead_letters_and_the_line_goes_on(wo
     token = await world.office("operator").token()
     listed = await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, "-m", "chassis.cli", "deadletters", "list", "review", "--json",
+        [sys.executable, "-m", "chassis.run.cli", "deadletters", "list", "review", "--json",
          "--url", world.url, "--token", token],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -146,7 +146,7 @@ async def test_bad_records_bounce_or_become_dead_letters_and_the_line_goes_on(wo
     assert [(row["case"], row["rule"], row["topic"]) for row in rows] == [("f" * 8, "undecodable", "case.intake")]
     replay = await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, "-m", "chassis.cli", "deadletters", "replay", "review", "nobody",
+        [sys.executable, "-m", "chassis.run.cli", "deadletters", "replay", "review", "nobody",
          "--url", world.url, "--token", token],
         capture_output=True, text=True, check=False,
     )  # fmt: skip

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from chassis.suite import discover
+from chassis.run.suite import discover
 from sandbox.citizens import Citizens
 from sandbox.stories import at
 from sandbox.world import World, free_ports

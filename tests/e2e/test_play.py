@@ -23,8 +23,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from chassis import cli
 from chassis.clock import Clock
+from chassis.run import cli
 from sandbox import demo, hooks, play
 from sandbox.processes import free_ports
 from tests.chassis.running import until
@@ -63,8 +63,9 @@ class Running:
     def __init__(self, command: list[str], folder: Path, **env: str) -> None:
         self.said: list[str] = []
         self.process = subprocess.Popen(
-            heard([sys.executable, "-m", "chassis.cli", *command]), cwd=folder, env={**os.environ, **env}, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
+            heard([sys.executable, "-m", "chassis.run.cli", *command]), cwd=folder, env={**os.environ, **env},
+            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            start_new_session=True,
         )  # fmt: skip
 
     @property

@@ -15,8 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from chassis.bus.kafka_access import access
-from chassis.principals import SUITE
+from chassis.drivers.kafka_access import access
+from chassis.run.principals import SUITE
 from chassis.settings import ChassisSettings
 from tests.guarantees.harness import PORTAL, ROOT, SERVICES, WITNESS
 from tests.real.secure import WARDEN, GuardedKafkaBroker
@@ -42,7 +42,7 @@ class Guarded(GuardedKafkaBroker):
         kept = {key: value for key, value in os.environ.items() if not key.startswith("TONGBAN_")}
         said = {"TONGBAN_PORTALS": ",".join(self.portals), **self.settings(name)}
         env = {**kept, "PYTHONPATH": str(ROOT), **said}
-        command = [sys.executable, "-m", "chassis.cli", *arguments]
+        command = [sys.executable, "-m", "chassis.run.cli", *arguments]
         done = subprocess.run(command, cwd=self.directory, env=env, capture_output=True, text=True, check=False)
         return done.returncode, done.stdout, done.stderr
 

@@ -20,11 +20,11 @@ from typing import Any, Literal
 
 import aiohttp
 
-from chassis.auth import hash_key
-from chassis.backends import open_bus
 from chassis.bus import Bus, Record
 from chassis.clock import Clock
+from chassis.drivers.backends import open_bus
 from chassis.settings import ChassisSettings
+from chassis.web.auth import hash_key
 from contracts.event import SHANGHAI, case_topic
 from sandbox.balancer import Balancer
 from sandbox.city import City, Options
@@ -124,7 +124,7 @@ class Child:
 @dataclass(frozen=True)
 class Setup:
     """What a world is made of. `bus` and `store` are addresses, empty for SQLite in `directory`. `speed` is that of
-    the city's retries (city seconds per real one); its scripts take no time. `program` replaces `-m chassis.cli`;
+    the city's retries (city seconds per real one); its scripts take no time. `program` replaces `-m chassis.run.cli`;
     `product` is the checkout whose code the children run, in its own `.venv`."""
 
     directory: Path
@@ -133,7 +133,7 @@ class Setup:
     store: str = ""
     speed: float = 60.0
     seed: int = 1
-    program: tuple[str, ...] = ("-m", "chassis.cli")
+    program: tuple[str, ...] = ("-m", "chassis.run.cli")
     product: Path = ROOT
     env: Mapping[str, str] = field(default_factory=dict)
     login: Callable[[str], Mapping[str, str]] = lambda name: {}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from chassis.backup import NoBackup, backup
+from chassis.run.backup import NoBackup, backup
 from chassis.settings import ChassisSettings
 from sandbox.citizens import Citizens
 from sandbox.stories import at

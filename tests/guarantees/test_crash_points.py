@@ -17,11 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chassis.bus import Record
-from chassis.bus.log import LogBus
 from chassis.decision import Caller
-from chassis.fold import Message
-from chassis.line import Line
-from chassis.store.sqlite import SqliteStore
+from chassis.drivers.log import LogBus
+from chassis.drivers.sqlite import SqliteStore
+from chassis.heart.fold import Message
+from chassis.run.line import Line
 from contracts.event import SHANGHAI
 from contracts.wire import decode
 from tests.chassis.running import KEYRING, read_all, until

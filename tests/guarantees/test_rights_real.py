@@ -15,9 +15,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
 
 from chassis.bus import BusDown, Record
-from chassis.bus.kafka import KafkaBus
-from chassis.bus.kafka_access import access
 from chassis.clock import Clock
+from chassis.drivers.kafka import KafkaBus
+from chassis.drivers.kafka_access import access
 from chassis.settings import ChassisSettings
 from tests.chassis.running import until
 from tests.guarantees.guarded import Guarded

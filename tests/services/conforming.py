@@ -18,8 +18,8 @@ import aiohttp
 import jsonschema
 from yarl import URL
 
+from chassis.run.suite import Build, Suite, discover
 from chassis.settings import ChassisSettings
-from chassis.suite import Build, Suite, discover
 
 JSON = "application/json"
 Schema = dict[str, Any]

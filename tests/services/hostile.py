@@ -28,7 +28,7 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from chassis.suite import Build
+from chassis.run.suite import Build
 from sandbox.city import City, Options
 from tests.chassis.running import until
 from tests.services.standing import Standing, free_url, standing

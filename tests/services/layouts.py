@@ -20,10 +20,10 @@ from msgspec import inspect
 from chassis.deadletters import PARKED
 from chassis.decision import Decider, Errand
 from chassis.document import Body, Doc
-from chassis.halts import HALTED
+from chassis.heart.halts import HALTED
+from chassis.run.suite import describe_services
 from chassis.settings import ChassisSettings
 from chassis.stored import Stored
-from chassis.suite import describe_services
 from chassis.verbatim import Verbatim
 from chassis.verbatim import read as stored_shape
 from contracts.event import SHANGHAI

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from chassis.auth import hash_key
-from chassis.rights import ADMINISTRATORS, ROLES, Grant, Over, Right
-from chassis.suite import discover
+from chassis.law.rights import ADMINISTRATORS, ROLES, Grant, Over, Right
+from chassis.run.suite import discover
+from chassis.web.auth import hash_key
 from contracts.courier import Ordered
 from contracts.evaluation import Invited
 from contracts.event import case_id

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from chassis.workdays import Calendar
+from chassis.law.workdays import Calendar
 from contracts.event import SHANGHAI, About, AutoRule, Contact, Plan, Step, case_id
 from contracts.intake import Accepted, Received
 from contracts.words import AcceptanceRule, Channel, DeliveryMethod, ItemKind, LimitKind, Unit

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 import aiohttp
 
+from chassis.run.suite import Build, Suite
 from chassis.settings import ChassisSettings
-from chassis.suite import Build, Suite
 from contracts.event import Event, case_topic
 from contracts.export import publishers
 from contracts.wire import decode

@@ -21,15 +21,15 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 
-from chassis import lacking
-from chassis.auth import Portals, Unauthorized, hash_key
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry
 from chassis.pushing import Push
+from chassis.run import lacking
+from chassis.run.serving import greet
+from chassis.run.suite import Suite, discover
 from chassis.sealing import Keyring
-from chassis.serving import greet
 from chassis.settings import ChassisSettings, Section
-from chassis.suite import Suite, discover
+from chassis.web.auth import Portals, Unauthorized, hash_key
 from sandbox import ems_codec, hooks, wechat
 from sandbox.shared import SHARED, Shared, invented, whsec
 from services.courier.domain.parcel import TraceEms

@@ -23,9 +23,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from chassis.http import right_of
-from chassis.rights import Right
-from chassis.suite import discover
+from chassis.law.rights import Right
+from chassis.run.suite import discover
+from chassis.web.http import right_of
 from sandbox.officers import BY_ID, Office
 from services.courier.app import build as courier
 from services.notify.app import build as notify

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from chassis.auth import hash_key
-from chassis.suite import discover
+from chassis.run.suite import discover
+from chassis.web.auth import hash_key
 from sandbox.city import City, Options
 from tests.contracts.samples import CASE
 from tests.services.folding import at

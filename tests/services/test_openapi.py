@@ -14,8 +14,8 @@ import jsonschema
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from chassis import merging
-from chassis.suite import discover
+from chassis.run import merging
+from chassis.run.suite import discover
 from tests.services.conforming import Conforming, document
 
 METHODS = ("get", "put", "post", "patch", "delete", "head")

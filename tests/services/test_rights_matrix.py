@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from fastapi.routing import RouteContext
 
-from chassis.http import right_of
-from chassis.rights import ADMINISTRATORS, ROLES
+from chassis.law.rights import ADMINISTRATORS, ROLES
+from chassis.web.http import right_of
 from sandbox.officers import Officer
 from tests.architecture.rights_table import routes
 from tests.chassis.running import until

@@ -16,9 +16,9 @@ from msgspec.structs import replace
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from chassis.decision import Alarm, Command, Decider, Decision, Reject, State
-from chassis.rights import Whose
+from chassis.law.rights import Whose
+from chassis.law.workdays import Calendar
 from chassis.shapes import like
-from chassis.workdays import Calendar
 from contracts.courier import Ordered
 from contracts.event import SHANGHAI, Note
 from contracts.words import Direction

@@ -13,7 +13,7 @@ import msgspec
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from chassis.decision import Command, Errand, Lane, State
-from chassis.rights import Whose
+from chassis.law.rights import Whose
 from chassis.shapes import like
 from chassis.verbatim import OfCase, said
 from contracts.courier import Courier

@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from chassis.decision import Decider, Decision, State
-from chassis.rights import Whose
+from chassis.law.rights import Whose
 from contracts.courier import Dispatched
 from contracts.event import SHANGHAI
 from contracts.words import Direction

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Final
 
 from chassis.decision import Reject
-from chassis.workdays import Calendar
+from chassis.law.workdays import Calendar
 from contracts.event import SHANGHAI, Limit
 from contracts.words import LimitKind, Unit
 from services.courier.domain.parcel import Slot

@@ -13,11 +13,11 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from chassis import described as docs
 from chassis.decision import Reject
 from chassis.pushing import Push
-from chassis.reading import decoded, fault, mended
 from chassis.secret import Secrets
+from chassis.web import described as docs
+from chassis.web.reading import decoded, fault, mended
 from contracts.codes import SCAN_KUAIDI100
 from services.courier.partners.port import Pushed, Read, meaning, scanned_at, unsigned
 

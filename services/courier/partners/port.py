@@ -12,10 +12,10 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from chassis import described as docs
 from chassis.decision import Reject
 from chassis.pushing import Push
-from chassis.reading import decoded
+from chassis.web import described as docs
+from chassis.web.reading import decoded
 from contracts.codes import CodeList, Unmapped
 from contracts.event import SHANGHAI, Problem
 from contracts.words import ParcelScan

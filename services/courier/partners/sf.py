@@ -12,8 +12,8 @@ import msgspec
 
 from chassis.decision import Reject
 from chassis.pushing import Push
-from chassis.reading import decoded, mended
 from chassis.secret import Secrets
+from chassis.web.reading import decoded, mended
 from contracts.codes import SCAN_SF
 from services.courier.partners.port import Read, Row, meaning, scanned_at, unsigned
 

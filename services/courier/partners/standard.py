@@ -15,7 +15,7 @@ import msgspec
 from chassis import metrics
 from chassis.decision import Reject
 from chassis.pushing import Push
-from chassis.reading import decoded, fault, mended
+from chassis.web.reading import decoded, fault, mended
 from chassis.webhooks import signature
 from contracts.words import ParcelScan
 from services.courier.partners.port import Read, Row, unsigned, within_reason

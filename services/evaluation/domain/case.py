@@ -13,8 +13,8 @@ from typing import Annotated, ClassVar, Self
 import msgspec
 from pydantic import AfterValidator, StringConstraints
 
-from chassis import areas
 from chassis.decision import Command, State, hidden
+from chassis.law import areas
 from chassis.verbatim import OfCase
 from contracts.event import Limit
 from contracts.words import Channel, Grade, LimitKind, Unit

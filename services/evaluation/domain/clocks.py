@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from chassis.law.workdays import Calendar
 from chassis.verbatim import said
-from chassis.workdays import Calendar
 from contracts.evaluation import Overdue, Rescheduled, Warned
 from contracts.event import CaseEvent, Limit
 from contracts.words import Level

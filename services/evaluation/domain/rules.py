@@ -13,9 +13,9 @@ from typing import Any, Final, Literal
 from msgspec.structs import replace
 
 from chassis.decision import Alarm, Decider, Decision, Reject
+from chassis.law.workdays import Calendar
 from chassis.sealing import Keyring
 from chassis.verbatim import Verbatim
-from chassis.workdays import Calendar
 from contracts.courier import Courier, Delivered, DeliveryFailed, Dispatched, Ordered, Returned
 from contracts.evaluation import Invited, Rated, Rectifying
 from contracts.event import CaseEvent

@@ -14,10 +14,10 @@ from typing import Final
 import msgspec
 
 from chassis import cityfile
-from chassis.city import City
 from chassis.cityfile import unread
 from chassis.discovery import demonstration
-from chassis.yamltext import Unreadable, read
+from chassis.law.city import City
+from chassis.law.yamltext import Unreadable, read
 from contracts.event import Problem
 from contracts.item import Item, examine
 from services.intake.domain.catalogue import Catalog

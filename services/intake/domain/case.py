@@ -10,8 +10,8 @@ from datetime import date, datetime
 
 import msgspec
 
-from chassis import areas
-from chassis.rights import EVERY, Whose
+from chassis.law import areas
+from chassis.law.rights import EVERY, Whose
 from chassis.verbatim import OfCase
 from contracts.event import Limit
 from contracts.words import Channel, DeliveryMethod, LimitKind, Unit

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from chassis.city import City, inconsistencies
+from chassis.law.city import City, inconsistencies
 from contracts.event import Problem
 from contracts.item import Item
 from contracts.words import ExerciseLevel, Unit

@@ -12,11 +12,11 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from chassis.areas import county
 from chassis.decision import Decision
+from chassis.law.areas import county
+from chassis.law.workdays import Calendar
 from chassis.sealing import Keyring
 from chassis.verbatim import Verbatim, said
-from chassis.workdays import Calendar
 from contracts.event import About, Contact, Event, Json, Limit, Problem
 from contracts.intake import Accepted, CorrectionRequested, Missing, Received
 from contracts.numbers import case_number

@@ -11,7 +11,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from chassis.decision import Decider, Decision, Reject, ensure
-from chassis.rights import Whose
+from chassis.law.rights import Whose
 from chassis.verbatim import said
 from contracts.courier import Courier, Delivered, Dispatched, Returned
 from contracts.event import Event

@@ -11,9 +11,9 @@ from typing import Final
 
 import msgspec
 
-from chassis import areas
 from chassis.decision import State
-from chassis.rights import Whose
+from chassis.law import areas
+from chassis.law.rights import Whose
 from contracts.event import SHANGHAI, Event
 from contracts.intake import Progressed
 from services.intake.domain.labels import LABELS, OVER, POSTS, WAITS

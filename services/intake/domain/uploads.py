@@ -12,8 +12,8 @@ from typing import Annotated, ClassVar, Final
 from msgspec.structs import replace
 from pydantic import Field, StringConstraints
 
-from chassis import areas
 from chassis.decision import Alarm, Answer, Caller, Command, Decider, Decision, Errand, Reject, State
+from chassis.law import areas
 from chassis.shapes import like
 from contracts.event import Note, Shape, kept_days
 from contracts.intake import HALL

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Final
 from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
-from chassis.areas import within
 from chassis.decision import Decider, Decision, State
+from chassis.law.areas import within
 from chassis.sealing import Keyring
 from contracts.evaluation import Overdue, Warned
 from contracts.event import Area

@@ -11,9 +11,9 @@ from typing import ClassVar, Final
 from msgspec.structs import replace
 
 from chassis.absence import Absence, Appointment
-from chassis.city import DEPUTIES, City, Deputy
 from chassis.decision import Command, Decider, Decision, Reject, hidden
-from chassis.rights import Whose, refused
+from chassis.law.city import DEPUTIES, City, Deputy
+from chassis.law.rights import Whose, refused
 from chassis.shapes import like
 from contracts.event import StaffId
 from contracts.review import Appointed, StandIn

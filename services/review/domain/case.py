@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import msgspec
 from pydantic import StringConstraints
 
-from chassis import areas
 from chassis.decision import Command, Errand
+from chassis.law import areas
 from chassis.shapes import like
 from chassis.verbatim import OfCase, Verbatim
 from contracts.event import Plan, Step

@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from chassis.city import City
 from chassis.decision import Answer, Caller, Command, Decider, Decision, Reject
-from chassis.rights import Over, Right, officers, refused
+from chassis.law.city import City
+from chassis.law.rights import Over, Right, officers, refused
+from chassis.law.workdays import Calendar
 from chassis.verbatim import Verbatim, said
-from chassis.workdays import Calendar
 from contracts.evaluation import Rescheduled
 from contracts.event import AutoRule, Event, Limit, Step
 from contracts.intake import Accepted, WithdrawalForwarded
@@ -52,7 +52,7 @@ AT_STEP = {role: Right(f"{post}: this step", officers(role, over=Over.DEPARTMENT
 HEAD = Right("the head of the unit", officers("head", over=Over.DEPARTMENT))
 
 Filling = Callable[[Caller, date], Caller]
-"""An officer with every post that they fill on a day, as `chassis.deputies` knows it."""
+"""An officer with every post that they fill on a day, as `chassis.web.deputies` knows it."""
 Action = Literal["opened", "claimed", "passed", "returned", "handed_over", "declined"]
 
 

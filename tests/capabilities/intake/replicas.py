@@ -15,8 +15,8 @@ from typing import Any
 
 import aiohttp
 
-from chassis.auth import hash_key
 from chassis.clock import Clock
+from chassis.web.auth import hash_key
 from contracts.event import SHANGHAI
 from sandbox.citizens import Citizens
 from sandbox.city import City, Options
@@ -57,7 +57,7 @@ class Replicas:
             "TONGBAN_LEASE": "3",
             "TONGBAN_LOG_LEVEL": "WARNING",
         }
-        arguments = ("-m", "chassis.cli", "serve", "intake")
+        arguments = ("-m", "chassis.run.cli", "serve", "intake")
         self.children.append(Child(f"intake-{number}", arguments, free_ports(1), env, self.directory))
         await self.restart(number)
 

@@ -231,7 +231,7 @@ FOLLOWING = {
 
 
 def check(folder: Path) -> tuple[int, list[dict[str, str]]]:
-    command = [sys.executable, "-m", "chassis.cli", "items", "check", str(folder), "--json"]
+    command = [sys.executable, "-m", "chassis.run.cli", "items", "check", str(folder), "--json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     return done.returncode, json.loads(done.stdout)
 
@@ -328,7 +328,7 @@ def test_unreadable_files_and_what_items_say_of_one_another(tmp_path: Path) -> N
         told.setdefault(problem["file"], set()).add((path, problem["rule"]))
     assert told == expected
 
-    command = [sys.executable, "-m", "chassis.cli", "items", "check", str(tmp_path)]
+    command = [sys.executable, "-m", "chassis.run.cli", "items", "check", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     lines = [": ".join((p["file"], p["path"], p["rule"], p["message"])) for p in problems]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from chassis.bus import Record, partition_of
-from chassis.bus.log import LogBus
+from chassis.drivers.log import LogBus
 from contracts.event import PortalName
 from contracts.intake import Bounced, Progressed, Received
 from contracts.portal import PortalEvent, Submitted, WithdrawalRequested

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from chassis.rights import Caller
+from chassis.law.rights import Caller
 from contracts.intake import HALL
 from contracts.portal import Material
 from sandbox.officers import BY_ID, Officer

@@ -12,9 +12,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from chassis.auth import hash_key, new_key
 from chassis.bus import Record
-from chassis.suite import Build
+from chassis.run.suite import Build
+from chassis.web.auth import hash_key, new_key
 from contracts.event import Event, source_of
 from contracts.portal import PortalEvent
 from contracts.wire import Envelope, decode, encode

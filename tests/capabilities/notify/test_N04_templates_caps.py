@@ -34,7 +34,7 @@ async def tongban(*arguments: str) -> tuple[int | None, str, str]:
     """The command line: exit code, output, errors."""
     pipe = asyncio.subprocess.PIPE
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "chassis.cli", *arguments, stdout=pipe, stderr=pipe
+        sys.executable, "-m", "chassis.run.cli", *arguments, stdout=pipe, stderr=pipe
     )
     out, err = await child.communicate()
     return child.returncode, out.decode(), err.decode()

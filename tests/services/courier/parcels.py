@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from chassis.decision import Caller
-from chassis.workdays import Calendar
+from chassis.law.workdays import Calendar
 from contracts.codes import SCAN_EMS
 from contracts.courier import Courier, Delivered, DeliveryFailed, Dispatched
 from contracts.event import Event

@@ -10,7 +10,7 @@ from datetime import date, datetime
 import pytest
 
 from chassis.decision import Caller, Reject
-from chassis.workdays import Calendar
+from chassis.law.workdays import Calendar
 from contracts.courier import Ordered
 from contracts.event import SHANGHAI, Event
 from contracts.words import Direction

@@ -22,7 +22,8 @@ from aiohttp import web
 from chassis.bus import Record
 from chassis.clock import Clock
 from chassis.decision import Reject
-from chassis.sealing import Keyring, load_keyring
+from chassis.run.keyring import load_keyring
+from chassis.sealing import Keyring
 from contracts.courier import Dispatched, Ordered
 from contracts.event import CaseId, case_id, case_topic
 from contracts.wire import Envelope, encode

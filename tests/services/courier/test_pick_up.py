@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from chassis.decision import Caller, Reject
-from chassis.workdays import Calendar
+from chassis.law.workdays import Calendar
 from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered
 from contracts.intake import Withdrawn
 from contracts.words import Direction, LimitKind, Unit

@@ -17,7 +17,7 @@ import pytest
 
 from chassis.bus import Record
 from chassis.decision import NOBODY, Reject
-from chassis.sealing import load_keyring
+from chassis.run.keyring import load_keyring
 from contracts.courier import Ordered
 from contracts.event import case_topic
 from contracts.wire import Envelope, encode

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from chassis.bus import Record
-from chassis.sealing import load_keyring
+from chassis.run.keyring import load_keyring
 from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered
 from contracts.event import case_topic
 from contracts.wire import Envelope, encode

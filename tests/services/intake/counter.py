@@ -13,12 +13,12 @@ import msgspec
 from chassis.bus import partition_of
 from chassis.cityfile import load
 from chassis.decision import Caller, Command, Decider, Malformed
-from chassis.deputies import Deputies
 from chassis.document import Doc, Outgoing
-from chassis.fold import TOUCH, Folder, Message
+from chassis.heart.fold import TOUCH, Folder, Message
+from chassis.law.workdays import Calendar
 from chassis.sealing import Keyring
 from chassis.store import Row
-from chassis.workdays import Calendar
+from chassis.web.deputies import Deputies
 from contracts.event import SHANGHAI, Event, case_id
 from contracts.portal import Submitted, Supplemented, WithdrawalRequested
 from contracts.wire import decode

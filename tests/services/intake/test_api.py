@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from chassis.auth import new_key
+from chassis.web.auth import new_key
 from contracts.event import case_id
 from sandbox.citizens import as_record
 from sandbox.city import City, Options

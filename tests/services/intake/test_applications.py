@@ -12,8 +12,8 @@ import pytest
 
 from chassis.bus import Record
 from chassis.decision import Reject
-from chassis.fold import TOUCH
-from chassis.routing import Router
+from chassis.heart.fold import TOUCH
+from chassis.heart.routing import Router
 from chassis.stored import JSON
 from contracts.event import Problem
 from contracts.intake import (

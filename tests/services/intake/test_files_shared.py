@@ -11,10 +11,10 @@ import pytest
 
 from chassis.cityfile import load
 from chassis.clock import Clock
+from chassis.law.workdays import Calendar
 from chassis.sealing import Keyring
 from chassis.service import Parts
 from chassis.settings import SettingsError
-from chassis.workdays import Calendar
 from services.intake.app import build
 
 

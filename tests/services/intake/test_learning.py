@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from chassis.bus.log import LogBus
 from chassis.clock import Clock
 from chassis.document import Doc
-from chassis.fold import Folded
-from chassis.line import Line
+from chassis.drivers.log import LogBus
+from chassis.drivers.sqlite import SqliteStore
+from chassis.heart.fold import Folded
+from chassis.run.line import Line
 from chassis.service import Service
-from chassis.store.sqlite import SqliteStore
 from services.intake.domain.living import Living
 from services.intake.domain.publication import Unreadable, publications
 from services.intake.learning import OVERLAP, PAGE, Learning

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from chassis.areas import within
 from chassis.decision import Reject
+from chassis.law.areas import within
 from contracts.intake import (
     Accepted,
     Bounced,

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from chassis.bus import Record
-from chassis.sealing import load_keyring
+from chassis.run.keyring import load_keyring
 from contracts.event import case_topic, source_of
 from contracts.wire import Envelope, encode
 from sandbox.shared import SHARED

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from chassis.bus import Record
-from chassis.sealing import load_keyring
+from chassis.run.keyring import load_keyring
 from contracts.event import Event, case_topic, source_of
 from contracts.notify import Notified, Replied
 from contracts.wire import Envelope, encode

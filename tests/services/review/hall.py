@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from chassis.bus import Record
-from chassis.sealing import Keyring, load_keyring
-from chassis.suite import Build
+from chassis.run.keyring import load_keyring
+from chassis.run.suite import Build
+from chassis.sealing import Keyring
 from contracts.event import Event, case_topic
 from contracts.wire import Envelope, encode
 from sandbox.city import City, Options

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from chassis.bus import Record
-from chassis.bus.log import LogBus
 from chassis.clock import Clock
+from chassis.drivers.log import LogBus
 from contracts.event import SHARED, AutoRule, source_of
 from contracts.review import Issued, Reviewed, Stepped
 from contracts.wire import Envelope, encode

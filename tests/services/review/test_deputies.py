@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from chassis.rights import Caller
+from chassis.law.rights import Caller
 from services.review.app import build
 from tests.chassis.running import until
 from tests.services.review.hall import Hall, hall

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.city import City, Department, Officer, Territory
 from chassis.decision import Caller, Command, Reject
-from chassis.deputies import Deputies
+from chassis.law.city import City, Department, Officer, Territory
+from chassis.web.deputies import Deputies
 from contracts.event import Event
 from contracts.intake import WithdrawalForwarded
 from contracts.review import Issued, Reviewed, Stepped

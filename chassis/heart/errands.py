@@ -16,9 +16,11 @@ from chassis import metrics, reach
 from chassis.clock import Clock
 from chassis.decision import Answer, Errand, Lost, Reject, Retry, Runner, Unknown
 from chassis.document import Doc, Open
-from chassis.heart.fold import Begin, Defer, Folder, Message
+from chassis.heart.fold import Folder
 from chassis.heart.lanes import Queue
+from chassis.heart.message import Begin, Defer, Message
 from chassis.lasting import lasting
+from chassis.settings import ChassisSettings
 from chassis.store import Ref
 
 log = logging.getLogger("tongban")
@@ -46,20 +48,14 @@ class Errands:
         put: Callable[[Ref, Message], None],
         tell: Callable[[Ref, Message], Awaitable[tuple[Doc[Any], bool]]],
         clock: Clock,
-        *,
-        limit: int,
-        lease: float,
-        settle: float,
-        doubts: int,
-        careful: int,
+        settings: ChassisSettings,
     ) -> None:
         self.service, self.runners, self.folders, self.clock = service, runners, folders, clock
         self.put, self.tell = put, tell
-        self.lease, self.settle, self.doubts = lease, settle, doubts
+        self.lease, self.settle, self.doubts = settings.lease, settings.settle, settings.doubts
         self._lanes: dict[str, Queue] = {}
         self._group: asyncio.TaskGroup | None = None
-        self._limit = limit
-        self._careful = careful
+        self._limit, self._careful = settings.errands, settings.careful
         self._doubtful = 0
         self._ending = False
         self._open = 0

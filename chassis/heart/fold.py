@@ -6,7 +6,6 @@ One `Folder` serves one Decider; this module must never import a bus or store dr
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -16,6 +15,7 @@ import msgspec
 from chassis.bus import Record, partition_of
 from chassis.decision import Alarm, Answer, Command, Decider, Decision, Errand, Given, Reject, State
 from chassis.document import Bug, Doc, Open, Outgoing, brief, derived, describe, span
+from chassis.heart.message import Begin, Defer, Message, Touch
 from chassis.store import Row
 from chassis.stored import Stored, outbox
 from contracts.event import Event
@@ -27,54 +27,6 @@ KEYED = "key"
 """The source of what commands cause; those of events begin with a slash."""
 MOST_RINGS = 64
 """Alarms that may ring in one fold of one document, beyond those that were set, before it is taken for a loop."""
-
-
-@dataclass(frozen=True, slots=True)
-class Touch:
-    """No message: load the document, ring what is due, publish what may be unpublished, claim what nobody works at."""
-
-
-@dataclass(frozen=True, slots=True)
-class Defer:
-    """An errand is to be tried again at `at` (steady time); see `Open` for the rest. `tries` names the claim that says
-    so: what an older claim says no longer counts."""
-
-    errand: str
-    tries: int
-    at: float
-    sure: bool
-    doubt: float = 0.0
-    silent: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Begin:
-    """A careful errand is about to be made under this claim, which it renews; refused when it is no longer the last."""
-
-    errand: str
-    tries: int
-    lease: float
-
-
-TOUCH = Touch()
-
-
-class Message(msgspec.Struct):
-    """One message on its way to one document. `digest` tells commands with the same id but another content apart,
-    `source` what several parts of one portal say under the same id."""
-
-    id: str
-    body: Any
-    trace: str = ""
-    digest: str = ""
-    version: int | None = None
-    context: Any = None
-    source: str = ""
-
-    @property
-    def mark(self) -> str:
-        """What the document remembers it by. A source holds no space."""
-        return brief(f"{self.source} {self.id}" if self.source else self.id, self.digest)
 
 
 class Folded(msgspec.Struct, Generic[S]):

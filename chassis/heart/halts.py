@@ -17,7 +17,7 @@ from chassis.bus import Record
 from chassis.clock import Clock
 from chassis.decision import Command, Decider, Decision, Reject, State
 from chassis.document import Doc
-from chassis.heart.fold import Message
+from chassis.heart.message import Message
 from chassis.store import Ref
 
 log = logging.getLogger("tongban")

@@ -8,28 +8,14 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
-from typing import Any
 
 from chassis.bus import Record
 from chassis.clock import Clock
-from chassis.document import Doc
-from chassis.heart.fold import Message
+from chassis.heart.message import Ask, Message
 from chassis.store import Ref
 
 AGAIN = 0.25
 """Seconds after which whoever waits for a document asks again."""
-
-
-@dataclass(slots=True)
-class Ask:
-    """A command that somebody waits for. Until `deadline` (steady time) it waits for a document that is not there;
-    `since` (ticks) is when it came in, or came back from waiting."""
-
-    ref: Ref
-    message: Message
-    future: asyncio.Future[tuple[Doc[Any], bool]]
-    deadline: float
-    since: float = 0.0
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from chassis.bus import Record
 from chassis.deadletters import PARKED, Unpark
 from chassis.decision import Reject
 from chassis.document import Bug
-from chassis.heart.fold import Message
+from chassis.heart.message import Message
 from chassis.heart.pipeline import Pipeline
 from chassis.heart.routing import Poison
 from chassis.store import Ref

@@ -20,13 +20,15 @@ from chassis.decision import Decider, Errand, Given, Reject
 from chassis.document import Bug, Doc, Open
 from chassis.heart.arrears import Arrears
 from chassis.heart.documents import Documents
-from chassis.heart.fold import TOO_OLD, TOUCH, Begin, Folded, Folder, Message
+from chassis.heart.fold import TOO_OLD, Folded, Folder
 from chassis.heart.halts import HALTED, KNOWN, Halts
-from chassis.heart.inbox import Ask, Batch, Inbox
+from chassis.heart.inbox import Batch, Inbox
+from chassis.heart.message import TOUCH, Ask, Begin, Message
 from chassis.heart.owners import Owners
 from chassis.heart.publisher import Publisher
 from chassis.heart.routing import Poison, Router
 from chassis.letters import place_of
+from chassis.settings import ChassisSettings
 from chassis.store import Ref, Store, StoreDown
 
 log = logging.getLogger("tongban")
@@ -48,17 +50,16 @@ class Pipeline:
         bus: Bus,
         clock: Clock,
         owner: str,
-        partitions: int,
-        batch: int,
-        lease: float,
-        dead_limit: int,
+        settings: ChassisSettings,
     ) -> None:
-        self.halts = Halts(service, dead_limit, clock)
+        self.halts = Halts(service, settings.dead_in_a_row, clock)
         self.service, self.store, self.bus, self.clock = service, store, bus, clock
-        self.owner, self.most = owner, batch
-        self.inbox = Inbox(clock, batch)
-        every = (*deciders, PARKED, HALTED)
-        self.folders: dict[str, Folder[Any]] = {d.kind: Folder(service, d, errands, partitions, lease) for d in every}
+        self.owner, self.most = owner, settings.batch
+        self.inbox = Inbox(clock, settings.batch)
+        self.folders: dict[str, Folder[Any]] = {
+            decider.kind: Folder(service, decider, errands, settings.partitions, settings.lease)
+            for decider in (*deciders, PARKED, HALTED)
+        }
         self.router = Router(service, deciders)
         self.owners = Owners(store, clock, owner)
         self.publisher = Publisher(service, bus, store, clock, self.owners)
@@ -200,7 +201,7 @@ class Pipeline:
             if bad is None and not (behind and place_of(record) in behind):
                 try:
                     for ref, message in self.router.route(record):
-                        message.context = index
+                        message.record = index
                         work[ref].append(message)
                     continue
                 except Poison as error:
@@ -216,7 +217,7 @@ class Pipeline:
         for ref, message in batch.messages:
             work[ref].append(message)
         for ask in batch.asks:
-            ask.message.context = ask
+            ask.message.ask = ask
             work[ask.ref].append(ask.message)
         return work
 
@@ -238,9 +239,8 @@ class Pipeline:
                 ask = given.setdefault(ref, folder.given())
                 folded[ref] = result = folder.fold(doc, messages, now, steady, self.arrears.over, ask)
                 for message, error in zip(messages, result.results, strict=True):
-                    if isinstance(message.context, int) and is_poison(error):
-                        assert error is not None
-                        refused.setdefault(message.context, Poison.of(error))
+                    if error is not None and message.record is not None and is_poison(error):
+                        refused.setdefault(message.record, Poison.of(error))
                     elif ref[0] == PARKED.kind and isinstance(error, Reject) and error.rule == FREE:
                         free.add(ref[1])
                 if self.clock.ticks() - began > SLICE:
@@ -281,8 +281,8 @@ class Pipeline:
         found = False
         for ref in folded.keys() - lost:
             for message, fresh in zip(work[ref], folded[ref].fresh, strict=True):
-                if type(message.body) is Begin and not message.context.future.done():
-                    message.context.future.set_result((folded[ref].view, fresh))
+                if type(message.body) is Begin and message.ask is not None and not message.ask.future.done():
+                    message.ask.future.set_result((folded[ref].view, fresh))
                     found = True
         return found
 
@@ -323,8 +323,8 @@ class Pipeline:
                 counts["applied" if fresh else "known"] += 1
             else:
                 counts["rejected" if isinstance(error, Reject) else "bug"] += 1
-            ask = message.context
-            if isinstance(ask, Ask) and not ask.future.done():
+            ask = message.ask
+            if ask is not None and not ask.future.done():
                 missing = isinstance(error, Reject) and error.rule == "not_found"
                 if missing and ask.deadline > self.clock.steady():
                     self.inbox.wait(ask)
@@ -375,9 +375,9 @@ class Pipeline:
         return await future
 
 
-def is_poison(error: Exception | None) -> bool:
+def is_poison(error: Exception) -> bool:
     """What is merely too old to be told from a repetition is refused in words, and parks nothing."""
-    return error is not None and not (isinstance(error, Reject) and error.rule == TOO_OLD)
+    return not (isinstance(error, Reject) and error.rule == TOO_OLD)
 
 
 def touch(ref: Ref) -> tuple[Ref, Message]:

@@ -13,7 +13,7 @@ from typing import Any
 from chassis.bus import Record
 from chassis.decision import Decider, Malformed, Reject
 from chassis.document import Bug, describe
-from chassis.heart.fold import Message
+from chassis.heart.message import Message
 from chassis.store import Ref
 from contracts.event import Event, Problem, cut, source_of
 from contracts.wire import Envelope, Undecodable, binary, decode, event_type

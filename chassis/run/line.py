@@ -63,10 +63,7 @@ class Line:
             bus=bus,
             clock=clock,
             owner=self.owner,
-            partitions=settings.partitions,
-            batch=settings.batch,
-            lease=settings.lease,
-            dead_limit=settings.dead_in_a_row,
+            settings=settings,
         )
         self.errands = Errands(
             service.name,
@@ -75,11 +72,7 @@ class Line:
             self.pipeline.inbox.put,
             self.pipeline.tell,
             clock,
-            limit=settings.errands,
-            lease=settings.lease,
-            settle=settings.settle,
-            doubts=settings.doubts,
-            careful=settings.careful,
+            settings,
         )
         self.pipeline.run = self.errands.run
         self.door = Door(self.pipeline, clock, tag)

@@ -15,7 +15,7 @@ import msgspec
 
 from chassis.clock import Clock
 from chassis.decision import Caller, Command, Decider, Reject, State, hidden
-from chassis.heart.fold import Message
+from chassis.heart.message import Message
 from chassis.heart.pipeline import Pipeline
 from chassis.law.rights import refused
 

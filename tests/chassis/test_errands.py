@@ -13,8 +13,10 @@ import pytest
 from chassis.clock import Clock
 from chassis.document import Doc, Open
 from chassis.heart.errands import Errands
-from chassis.heart.fold import Defer, Folder, Message
+from chassis.heart.fold import Folder
 from chassis.heart.lanes import OFTEN
+from chassis.heart.message import Defer, Message
+from chassis.settings import ChassisSettings
 from chassis.store import Ref
 from tests.chassis.running import until
 from tests.chassis.toy import Partner, Ping, Toy, deciders
@@ -45,7 +47,7 @@ async def test_what_has_waited_too_long_comes_back_within_a_lease_however_many_t
     errands = Errands(
         "toy", {Ping: Partner()}, {"toy": Folder("toy", deciders()[0], [Ping], 4, LEASE)},
         lambda ref, message: heard.update({ref[1]: message}), refused, clock,
-        limit=1, lease=LEASE, settle=1.0, doubts=12, careful=4,
+        ChassisSettings(errands=1, lease=LEASE, settle=1.0),
     )  # fmt: skip
     now = clock.system()
     errands.run(("toy", "fresh"), Open("fresh", 0, True, now + LEASE, Ping(n=1)))
@@ -68,7 +70,7 @@ async def test_a_backlog_is_neither_claimed_whole_nor_kept_from_its_lane() -> No
     errands = Errands(
         "toy", {Ping: partner}, {"toy": Folder("toy", deciders()[0], [Ping], 4, LEASE)},
         lambda ref, message: heard.update({ref[1]: message}), refused, clock,
-        limit=4, lease=LEASE, settle=1.0, doubts=12, careful=4,
+        ChassisSettings(errands=4, lease=LEASE, settle=1.0),
     )  # fmt: skip
     began = clock.steady()
     for n in range(1000):

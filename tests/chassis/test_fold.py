@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from chassis.decision import Alarm, Answer, Decider, Decision, Reject, State
 from chassis.document import Bug, Doc
-from chassis.heart.fold import TOUCH, Begin, Defer, Folded, Folder, Message
+from chassis.heart.fold import Folded, Folder
+from chassis.heart.message import TOUCH, Begin, Defer, Message
 from chassis.store import Row
 from contracts.event import SHANGHAI
 from tests.chassis.toy import CAREFUL, Bump, Counted, Found, Ping, Placed, Rang, Toy, deciders

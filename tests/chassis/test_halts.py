@@ -18,8 +18,9 @@ from chassis.clock import Clock
 from chassis.decision import NOBODY, Reject
 from chassis.document import Doc
 from chassis.drivers.sqlite import SqliteStore
-from chassis.heart.fold import Folder, Message
+from chassis.heart.fold import Folder
 from chassis.heart.halts import FIRST, HALTED, LONGEST, Halted, Halts, Resume
+from chassis.heart.message import Message
 from chassis.store import Ref
 from chassis.web.door import Asked
 from contracts.event import SHANGHAI

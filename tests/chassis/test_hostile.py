@@ -22,7 +22,8 @@ from chassis.deadletters import HOLDS, MOST_LETTERS, PARKED, Park, Parked, park
 from chassis.decision import NOBODY, Caller, Decider, Decision, Malformed, Reject
 from chassis.document import brief
 from chassis.drivers.sqlite import SqliteStore
-from chassis.heart.fold import Folder, Message
+from chassis.heart.fold import Folder
+from chassis.heart.message import Message
 from chassis.heart.parking import unpark
 from chassis.heart.routing import Poison, Router
 from chassis.letters import WHOLE, dead_letter, place_of, refused

@@ -15,7 +15,8 @@ import pytest
 from chassis.decision import Reject
 from chassis.document import Doc
 from chassis.drivers.sqlite import SqliteStore
-from chassis.heart.fold import TOUCH, Folder, Message
+from chassis.heart.fold import Folder
+from chassis.heart.message import TOUCH, Message
 from contracts.event import SHANGHAI
 from tests.chassis.toy import Bump, Ping, Placed, Toy, deciders
 

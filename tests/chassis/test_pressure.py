@@ -19,8 +19,7 @@ from chassis.clock import Clock
 from chassis.decision import Caller
 from chassis.drivers.log import LogBus
 from chassis.drivers.sqlite import SqliteStore
-from chassis.heart.fold import Message
-from chassis.heart.inbox import Ask
+from chassis.heart.message import Ask, Message
 from chassis.heart.publisher import Publisher
 from chassis.run.line import Line
 from chassis.run.suite import Suite, discover

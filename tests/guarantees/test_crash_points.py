@@ -20,7 +20,7 @@ from chassis.bus import Record
 from chassis.decision import Caller
 from chassis.drivers.log import LogBus
 from chassis.drivers.sqlite import SqliteStore
-from chassis.heart.fold import Message
+from chassis.heart.message import Message
 from chassis.run.line import Line
 from contracts.event import SHANGHAI
 from contracts.wire import decode

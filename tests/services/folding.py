@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from chassis.decision import Answer, Decider, Errand
 from chassis.document import Doc
-from chassis.heart.fold import TOUCH, Folded, Folder, Message
+from chassis.heart.fold import Folded, Folder
+from chassis.heart.message import TOUCH, Message
 from chassis.store import Row
 from contracts.event import SHANGHAI, Event
 from contracts.wire import decode

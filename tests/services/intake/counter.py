@@ -14,7 +14,8 @@ from chassis.bus import partition_of
 from chassis.cityfile import load
 from chassis.decision import Caller, Command, Decider, Malformed
 from chassis.document import Doc, Outgoing
-from chassis.heart.fold import TOUCH, Folder, Message
+from chassis.heart.fold import Folder
+from chassis.heart.message import TOUCH, Message
 from chassis.law.workdays import Calendar
 from chassis.sealing import Keyring
 from chassis.store import Row

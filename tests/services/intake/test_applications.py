@@ -12,7 +12,7 @@ import pytest
 
 from chassis.bus import Record
 from chassis.decision import Reject
-from chassis.heart.fold import TOUCH
+from chassis.heart.message import TOUCH
 from chassis.heart.routing import Router
 from chassis.stored import JSON
 from contracts.event import Problem

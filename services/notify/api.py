@@ -105,9 +105,8 @@ def routes(
         """
         pushed = await Push.of(request, secret)
         by_address(pushed, settings.webhook_secret)
-        ended = wechat.finished(settings.wechat_token, request.query_params, pushed.body, door.clock.system())
-        for one in filter(None, (ended,)):
-            await wechat_ended(door, boxes, *one)
+        now = door.clock.system()
+        await wechat_ended(door, boxes, wechat.finished(settings.wechat_token, request.query_params, pushed.body, now))
         return PlainTextResponse(wechat.ACCEPTED)
 
     return router
@@ -129,9 +128,12 @@ def receiving(router: APIRouter, provider: Provider[Any], kind: str, items: Item
         return answer(provider.words)
 
 
-async def wechat_ended(door: Door, boxes: Decider[Mailbox], serial: str, delivered: bool) -> None:
+async def wechat_ended(door: Door, boxes: Decider[Mailbox], ended: tuple[str, bool] | None) -> None:
     """The receipt names a message by its number alone, and may be here before the answer that told us the number.
     WeChat tries again what is refused. Raises Reject `not_found`."""
+    if ended is None:
+        return
+    serial, delivered = ended
     page = await door.find(boxes, f"wechat:{serial}", most=1, by=WECHAT, asked=Asked(wait=EARLY))
     if not page.items:
         raise Reject("not_found", "没有这条消息", status=404)

@@ -27,12 +27,12 @@ kafka: .venv/.ready ## a local Apache Kafka on 127.0.0.1:9092 to try things with
 	$(BIN)/python -m tests.real.local
 
 test: .venv/.ready-dev ## every test that needs only Python
-	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "$(FAST)"
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder -m "$(FAST)"
 
 test-real: .venv/.ready-dev ## the tests on Apache Kafka and a MongoDB server (needs Java 17, Maven and libfaketime), and on replicas
 	$(BIN)/python -m tests.real.backends install
 	$(BIN)/python -m pytest -q -m "real and not soak" --on=kafka,mongo
-	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "$(FAST)" --replicas=2 tests/capabilities
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder -m "$(FAST)" --replicas=2 tests/capabilities
 
 soak: .venv/.ready-dev ## the long runs: chaos and fuzzing
 	$(BIN)/python -m pytest -q -m soak

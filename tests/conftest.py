@@ -9,7 +9,9 @@ from __future__ import annotations
 import gc
 import signal
 import warnings
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +37,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files whose tests are given the longest come first, or one worker would end them while all others are idle."""
+    given: Counter[Path] = Counter()
+    for item in items:
+        marker = item.get_closest_marker("timeout")
+        given[item.path] = max(given[item.path], marker.args[0] if marker else 0)
+    items.sort(key=lambda item: -given[item.path])
     for item in items:
         if item.get_closest_marker("real") is not None:
             for each in LEFT:

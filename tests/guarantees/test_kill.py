@@ -31,6 +31,7 @@ async def survive(directory: Path, seed: int) -> None:
         assert all(chaos.killed[name] for name in SERVICES)
 
 
+@pytest.mark.real
 @pytest.mark.timeout(400)
 async def test_kill_services_sqlite(tmp_path: Path) -> None:
     await survive(tmp_path, CHOSEN or SEEDS[0])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from fastapi import APIRouter
-from fastapi.routing import RouteContext, iter_route_contexts
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
 from chassis.decision import Caller, State
 from chassis.law.rights import ADMINISTRATORS, ANYBODY, ROLES, Over, Right, officers
@@ -50,6 +50,7 @@ def test_a_route_with_a_caller_asks_for_a_right_of_a_caller(every: list[RouteCon
     """Who is let in without a credential is never told apart from nobody."""
     for route in every:
         right = right_of(route)
+        assert isinstance(route.original_route, APIRoute)
         named = any(hasattr(dependency.call, "right") for dependency in route.original_route.dependant.dependencies)
         assert right is not None
         assert named == bool(right.kinds() & {"portal", "officer"}), route.path

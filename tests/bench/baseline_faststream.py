@@ -37,7 +37,7 @@ class Accounts:
     """Documents with inbox and outbox, written with compare-and-swap on `v`."""
 
     def __init__(self, url: str, database: str, durable: bool) -> None:
-        self.client = client(url, "motor")
+        self.client = client(url, "motor", access={})
         concern = WriteConcern(w="majority", j=True) if durable else WriteConcern(w=1)
         self.docs = self.client[database].get_collection("account", write_concern=concern)
 

@@ -44,7 +44,7 @@ async def beside(directory: Path, quick: bool) -> list[Figure]:
             words = ("-m", "tests.bench.straight", str(models), scratch(directory, f"straight-{n}"), str(port))
             straight.append(await child(sys.executable, *words, str(count // LIFECYCLES)))
             script = str(ROOT / "tests" / "bench" / "dbos_side.py")
-            words = (
+            flow = (
                 script,
                 scratch(directory, f"dbos-{n}"),
                 str(DBOS_LIFECYCLES),
@@ -52,7 +52,7 @@ async def beside(directory: Path, quick: bool) -> list[Figure]:
                 str(DOCUMENT),
                 str(EVENT),
             )
-            dbos.append(await child(str(DBOS), *words))
+            dbos.append(await child(str(DBOS), *flow))
     shared = {"item": "MZ-YDZ", "under_way": WINDOW, "lifecycles_a_run": count, "store": "sqlite, FULL"}
     ours_ms = {"ours_cpu_ms": [round(ms, 2) for ms in ours.cpu_ms]}
     parts = {name: straight[0][name] for name in ("writes", "records", "lines", "seals", "posts")}
@@ -102,6 +102,7 @@ class Sink(asyncio.Protocol):
     """Answers every post at once with `{}`; whoever sends waits for the answer before it sends again."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
         self.transport, self.left = transport, b""
 
     def data_received(self, data: bytes) -> None:
@@ -110,7 +111,7 @@ class Sink(asyncio.Protocol):
         length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0]) if found else 0
         if found and len(body) >= length:
             self.left = b""
-            self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")  # type: ignore[attr-defined]
+            self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
 
 @contextlib.asynccontextmanager

@@ -117,20 +117,20 @@ def figures(mode: Mode, found: Mapping[str, Cost], settings: Mapping[str, Any]) 
         figure(
             "cpu_ms_lifecycle",
             ours.cpu_ms,
-            other and other.cpu_ms,
+            None if other is None else other.cpu_ms,
             lifecycles=ours.lifecycles,
             per_s=[round(rate, 1) for rate in ours.per_s],
         ),
         figure(
             "bytes_written",
             ours.written_kb,
-            other and other.written_kb,
+            None if other is None else other.written_kb,
             unit="KB handed to write calls by the product's processes (wchar of /proc/<pid>/io)",
         ),
         figure(
             "bytes_case",
             [ours.case_kb],
-            other and [other.case_kb],
+            None if other is None else [other.case_kb],
             unit="KB of pages in use in the five stores, per closed case, over those of empty ones",
             bus_kb=round(ours.bus_kb, 1),
         ),

@@ -24,7 +24,8 @@ async def footprint(directory: Path, quick: bool, against: Path | None) -> list[
     rss = await memory(directory / "one", "one", "Rss", lifecycles)
     pss = await memory(directory / "five", "supervised", "Pss", lifecycles)
     if against is not None:
-        for figure, mode, field in ((rss, "one", "Rss"), (pss, "supervised", "Pss")):
+        beside: tuple[tuple[Figure, Mode, str], ...] = ((rss, "one", "Rss"), (pss, "supervised", "Pss"))
+        for figure, mode, field in beside:
             other = await memory(directory / f"other-{field}", mode, field, lifecycles, against)
             figure.also["other"] = round(other.median, 1)
     return [Figure("ready_s", ready, {"from": "exec of `tongban serve` in an empty folder to 200 of /ready"}), rss, pss]

@@ -74,12 +74,16 @@ def create(path: Path, schema: str) -> sqlite3.Connection:
     return db
 
 
+def decoder(state: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(Body[state])
+
+
 def load(models: Path, scratch: Path) -> Work:
     described = {s.name: s for s in describe_services(ChassisSettings(dir=models), {})}
     services, texts = [], []
     for name in SERVICES:
         deciders = described[name].deciders
-        decoders = {d.kind: msgspec.json.Decoder(Body[d.state]) for d in deciders}  # type: ignore[name-defined]
+        decoders = {d.kind: decoder(d.state) for d in deciders}
         found = rows(models / f"{name}.db", "SELECT kind, id, version, ix, body FROM doc")
         documents = [(k, i, v, json.loads(ix) if ix else [], body) for k, i, v, ix, body in found if k in decoders]
         lines = rows(models / f"{name}.db", "SELECT id, text FROM entry JOIN doc ON doc.key = entry.doc")

@@ -10,10 +10,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+import aiohttp
 import pytest
 
 from sandbox.citizens import Citizens
-from sandbox.world import World, free_ports
+from sandbox.processes import free_ports
+from sandbox.world import World
 from tests import chosen
 from tests.services.conforming import Conforming
 
@@ -31,7 +33,7 @@ async def begin(tmp_path: Path) -> AsyncIterator[Begin]:
 
     async def start(at: datetime, **settings: str) -> World:
         port = free_ports(chosen.replicas + 1)
-        traces = [Conforming(f"http://127.0.0.1:{port}")]
+        traces: list[aiohttp.TraceConfig] = [Conforming(f"http://127.0.0.1:{port}")]
         world = World(tmp_path / "world", port=port, replicas=chosen.replicas, settings=settings, traces=traces)
         await world.start(at)
         worlds.append(world)

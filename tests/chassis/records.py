@@ -45,4 +45,4 @@ def done(records: list[Record]) -> dict[Partition, int]:
 
 def row(id: str = "a", version: int = 1, **changes: object) -> Row:
     base = Row("case", id, version, shard=1, body=f"{id}{version}".encode(), owner="me", batch=version)
-    return replace(base, **changes)  # type: ignore[arg-type]
+    return replace(base, **changes)

@@ -22,7 +22,7 @@ from contracts.words import LimitKind, Unit
 CAL = Calendar.load()
 HISTORIES = 100_000
 FIRST, LAST = date(2004, 1, 1), date(2026, 12, 31)
-WORKS = [chinese_calendar.is_workday(FIRST + timedelta(i)) for i in range((LAST - FIRST).days + 1)]
+WORKS: list[bool] = [chinese_calendar.is_workday(FIRST + timedelta(i)) for i in range((LAST - FIRST).days + 1)]
 ONE = timedelta(1)
 
 

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,7 @@ from chassis.law.city import Deputy
 from chassis.run.line import Line
 from chassis.service import Service
 from chassis.web.deputies import PAGE, Deputies
+from chassis.web.door import Page
 from contracts.event import SHANGHAI, SHARED
 from contracts.review import Appointed, StandIn
 from contracts.wire import Envelope, encode
@@ -152,12 +154,12 @@ async def test_what_is_over_is_looked_at_no_more(place: Place) -> None:
         asked: list[int] = []
         find = line.door.find
 
-        async def counted(*given: object, **more: object) -> object:
-            page = await find(*given, **more)  # type: ignore[arg-type]
+        async def counted(*given: Any, **more: Any) -> Page[Any]:
+            page: Page[Any] = await find(*given, **more)
             asked.append(len(page.items))
             return page
 
-        line.door.find = counted  # type: ignore[method-assign, assignment]
+        line.door.find = counted  # type: ignore[method-assign]
         await deputies(line.door)
         assert sum(asked[:2]) == PAGE + 8
         assert names(deputies, today=TODAY + DAY) == BOTH

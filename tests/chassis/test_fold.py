@@ -92,7 +92,7 @@ def test_while_catching_up_only_a_person_makes_alarms_ring() -> None:
 
 
 def test_an_alarm_that_stays_due_is_a_bug_and_a_dead_letter() -> None:
-    class Stuck(State):
+    class Stuck(State, frozen=True):
         at: datetime | None = None
 
         def alarms(self) -> dict[str, datetime]:

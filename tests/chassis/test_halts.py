@@ -27,7 +27,7 @@ from contracts.event import SHANGHAI
 from tests.chassis.running import total, until
 from tests.chassis.test_line import World
 from tests.chassis.test_two_lines import OFFICER, Two
-from tests.chassis.toy import PLACING, SAYING
+from tests.chassis.toy import PLACING, SAYING, Toy
 
 AT = datetime(2026, 3, 2, 10, tzinfo=SHANGHAI)
 
@@ -83,7 +83,8 @@ def test_a_portals_topic_rests_alone_and_goes_on_by_itself() -> None:
     shared = Shared(clock)
     [halts], mixed = shared.processes, [*batch("portal.demo", 5), *batch("portal.other", 4)]
     shared.tell(halts.count(mixed, range(9), every))
-    assert (halts.aside(), halts.all) == ({"portal.demo"}, False), "at once, with the write of its last dead letter"
+    alone = frozenset({"portal.demo"})
+    assert (halts.aside(), halts.all) == (alone, False), "at once, with the write of its last dead letter"
     assert halts.told() == {"portal.demo": FIRST}
     waits = []
     for _ in range(8):
@@ -182,7 +183,7 @@ def test_our_own_topic_stops_all_until_an_operator_lets_it_go_on() -> None:
     [halts] = shared.processes
     shared.tell(halts.count(batch(SAYING, 5), range(5), every))
     clock.now += 1e9
-    assert (halts.all, halts.aside(), halts.told(), halts.over()) == (True, set(), {SAYING: None}, [])
+    assert (halts.all, halts.aside(), halts.told(), halts.over()) == (True, frozenset(), {SAYING: None}, [])
     assert shared.resume(SAYING) == [None]
     assert not halts.all
 
@@ -213,7 +214,7 @@ def test_of_two_processes_one_halts_and_resumes_for_both() -> None:
 async def test_after_a_stop_an_operator_lets_the_line_go_on_and_nobody_else_does(tmp_path: Path) -> None:
     """Neither does another start."""
     world = World(tmp_path)
-    async with world.line(dead_in_a_row=3) as line:  # type: ignore[attr-defined]
+    async with world.line(dead_in_a_row=3) as line:
         for i in range(3):
             await world.say(f"s{i}", -1, f"s{i}")
         await until(lambda: line.pipeline.halts.all)
@@ -221,14 +222,15 @@ async def test_after_a_stop_an_operator_lets_the_line_go_on_and_nobody_else_does
         state = await line.ready()
         assert (state["ok"], state["stopped"], state["halted"]) == (False, True, {PLACING: None})
     world.store = SqliteStore(tmp_path / "toy.db")
-    async with world.line(dead_in_a_row=3) as line:  # type: ignore[attr-defined]
+    async with world.line(dead_in_a_row=3) as line:
         state = await line.ready()
         assert (state["ok"], state["stopped"], state["halted"]) == (False, True, {PLACING: None})
         await world.say("good", 1, "g1")
         await line.door.tell(HALTED, PLACING, Resume(), by=NOBODY)
 
         async def counted() -> bool:
-            return (await line.door.read(world.toys, "good", by=NOBODY, asked=Asked(wait=5))).state.total == 1
+            found: Toy = (await line.door.read(world.toys, "good", by=NOBODY, asked=Asked(wait=5))).state
+            return found.total == 1
 
         await until(counted)
         assert (await line.ready())["ok"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -20,7 +21,7 @@ from chassis.bus import TOO_LARGE, UNWRITABLE, Bus, Record, Refused
 from chassis.clock import Clock
 from chassis.deadletters import HOLDS, MOST_LETTERS, PARKED, Park, Parked, park
 from chassis.decision import NOBODY, Caller, Decider, Decision, Malformed, Reject
-from chassis.document import brief
+from chassis.document import Doc, brief
 from chassis.drivers.sqlite import SqliteStore
 from chassis.heart.fold import Folder
 from chassis.heart.message import Message
@@ -55,8 +56,8 @@ def portalside() -> Decider[Toy]:
     return decider
 
 
-def both() -> tuple[Decider[Toy], ...]:
-    return (*deciders(), portalside())  # type: ignore[return-value]
+def both() -> tuple[Decider[Any], ...]:
+    return (*deciders(), portalside())
 
 
 # -- every shape -----------------------------------------------------------------------------------------------------
@@ -132,6 +133,7 @@ def test_a_portal_bears_any_name_but_that_of_others(source: str, good: bool) -> 
     [(_, message)] = Router("toy", both()).route(Record("portal.demo", "s-00000001", headers, body))
     assert isinstance(message.body, Supplemented if good else Malformed)
     if not good:
+        assert isinstance(message.body, Malformed)
         assert message.body.problems[0].rule == "foreign_source"
 
 
@@ -148,12 +150,12 @@ def test_structured_mode_is_routed_like_binary_mode() -> None:
 # -- repetitions -----------------------------------------------------------------------------------------------------
 
 
-def heard(folder: Folder[Toy], doc: object, source: str, id: str = "1") -> tuple[object, bool]:
+def heard(folder: Folder[Toy], doc: Doc[Toy], source: str, id: str = "1") -> tuple[Doc[Toy], bool]:
     headers, body = encode(
         Envelope(id, source, 1, WithdrawalRequested(at=AT, portal="demo", submission="s-00000001", reason="不办了"))
     )
     [(_, message)] = Router("toy", both()).route(Record("portal.demo", "s-00000001", headers, body))
-    folded = folder.fold(doc, [message], AT, 0.0)  # type: ignore[arg-type]
+    folded = folder.fold(doc, [message], AT, 0.0)
     return folded.view, folded.fresh[0]
 
 
@@ -288,12 +290,14 @@ def test_a_parking_document_stays_small() -> None:
     for n in range(4):
         rule = "" if n else "undecodable"
         decision = park(state, Park(Record(PLACING, "c-1", {}, half, 0, n), rule, "", "toy", "c-1"), AT)
+        assert decision is not None
         assert len(decision.say) == (0 if n else 1)
         state = decision.state
     assert [letter.left_out for letter in state.letters] == [False, False, True, True]
     assert [len(letter.value) for letter in state.letters] == [len(half)] * 2 + [0, 0]
     full = replace(state, letters=state.letters * (MOST_LETTERS // 4))
     decision = park(full, Park(Record(PLACING, "c-1", {}, b"", 0, 9), "", "", "toy", "c-1"), AT)
+    assert decision is not None
     assert decision.state.letters == full.letters
     assert [(r.topic, r.headers["tb_rule"], r.headers["tb_offset"]) for r in decision.say if isinstance(r, Record)] == [
         ("toy.dead", "parking_full", "9")
@@ -303,7 +307,7 @@ def test_a_parking_document_stays_small() -> None:
 @asynchronous
 async def test_a_stranger_under_the_key_of_a_case_parks_nothing_of_it(tmp_path: Path) -> None:
     world = World(tmp_path)
-    async with world.line() as line:  # type: ignore[attr-defined]
+    async with world.line() as line:
         headers, body = placed("a", 50, "forged", world.clock.legal())
         await world.bus.publish([Record(PLACING, "a", {**headers, "ce_source": "/portal/demo"}, body)])
         await world.bus.publish([Record(PLACING, "a", *placed("b", 50, "misplaced", world.clock.legal()))])

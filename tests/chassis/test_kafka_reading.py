@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy  # type: ignore[attr-defined]
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from chassis.bus import TOO_LARGE, BusDown, Record, Refused, partition_of
 from chassis.clock import Clock

@@ -5,6 +5,7 @@ A whole line on the embedded backends; it must never look inside the line for a 
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from chassis.decision import Reject
 from chassis.drivers.log import LogBus
 from chassis.drivers.sqlite import SqliteStore
+from chassis.run.line import Line
 from chassis.service import Service
 from chassis.web.door import Door
 from tests.chassis.running import running, settings, until
@@ -42,14 +44,14 @@ class School:
         self.service: Service = replace(service(Partner(())), learn=lessons)
         self.settings = settings(directory)
 
-    def line(self) -> object:
+    def line(self) -> AbstractAsyncContextManager[Line]:
         return running(self.service, self.store, self.bus, self.clock, self.settings)
 
 
 async def test_learnt_before_the_first_message_and_ever_after(tmp_path: Path) -> None:
     lessons = Lessons()
     school = School(tmp_path, lessons)
-    async with school.line() as line:  # type: ignore[attr-defined]
+    async with school.line() as line:
         assert lessons.looks >= 1
         before = lessons.looks
         await until(lambda: lessons.looks > before + 1)
@@ -60,7 +62,7 @@ async def test_learnt_before_the_first_message_and_ever_after(tmp_path: Path) ->
 async def test_a_failure_at_the_start_ends_the_start(tmp_path: Path) -> None:
     school = School(tmp_path, Lessons(failing=True))
     with pytest.raises(Reject):
-        async with school.line():  # type: ignore[attr-defined]
+        async with school.line():
             pass
     await school.store.close()
     await school.bus.close()
@@ -69,7 +71,7 @@ async def test_a_failure_at_the_start_ends_the_start(tmp_path: Path) -> None:
 async def test_a_later_failure_makes_the_process_unready_until_it_has_learnt(tmp_path: Path) -> None:
     lessons = Lessons()
     school = School(tmp_path, lessons)
-    async with school.line() as line:  # type: ignore[attr-defined]
+    async with school.line() as line:
 
         async def is_ready(wanted: bool) -> bool:
             state = await line.ready()

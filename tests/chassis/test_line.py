@@ -9,6 +9,7 @@ import asyncio
 import itertools
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from chassis.decision import NOBODY, Caller, Reject
 from chassis.drivers.log import LogBus
 from chassis.drivers.sqlite import SqliteStore
 from chassis.heart.parking import unpark
+from chassis.run.line import Line
 from chassis.web.door import Asked, cursor
 from contracts.event import SHANGHAI
 from contracts.wire import decode
@@ -55,7 +57,7 @@ class World:
         self.toys = self.service.deciders[0]
         self.directory = directory
 
-    def line(self, **changes: object) -> object:
+    def line(self, **changes: object) -> AbstractAsyncContextManager[Line]:
         return running(self.service, self.store, self.bus, self.clock, settings(self.directory, **changes))
 
     async def say(self, case: str, n: int, id: str) -> None:
@@ -79,12 +81,13 @@ def event_of(record: Record) -> object:
 
 
 async def test_an_event_becomes_state_errand_and_answer(world: World) -> None:
-    async with world.line() as line:  # type: ignore[attr-defined]
+    async with world.line() as line:
         await world.say("a", 5, "p1")
         await until(lambda: sum(world.partner.made.values()) == 1)
 
         async def answered() -> bool:
-            return (await line.door.read(world.toys, "a", by=NOBODY)).state.pings == (5,)
+            found: Toy = (await line.door.read(world.toys, "a", by=NOBODY)).state
+            return found.pings == (5,)
 
         await until(answered)
         await until(line.idle)
@@ -93,7 +96,7 @@ async def test_an_event_becomes_state_errand_and_answer(world: World) -> None:
 
 
 async def test_a_command_waits_for_its_document(world: World) -> None:
-    async with world.line() as line:  # type: ignore[attr-defined]
+    async with world.line() as line:
         asking = asyncio.ensure_future(
             line.door.tell(world.toys, "late", Bump(by_how_much=2), by=OFFICER, asked=Asked(wait=30))
         )
@@ -103,7 +106,7 @@ async def test_a_command_waits_for_its_document(world: World) -> None:
 
 
 async def test_a_command_to_nothing_is_refused_after_its_wait(world: World) -> None:
-    async with world.line() as line:  # type: ignore[attr-defined]
+    async with world.line() as line:
         for wait in (0.0, 0.5):
             with pytest.raises(Reject) as caught:
                 await line.door.tell(world.toys, "none", Bump(by_how_much=2), by=OFFICER, asked=Asked(wait=wait))
@@ -111,7 +114,7 @@ async def test_a_command_to_nothing_is_refused_after_its_wait(world: World) -> N
 
 
 async def test_what_was_answered_is_read_and_found_at_once(world: World) -> None:
-    async with world.line() as line:  # type: ignore[attr-defined]
+    async with world.line() as line:
         for i in range(30):
             await line.door.tell(world.toys, f"c{i:02}", Found(), by=OFFICER)
             assert (await line.door.read(world.toys, f"c{i:02}", by=NOBODY)).state.total == 1
@@ -135,7 +138,7 @@ async def test_what_may_not_be_seen_takes_no_place_on_a_page_and_no_trace_in_its
     def shown(state: Toy) -> bool:
         return state.id in visible
 
-    async with world.line() as line:  # type: ignore[attr-defined]
+    async with world.line() as line:
         ids = [f"c{i:02}" for i in range(12)]
         for id in ids:
             await line.door.tell(world.toys, id, Found(), by=OFFICER)
@@ -157,18 +160,21 @@ async def test_far_behind_what_is_hidden_there_may_be_something_to_see(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chassis.web.door.LOOK", 3)
-    async with world.line() as line:  # type: ignore[attr-defined]
+    async with world.line() as line:
         for i in range(10):
             await line.door.tell(world.toys, f"c{i}", Found(), by=OFFICER)
         for first, more in (("c8", True), ("c9", False)):
-            fits = first.__le__
-            page = await line.door.find(world.toys, "total:1", None, 1, by=OFFICER, fits=lambda toy, f=fits: f(toy.id))
+
+            def fits(toy: Toy, first: str = first) -> bool:
+                return first <= toy.id
+
+            page = await line.door.find(world.toys, "total:1", None, 1, by=OFFICER, fits=fits)
             assert [told.state.id for told in page.items] == [first]
             assert (page.next is not None) == more
 
 
 async def test_the_same_key_is_one_command(world: World) -> None:
-    async with world.line() as line:  # type: ignore[attr-defined]
+    async with world.line() as line:
         asked = Asked(key="key-1")
         told = await asyncio.gather(
             *(line.door.tell(world.toys, "a", Found(), by=OFFICER, asked=asked) for _ in range(5))
@@ -180,7 +186,7 @@ async def test_the_same_key_is_one_command(world: World) -> None:
 
 
 async def test_an_alarm_rings_when_the_legal_clock_reaches_it(world: World) -> None:
-    async with world.line() as line:  # type: ignore[attr-defined]
+    async with world.line() as line:
         await world.say("a", 1, "p1")
 
         async def placed_and_quiet() -> bool:
@@ -199,7 +205,7 @@ async def test_an_alarm_rings_when_the_legal_clock_reaches_it(world: World) -> N
 @pytest.mark.parametrize("moods", [("retry", "ok"), ("vanish",), ("vanish", "vanish", "retry"), ("hold",)])
 async def test_an_errand_is_made_once_whatever_the_partner_does(tmp_path: Path, moods: tuple[str, ...]) -> None:
     world = World(tmp_path, moods)
-    async with world.line() as line:  # type: ignore[attr-defined]
+    async with world.line() as line:
         await world.say("a", 1, "p1")
 
         async def answered() -> bool:
@@ -213,7 +219,7 @@ async def test_an_errand_is_made_once_whatever_the_partner_does(tmp_path: Path, 
 
 
 async def test_a_lane_whose_partner_hangs_delays_no_other(world: World) -> None:
-    async with world.line() as line:  # type: ignore[attr-defined]
+    async with world.line() as line:
         for i in range(12):
             await world.say(f"slow{i}", SLOW, f"s{i}")
         await until(lambda: world.partner.busy == 2)
@@ -230,7 +236,7 @@ async def test_a_lane_whose_partner_hangs_delays_no_other(world: World) -> None:
 async def test_an_end_in_order_waits_for_what_nobody_could_ask_about(world: World) -> None:
     """And begins no more of it: those are made by whoever comes next."""
     world.partner.forgetful = True
-    async with world.line() as line:  # type: ignore[attr-defined]
+    async with world.line() as line:
         for i in range(3):
             await world.say(f"c{i}", CAREFUL, f"p{i}")
         await until(lambda: world.partner.busy == 2)
@@ -245,7 +251,7 @@ async def test_an_end_in_order_waits_for_what_nobody_could_ask_about(world: Worl
 async def test_what_cannot_be_asked_is_lost_and_never_made_again(tmp_path: Path) -> None:
     world = World(tmp_path, ("vanish",))
     world.partner.forgetful = True
-    async with world.line() as line:  # type: ignore[attr-defined]
+    async with world.line() as line:
         await world.say("a", 1, "p1")
         await until(lambda: sum(world.partner.made.values()) == 1)
         await until(line.idle)
@@ -255,7 +261,7 @@ async def test_what_cannot_be_asked_is_lost_and_never_made_again(tmp_path: Path)
 
 
 async def test_of_careful_errands_only_those_that_had_begun_are_lost_with_their_process(world: World) -> None:
-    async with world.line(lease=20.0) as line:  # type: ignore[attr-defined]
+    async with world.line(lease=20.0) as line:
         for i in range(12):
             await world.say(f"c{i}", CAREFUL, f"p{i}")
         await until(lambda: world.partner.busy == 2 and line.pipeline.inbox.backlog == 0 and line.errands.open >= 12)
@@ -263,7 +269,7 @@ async def test_of_careful_errands_only_those_that_had_begun_are_lost_with_their_
     world.store = SqliteStore(world.directory / "toy.db")
     world.partner.forgetful = True
     world.partner.released.set()
-    async with world.line() as line:  # type: ignore[attr-defined]
+    async with world.line() as line:
         await until(line.idle)
         outcomes = Counter(e.outcome for r in await read_all(world.bus, SAYING) if isinstance(e := event_of(r), Pinged))
     assert outcomes == {"done": 10, "lost": 2}
@@ -273,14 +279,18 @@ async def test_of_careful_errands_only_those_that_had_begun_are_lost_with_their_
 async def test_a_process_that_dies_is_no_partner_that_does_not_answer(world: World) -> None:
     for busy in (1, 2, 3):
         world.store = SqliteStore(world.directory / "toy.db")
-        async with world.line(doubts=2, lease=20.0) as line:  # type: ignore[attr-defined]
+        async with world.line(doubts=2, lease=20.0) as line:
             if busy == 1:
                 await world.say("a", SLOW, "p1")
-            await until(lambda busy=busy: world.partner.busy >= busy)
+
+            def taken(busy: int = busy) -> bool:
+                return world.partner.busy >= busy
+
+            await until(taken)
     world.store = SqliteStore(world.directory / "toy.db")
     world.partner.moods = ["vanish"]
     world.partner.released.set()
-    async with world.line(doubts=2) as line:  # type: ignore[attr-defined]
+    async with world.line(doubts=2) as line:
         await until(lambda: sum(world.partner.made.values()) == 1)
         await until(line.idle)
         outcomes = [e.outcome for r in await read_all(world.bus, SAYING) if isinstance(e := event_of(r), Pinged)]
@@ -288,7 +298,7 @@ async def test_a_process_that_dies_is_no_partner_that_does_not_answer(world: Wor
 
 
 async def test_poison_parks_its_case_and_the_line_goes_on(world: World) -> None:
-    async with world.line() as line:  # type: ignore[attr-defined]
+    async with world.line() as line:
         await world.say("bad", 1, "b1")
         await world.say("bad", -1, "b2")
         await world.say("bad", 2, "b3")
@@ -318,19 +328,19 @@ async def test_poison_parks_its_case_and_the_line_goes_on(world: World) -> None:
 
 
 async def test_undecodable_bytes_are_a_dead_letter_and_survive_a_restart(world: World, tmp_path: Path) -> None:
-    async with world.line() as line:  # type: ignore[attr-defined]
+    async with world.line() as line:
         await world.say_bytes("x", b"\xff\x00 not json")
         await world.say("x", 2, "x2")
         await until(lambda: line.pipeline.parked == {"x"} and line.pipeline.inbox.backlog == 0)
     world.store = SqliteStore(tmp_path / "toy.db")
-    async with world.line() as line:  # type: ignore[attr-defined]
+    async with world.line() as line:
         assert line.pipeline.parked == {"x"}
         assert await unpark(line.pipeline, "x", drop=True) == 0
         assert await total(line, "x") == 2
 
 
 async def test_too_many_dead_letters_in_a_row_stop_the_line(world: World) -> None:
-    async with world.line(dead_in_a_row=3) as line:  # type: ignore[attr-defined]
+    async with world.line(dead_in_a_row=3) as line:
         for i in range(3):
             await world.say(f"s{i}", -1, f"s{i}")
         await until(lambda: line.pipeline.halts.all)
@@ -341,7 +351,7 @@ async def test_who_cannot_go_on_reading_leaves_the_group_and_comes_back(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A member that stayed would hold partitions that nobody reads."""
-    async with world.line() as line:  # type: ignore[attr-defined]
+    async with world.line() as line:
         left = line.pipeline.subscription
         assert left is not None
 
@@ -363,7 +373,7 @@ async def test_who_cannot_go_on_reading_leaves_the_group_and_comes_back(
 async def test_two_lines_share_the_work(world: World, tmp_path: Path) -> None:
     second = SqliteStore(tmp_path / "toy.db")
     other = running(world.service, second, world.bus, world.clock, settings(tmp_path))
-    async with world.line() as one, other as two:  # type: ignore[attr-defined]
+    async with world.line() as one, other as two:
         await until(lambda: bool(one.pipeline.shards) and bool(two.pipeline.shards) and
                         one.pipeline.shards.isdisjoint(two.pipeline.shards))  # fmt: skip
         for i in range(60):

@@ -139,7 +139,11 @@ async def test_members_that_come_and_go_while_much_is_said_leave_nothing_unread(
         for _ in range(4):
             async with visitor(make_bus, topic, read, saying):
                 before = said
-                await until(lambda before=before: said > before + 200, saying)
+
+                def enough(before: int = before) -> bool:
+                    return said > before + 200
+
+                await until(enough, saying)
             await until(lambda: len(staying.assigned) == PARTITIONS, saying)
         over.set()
         await saying

@@ -20,6 +20,7 @@ from chassis.decision import Caller
 from chassis.drivers.log import LogBus
 from chassis.drivers.sqlite import SqliteStore
 from chassis.heart.message import Ask, Message
+from chassis.heart.owners import Owners
 from chassis.heart.publisher import Publisher
 from chassis.run.line import Line
 from chassis.run.suite import Suite, discover
@@ -191,7 +192,8 @@ async def test_what_is_said_late_holds_new_work_back_unless_the_bus_is_down(
 ) -> None:
     bus = Slow(tmp_path / "slow.db", partitions=4, clock=still.clock)
     bus.down = down
-    publisher = Publisher("other", bus, still.other.pipeline.store, still.clock, "me")
+    store = still.other.pipeline.store
+    publisher = Publisher("other", bus, store, still.clock, Owners(store, still.clock, "me"))
     still.other.pipeline.publisher = publisher
     working = asyncio.ensure_future(publisher.work())
     publisher.publish([Record("case", "k", {}, b"")], 1)
@@ -208,8 +210,12 @@ async def test_whoever_has_begun_goes_before_whoever_begins(still: Still) -> Non
     new, steps = still.queue(2 * STEP, NEW), still.queue(2 * STEP, STEP_PATH)
     passed: list[str] = []
     for name, tasks in (("new", new), ("step", steps)):
+
+        def note(_: object, name: str = name) -> None:
+            passed.append(name)
+
         for task in tasks:
-            task.add_done_callback(lambda _, name=name: passed.append(name))
+            task.add_done_callback(note)
     most = before = 0
     while len(passed) < 4 * STEP:
         await still.clock.sleep(0)

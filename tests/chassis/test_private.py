@@ -21,8 +21,8 @@ from chassis import discovery
 from chassis.run import cli, private
 from chassis.sealing import Keyring
 from chassis.secret import Way
+from sandbox.processes import free_ports
 from sandbox.shared import SHARED, sm4, whsec
-from sandbox.world import free_ports
 from tests.chassis.test_serving import KEYS, rest, serving, until_said
 
 pytestmark = pytest.mark.anyio

@@ -13,7 +13,7 @@ import signal
 import socket
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -23,7 +23,7 @@ from chassis.clock import Clock
 from chassis.run import cli, holding
 from chassis.run.holding import Taken, held_folder
 from chassis.settings import ChassisSettings
-from sandbox.world import free_ports
+from sandbox.processes import free_ports
 from tests.bench.procs import family, memory_mb
 from tests.chassis.running import until
 from tests.chassis.test_serving import rest, serving, until_said
@@ -159,9 +159,8 @@ async def test_a_child_that_fails_is_forked_again_and_one_without_hope_ends_all(
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(holding, "PATIENCE", 0.1)
-    return
 
 
 @pytest.mark.usefixtures("impatient")

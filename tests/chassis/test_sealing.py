@@ -10,6 +10,7 @@ import contextlib
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.exceptions import InvalidTag
@@ -234,7 +235,7 @@ def test_wrong_keys_stop_the_start(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("given", [{}, {"keys": AES}, {"tag_secret": SECRET}])
-def test_outside_the_sandbox_no_key_is_made(tmp_path: Path, given: dict[str, str]) -> None:
+def test_outside_the_sandbox_no_key_is_made(tmp_path: Path, given: dict[str, Any]) -> None:
     """Another replica would not have it."""
     with pytest.raises(SettingsError, match="must be set, the same for all replicas") as refused:
         load_keyring(ChassisSettings(dir=tmp_path, **given))

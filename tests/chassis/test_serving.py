@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 
 from chassis.run import cli
+from chassis.run.principals import SUITE
 from chassis.sealing import Keyring
-from sandbox.world import free_ports
-from tests.guarantees.guarded import SUITE, guarded
+from sandbox.processes import free_ports
+from tests.guarantees.guarded import guarded
 from tests.interrupts import heard
 
 pytestmark = pytest.mark.anyio

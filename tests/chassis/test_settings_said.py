@@ -37,8 +37,8 @@ def wrong_numbers(section: type[Section]) -> Iterator[tuple[str, str]]:
             variable = section.variable(name)
             assert bounds.keys() & {"ge", "gt"}, f"{variable} has no lower bound"
             assert bounds.keys() & {"le", "lt"}, f"{variable} has no upper bound"
-            yield variable, str(bounds.get("ge", bounds.get("gt")) - 1)
-            yield variable, str(bounds.get("le", bounds.get("lt")) + 1)
+            yield variable, str(bounds["ge" if "ge" in bounds else "gt"] - 1)
+            yield variable, str(bounds["le" if "le" in bounds else "lt"] + 1)
             yield variable, "many"
             yield variable, "nan"
 

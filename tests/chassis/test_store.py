@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -256,7 +257,7 @@ KINDS = itertools.count()
 @given(st.lists(BATCH, max_size=8))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_any_history_of_writers_leaves_what_the_winners_wrote(
-    make_store: MakeStore, store: Store, history: list[tuple[int, dict[str, dict[str, object]]]]
+    make_store: MakeStore, store: Store, history: list[tuple[int, dict[str, dict[str, Any]]]]
 ) -> None:
     """Two writers that know nothing of one another, against a dictionary; a third store reads it back."""
     kind = f"k{next(KINDS)}"
@@ -268,12 +269,12 @@ async def test_any_history_of_writers_leaves_what_the_winners_wrote(
         rows: list[Row] = []
         expected: set[Ref] = set()
         for id, change in changes.items():
-            version = (model[id].version if id in model else 0) + change["step"]  # type: ignore[operator]
+            version = (model[id].version if id in model else 0) + change["step"]
             if version < 1:
                 continue
             more = {key: value for key, value in change.items() if key != "step"}
             new = Row(kind, id, version, 1, f"{id}{batch}".encode(), "me", batch, line=len(lines[id]))
-            rows.append(replace(new, **more))  # type: ignore[arg-type]
+            rows.append(replace(new, **more))
             if change["step"] == 1:
                 model[id] = rows[-1]
                 lines[id] += rows[-1].lines

@@ -24,7 +24,7 @@ from chassis.run.line import Line
 from chassis.web.door import PLAIN, Asked
 from contracts.event import SHANGHAI
 from tests.chassis.running import running, settings, total, until
-from tests.chassis.toy import PLACING, Bump, FastClock, Found, Partner, placed, service
+from tests.chassis.toy import PLACING, Bump, FastClock, Found, Partner, Toy, placed, service
 
 pytestmark = pytest.mark.anyio
 AT = datetime(2026, 3, 2, 10, tzinfo=SHANGHAI)
@@ -154,7 +154,8 @@ async def test_an_alarm_rings_at_whoever_comes_next(two: Two) -> None:
         two.clock.move(two.clock.legal() + timedelta(hours=2))
 
         async def rung() -> bool:
-            return (await heir.door.read(two.toys, case, by=NOBODY)).state.rung == 1
+            found: Toy = (await heir.door.read(two.toys, case, by=NOBODY)).state
+            return found.rung == 1
 
         await until(rung)
 

@@ -85,7 +85,7 @@ CAREFUL = 90
 """Pings of so much or more are said to begin before they are made."""
 
 
-class Ping(Errand):
+class Ping(Errand, frozen=True):
     n: int
 
     def lane(self) -> Lane:

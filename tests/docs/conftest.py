@@ -18,9 +18,10 @@ from typing import Any
 
 import pytest
 
+from chassis.run.principals import SUITE
 from sandbox.play import approved
-from sandbox.stories import at
 from sandbox.stories_living import Living
+from sandbox.story import at
 from sandbox.wayin import WayIn, granted
 from sandbox.world import PORTAL, World
 from tests.docs.guides import ROOT, Block, printed, script
@@ -118,7 +119,7 @@ async def reader_on_kafka(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
 async def reader_in_a_city(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Reader]:
     """The same on brokers as a city has them, which know the suite and the portals, and no single service yet. The
     reader has the files that the guides show, which his administrator has written."""
-    from tests.guarantees.guarded import SUITE, guarded
+    from tests.guarantees.guarded import guarded
     from tests.real.secure import WARDEN
 
     with guarded(tmp_path_factory.mktemp("guarded"), "--together") as broker:

@@ -21,7 +21,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from markdown_it import MarkdownIt
 
@@ -99,12 +99,12 @@ def blocks(guide: str) -> list[Block]:
     return found
 
 
-def told(comment: str) -> dict[str, object]:
+def told(comment: str) -> dict[str, Any]:
     """What a comment says of the block below it."""
     match = COMMENT.search(comment)
     if match is None:
         return {}
-    said: dict[str, object] = {}
+    said: dict[str, Any] = {}
     prints: list[str] = []
     for part in match["parts"].split(";"):
         name, _, value = (piece.strip() for piece in part.partition(":"))

@@ -19,7 +19,7 @@ import pytest
 from chassis.bus import Record
 from sandbox.citizens import Citizens, as_record
 from sandbox.shared import SHARED
-from sandbox.stories import at
+from sandbox.story import at
 from sandbox.world import PORTAL, World
 
 pytestmark = pytest.mark.anyio

@@ -16,13 +16,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from chassis.run.suite import discover
 from sandbox.citizens import Citizens
-from sandbox.stories import at
-from sandbox.world import World, free_ports
+from sandbox.processes import free_ports
+from sandbox.story import at
+from sandbox.world import World
 from tests.services.conforming import Conforming, document
 
 MARKET = "市场监督管理局"
@@ -37,7 +39,7 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="module")
 async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     port = free_ports(1 + len(discover()))
-    traces = [Conforming(f"http://127.0.0.1:{port}")]
+    traces: list[aiohttp.TraceConfig] = [Conforming(f"http://127.0.0.1:{port}")]
     found = World(tmp_path_factory.mktemp("front") / "world", processes=True, port=port, traces=traces)
     await found.start(at(3, 2, 9))
     yield found
@@ -83,10 +85,10 @@ async def client(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     async with world.http.get(f"{world.url}/openapi.json") as answer:
         (tmp_path / "openapi.json").write_text(await answer.text(), "utf-8")
     (tmp_path / "config.yaml").write_text("post_hooks: []\n")
-    command = [Path(sys.executable).with_name("openapi-python-client"), "generate", "--meta", "none"]
+    command: list[str | Path] = [Path(sys.executable).with_name("openapi-python-client"), "generate", "--meta", "none"]
     command += ["--path", "openapi.json", "--config", "config.yaml", "--output-path", "tongban_client"]
     done = await asyncio.to_thread(
-        subprocess.run, command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False
+        lambda: subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
     )
     assert done.returncode == 0, done.stdout + done.stderr
     monkeypatch.syspath_prepend(str(tmp_path))

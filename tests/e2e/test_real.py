@@ -15,12 +15,13 @@ import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka_event
 from cloudevents.core.formats.json import JSONFormat
 
+from chassis.run.principals import SUITE
 from sandbox import command
 from sandbox.citizens import Citizens, as_record
 from sandbox.demo import demonstrate
-from sandbox.stories import at
+from sandbox.story import at
 from sandbox.world import PORTAL, World
-from tests.guarantees.guarded import SUITE, Guarded, guarded
+from tests.guarantees.guarded import Guarded, guarded
 from tests.real.backends import MongoServer
 from tests.real.console import console_consumer, console_producer
 from tests.real.secure import WARDEN

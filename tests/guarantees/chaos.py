@@ -18,7 +18,7 @@ from typing import Any
 from contracts.event import case_id
 from contracts.portal import Submitted
 from sandbox.citizens import Citizens, as_record, record_of
-from sandbox.faults import Fault
+from sandbox.faults import Fault, Kind, Name
 from tests.guarantees.harness import PORTAL, START, World, listen
 from tests.guarantees.judge import (
     TOPICS,
@@ -37,7 +37,10 @@ MIX = (("MZ-YDZ", 0.52), ("MZ-80", 0.15), ("ZJ-FCZM", 0.15), ("SJ-YYZZ", 0.12), 
 """Share of each item. The first four are decided by rules (one in eight of SJ-YYZZ by a person), the others at the
 window and by two or three officers."""
 
-FAULTS = (
+Strike = tuple[Name, Kind, str, float, float]
+"""(partner, kind, operation, probability, seconds)."""
+
+FAULTS: tuple[Strike, ...] = (
     ("sms", "slow", "SendSms", 0.02, 1.0),
     ("sms", "silent", "SendSms", 0.01, 0.5),
     ("sms", "hang_up", "SendSms", 0.01, 0.0),
@@ -50,7 +53,6 @@ FAULTS = (
     ("ems", "duplicate", "", 0.2, 0.0),
     ("ems", "out_of_order", "", 0.2, 0.0),
 )
-"""(partner, kind, operation, probability, seconds)."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Day:
     only days later. `most_lost` is a share of the notices."""
 
     mix: tuple[tuple[str, float], ...] = MIX
-    faults: tuple[tuple[str, str, str, float, float], ...] = FAULTS
+    faults: tuple[Strike, ...] = FAULTS
     killed: tuple[str, ...] = ()
     pause: tuple[float, float] = (0.3, 1.5)
     endings: Mapping[str, float] = field(default_factory=dict)
@@ -125,7 +127,7 @@ class Chaos:
     def _set_faults(self) -> None:
         for partner, kind, only, probability, seconds in self.day.faults:
             self.world.city.faults.add(
-                Fault(partner=partner, kind=kind, only=only, probability=probability, seconds=seconds)  # type: ignore[arg-type]
+                Fault(partner=partner, kind=kind, only=only, probability=probability, seconds=seconds)
             )
 
     # -- the killer ----------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import pytest
 from chassis.run.backup import NoBackup, backup
 from chassis.settings import ChassisSettings
 from sandbox.citizens import Citizens
-from sandbox.stories import at
+from sandbox.story import at
 from sandbox.world import World
 
 pytestmark = pytest.mark.anyio

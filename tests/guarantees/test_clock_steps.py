@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.guarantees.chaos import Chaos, Day
+from tests.guarantees.chaos import Chaos, Day, Strike
 from tests.guarantees.harness import Setup, World, running
 from tests.guarantees.test_kill import CHOSEN
 from tests.guarantees.test_kill_partners import DAY, SHORT
@@ -29,7 +29,7 @@ documents."""
 LATE = 10.0
 """Seconds that a late partner holds a request before it acts: for four of them, from when we give up on, it has not got
 what it will do, and the clock is set meanwhile, more often than not."""
-SLOW = ("ems", "slow", "020003", 0.2, LATE)
+SLOW: Strike = ("ems", "slow", "020003", 0.2, LATE)
 SETTINGS = {**PARTNERS, "TONGBAN_SETTLE": str(LATE + 1)}
 
 LISTED = {**SETTINGS, "TONGBAN_NOTIFY_PROVIDERS": "aliyun"}

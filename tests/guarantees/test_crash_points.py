@@ -12,6 +12,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -55,10 +56,10 @@ plans = st.builds(
 async def life(directory: Path, partner: Partner, fuse: Fuse | None, expected: int) -> None:
     """One process: until it crashes, or until everything expected has been answered and said."""
     clock = FastClock()
-    bus: object = LogBus(directory / "bus.db", partitions=4, clock=clock)
-    store: object = SqliteStore(directory / "toy.db")
-    runner: object = partner
-    await bus.open()  # type: ignore[attr-defined]
+    bus: Any = LogBus(directory / "bus.db", partitions=4, clock=clock)
+    store: Any = SqliteStore(directory / "toy.db")
+    runner: Any = partner
+    await bus.open()
     real = (bus, store)
     if fuse is not None:
         bus, store, runner = (
@@ -66,7 +67,7 @@ async def life(directory: Path, partner: Partner, fuse: Fuse | None, expected: i
             Dying(store, fuse, STORE, "store"),
             DyingRunner(partner, fuse),
         )
-    line = Line(service(runner), store, bus, clock, chassis_settings(directory), KEYRING.tag)  # type: ignore[arg-type]
+    line = Line(service(runner), store, bus, clock, chassis_settings(directory), KEYRING.tag)
     task: asyncio.Future[None] | None = None
     try:
         await line.open()
@@ -85,8 +86,8 @@ async def life(directory: Path, partner: Partner, fuse: Fuse | None, expected: i
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError, Crash, BaseExceptionGroup):
                 await task
-        await real[1].close()  # type: ignore[attr-defined]
-        await real[0].close()  # type: ignore[attr-defined]
+        await real[1].close()
+        await real[0].close()
 
 
 async def finished(line: Line) -> bool:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -83,6 +84,12 @@ def asked(world: World) -> int:
     return int(world.city.issuer.ledger.requests["discovery"])
 
 
+def asked_again(world: World) -> Callable[[], bool]:
+    """Whether the issuer has been asked twice since this was called."""
+    before = asked(world)
+    return lambda: asked(world) >= before + 2
+
+
 KINDS: tuple[tuple[Kind, float], ...] = (("silent", 60), ("slow", 2), ("error500", 0))
 """What ails the issuer, and for how many seconds."""
 
@@ -91,13 +98,11 @@ async def test_a_known_officer_is_answered_at_once_whatever_ails_the_issuer(worl
     await prompt(world)
     for kind, seconds in KINDS:
         world.city.faults.add(Fault(partner="identity", kind=kind, seconds=seconds))
-        before = asked(world)
-        await until(lambda before=before: asked(world) >= before + 2)  # both replicas have run into it
+        await until(asked_again(world))  # both replicas have run into it
         async with strangers(world, {401, 503}):
             await prompt(world)
         world.city.faults.clear()
-        before = asked(world)
-        await until(lambda before=before: asked(world) >= before + 2)
+        await until(asked_again(world))
     async with strangers(world, {401}):
         await prompt(world)
 
@@ -109,7 +114,7 @@ async def test_a_withdrawn_key_is_refused_within_the_time_stated(world: World) -
     issuer.rotate()
     fresh = issuer.token(WINDOW)
     for other in (fresh, token):
-        await until(lambda other=other: all_say(world, other, 200))
+        await until(partial(all_say, world, other, 200))
     issuer.withdraw(old)
     await until(lambda: all_say(world, token, 401), limit=TRUST / 10 + LIMIT)
     assert await all_say(world, fresh, 200)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.guarantees.chaos import Chaos, Day
+from sandbox.faults import Kind, Name
+from tests.guarantees.chaos import Chaos, Day, Strike
 from tests.guarantees.harness import Setup, running
 from tests.guarantees.test_kill import CHOSEN
 
@@ -32,7 +33,10 @@ CAREFUL = 2
 """Messages that may be on their way to Tencent at once, of each lane. Those that had not reached it when notify died
 are lost, so whoever kills it every three seconds keeps few (4 are the default)."""
 
-FAULTS = (
+SMS: tuple[Name, ...] = ("sms", "tencent")
+AMISS: tuple[Kind, ...] = ("duplicate", "out_of_order")
+
+FAULTS: tuple[Strike, ...] = (
     ("sms", "slow", "SendSms", 0.02, 1.0),
     ("sms", "slow", "SendSms", 0.004, LATE),
     ("sms", "silent", "SendSms", 0.01, 0.5),
@@ -60,12 +64,13 @@ FAULTS = (
     ("ems", "refuse", "020003", 0.02, 0.0),
     ("ems", "error500", "020010", 0.1, 0.0),
     ("ems", "hang_up", "040001", 0.1, 0.0),
-    *((sms, "drop", "reports", 0.02, 0.0) for sms in ("sms", "tencent")),
-    *((sms, "delay", "reports", 0.1, 1.0) for sms in ("sms", "tencent")),
+    *((sms, "drop", "reports", 0.02, 0.0) for sms in SMS),
+    *((sms, "delay", "reports", 0.1, 1.0) for sms in SMS),
     ("sms", "delay", "replies", 0.1, 1.0),
     *(("ems", "drop", channel, 0.02, 0.0) for channel in ("traces", "legacy")),
     *(("ems", "delay", channel, 0.1, 1.0) for channel in ("traces", "legacy")),
-    *((partner, kind, "", 0.2, 0.0) for partner in ("sms", "tencent", "ems") for kind in ("duplicate", "out_of_order")),
+    *((sms, kind, "", 0.2, 0.0) for sms in SMS for kind in AMISS),
+    *(("ems", kind, "", 0.2, 0.0) for kind in AMISS),
 )
 """(partner, kind, operation, probability, seconds). A reply that is never pushed is lost to us, so none is."""
 

@@ -99,7 +99,7 @@ async def test_a_balance_may_be_refused_or_a_lie(http: aiohttp.ClientSession, ci
 
 async def test_tencent_tells_its_packages(http: aiohttp.ClientSession, city: City) -> None:
     async def send(*numbers: str) -> list[str]:
-        params = {
+        params: dict[str, Any] = {
             "TemplateId": "1800006",
             "TemplateParamSet": ["t", "n"],
             "PhoneNumberSet": [*numbers],
@@ -116,7 +116,8 @@ async def test_tencent_tells_its_packages(http: aiohttp.ClientSession, city: Cit
     assert await send("+8614400000001") == [empty]
     assert city.counts()["tencent"]["effects"]["sent"]["total"] == 2
     await fill(http, city, "tencent", 998)
-    asked = {"SmsSdkAppId": "1400006666", "Limit": 10, "Offset": 0, "BeginTime": "2026010100", "EndTime": "2026040100"}
+    months = {"BeginTime": "2026010100", "EndTime": "2026040100"}
+    asked: dict[str, Any] = {"SmsSdkAppId": "1400006666", "Limit": 10, "Offset": 0, **months}
     shown = await tencent(http, city, "SmsPackagesStatistics", **asked)
     (package,) = shown["SmsPackagesStatisticsSet"]
     assert (package["PackageAmount"], package["CurrentUsage"]) == (1000, 2)

@@ -66,7 +66,7 @@ class Folding:
         if folded.doc is not None:
             row = self.folder.row(folded, "test", 1)
             self.lines += row.lines
-            kept = Row(**{name: getattr(row, name) for name in Row.__slots__})
+            kept = Row(**{name: getattr(row, name) for name in Row.__struct_fields__})
             self.doc = self.folder.load(kept, acked=1)
             assert self.doc.state == folded.doc.state, "what is stored is what was decided"
         for out in folded.say:

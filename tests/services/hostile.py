@@ -176,7 +176,7 @@ def replaced(content: Any, path: int, value: Any) -> Any:
     return value
 
 
-EXTREME = st.sampled_from(
+EXTREME: st.SearchStrategy[Any] = st.sampled_from(
     [
         "", " ", "0", "\x00", "\ud800", "１２", "0001-01-01 00:00:00", "9999-12-31 23:59:59", "2026-02-30 00:00:00",
         "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "00010101", "99991231", "235959", "A" * 40,

@@ -19,7 +19,7 @@ from msgspec import inspect
 
 from chassis.deadletters import PARKED
 from chassis.decision import Decider, Errand
-from chassis.document import Body, Doc
+from chassis.document import Body, Doc, Open
 from chassis.heart.halts import HALTED
 from chassis.run.suite import describe_services
 from chassis.settings import ChassisSettings
@@ -195,7 +195,7 @@ def filled(kind: Kind) -> bytes:
     values = filler.of(inspect.type_info(kind.decider.state), "state")
     state = msgspec.json.decode(msgspec.json.encode(values), type=kind.decider.state, dec_hook=stored_shape)
     opened = [
-        ["id-of-the-errand", 1, False, 1000.5, filler.of(inspect.type_info(errand), "errand"), 990.5, 2]
+        Open("id-of-the-errand", 1, False, 1000.5, filler.of(inspect.type_info(errand), "errand"), 990.5, 2)
         for errand in kind.errands
     ]
     doc = Doc(state.id, 3, state, {"AAAAAAAAAAAAAAAA": 900}, 4, 5, [], opened, None, None, edition=2)

@@ -121,6 +121,7 @@ def test_every_route_answers_as_described(
         names = [parameter.name for parameter in operation.path_parameters]
         known = {name: {**KNOWN, "secret": secret}[name] for name in names}
         right = rights[operation.method.upper(), operation.path]
+        assert right is not None, operation.path
         for token in tokens if operation.method == "get" and not names else ():
             plain = session.get(f"{doors.place.url}{operation.path}", headers={"Authorization": token})
             statuses[plain.status_code] += 1

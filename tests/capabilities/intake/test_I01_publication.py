@@ -119,7 +119,8 @@ async def test_every_problem_of_a_broken_item_at_once(town: Replicas) -> None:
     assert {"promised_exceeds_legal", "version_not_next", "effective_too_soon"} <= {rule for rule, _ in errors(heard)}
     assert "red" not in str(heard.body)
     assert (await town.publication(CODE)).status == 404, "nothing was kept"
-    for body in ([], "text", 3):
+    bodies: tuple[Any, ...] = ([], "text", 3)
+    for body in bodies:
         assert (await town.officer(EDITOR, "PUT", f"/intake/items/{CODE}/draft", body)).status == 422
     for text in ('{"title": "\\ud800"}', '{"a":' * 5000 + "1" + "}" * 5000, '{"code": NaN', '{"version": NaN}'):
         heard = await town.officer_says(EDITOR, f"/intake/items/{CODE}/draft", text)

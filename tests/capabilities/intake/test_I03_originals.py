@@ -73,8 +73,8 @@ async def test_by_courier_to_the_window_and_home_after_a_denial(place: Town) -> 
     assert (await place.do("sj-window-1", case, "accept"))[1]["status"] == "accepted"
 
     received = (await place.said(Received))[0]
-    about = {"at": at(4, 3, 11), "case": case, "about": received.about}
-    decided = {"auto": False, "decided_on": at(4, 3, 11), "delivery": DeliveryMethod.EMS}
+    about: dict[str, Any] = {"at": at(4, 3, 11), "case": case, "about": received.about}
+    decided: dict[str, Any] = {"auto": False, "decided_on": at(4, 3, 11), "delivery": DeliveryMethod.EMS}
     await place.publish(Reviewed(**about, outcome="denied", **decided))
     released = (await place.said(OriginalsReleased))[0]
     assert ([o.code for o in released.originals], released.cause) == (list(BOTH), "denied")

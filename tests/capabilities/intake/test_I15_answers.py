@@ -80,7 +80,7 @@ async def test_said_again_is_answered_again_with_the_same_number(place: Town) ->
 
 
 async def test_what_concerns_no_case_bounces(place: Town) -> None:
-    of = {"at": NOW, "portal": "demo", "submission": "answers-5"}
+    of: dict[str, Any] = {"at": NOW, "portal": "demo", "submission": "answers-5"}
     await place.publish(Supplemented(**of, form={"premises": "别处"}))
     await place.publish(WithdrawalRequested(**of, reason="不办了"))
     bounced = await place.answered(Bounced, 2)

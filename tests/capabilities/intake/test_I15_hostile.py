@@ -76,7 +76,9 @@ async def bounce_of_a_huge_field_name(place: Town) -> None:
         [bounced] = await answered(place, submission)
         assert isinstance(bounced, Bounced)
         assert len(bounced.model_dump_json()) < 5_000
-        assert bounced.problems[0].field.startswith("form.kkk")
+        field = bounced.problems[0].field
+        assert field is not None
+        assert field.startswith("form.kkk")
     assert isinstance((await answered(place, "after-00001"))[0], Received)
 
 

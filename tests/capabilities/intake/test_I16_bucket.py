@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def server(tmp_path: Path) -> Iterator[S3Server]:
         yield found
 
 
-def settings(server: S3Server) -> dict[str, str]:
+def settings(server: S3Server) -> dict[str, Any]:
     return {
         "TONGBAN_INTAKE_FILES": f"s3://{server.bucket('materials')}/city",
         "TONGBAN_INTAKE_FILES_ENDPOINT": server.url,

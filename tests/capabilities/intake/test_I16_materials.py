@@ -367,7 +367,7 @@ async def test_every_chunk_answered_survives_a_kill(tmp_path: Path) -> None:
             async with place.http.request(method, place.url(0) + path, headers=more.pop("headers"), **more) as answer:
                 return answer.status, answer.headers.copy(), await answer.read()
 
-        key = {"X-Api-Key": KEY}
+        key: dict[str, Any] = {"X-Api-Key": KEY}
         opened = await place.ask("POST", "/intake/uploads", told(data), **key)
         path = f"/intake/uploads/{opened.body['upload']}"
         answered = 0

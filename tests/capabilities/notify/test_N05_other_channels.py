@@ -151,7 +151,7 @@ async def test_a_portal_that_fails_hears_it_again_under_the_same_id(begin: Begin
     """An error, a line cut after the portal had kept it, then well: by the schedule, 5 s and 5 min later."""
     world = await begin(START)
     for kind in ("error500", "hang_up"):
-        world.city.faults.add(Fault(partner="portal", kind=kind, count=1))  # type: ignore[arg-type]
+        world.city.faults.add(Fault(partner="portal", kind=kind, count=1))
     case = await apply(world, citizens.submission("MZ-80", 1))
     await world.move(at(4, 1, 9, 30))
     await world.quiet()

@@ -5,6 +5,7 @@ It must never patch a rule, or know how evidence is weighed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -119,7 +120,8 @@ class Sent(Folding):
         decider = parcels(SAME_CITY, ELSEWHERE, **policy)
         id = document(CASE, direction)
         super().__init__("courier", decider, id, *ERRANDS)
-        self.hear({"out": issued, "in": requested, "return": released}[direction](same_city=same_city), DECIDED)
+        begins: dict[str, Callable[..., Event]] = {"out": issued, "in": requested, "return": released}
+        self.hear(begins[direction](same_city=same_city), DECIDED)
         self.answer("done", DECIDED, waybill=WAYBILL)
 
     def hear(self, message: Any, now: datetime, id: str = "") -> list[Event]:

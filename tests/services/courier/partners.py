@@ -20,7 +20,7 @@ SECRETS = (b"k" * 24, b"o" * 32)
 LIVE = "partner=" + "+".join("whsec_" + base64.b64encode(secret).decode() for secret in SECRETS)
 ENV = {"TONGBAN_COURIER_STANDARD_WEBHOOKS": LIVE}
 
-LOGIN = {"ems_authorization": SHARED.ems_authorization, "ems_secret": SHARED.ems}
+LOGIN: dict[str, Any] = {"ems_authorization": SHARED.ems_authorization, "ems_secret": SHARED.ems}
 """Settings by which EMS knows us."""
 
 Request = tuple[str, bytes, dict[str, str]]

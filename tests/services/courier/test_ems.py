@@ -19,7 +19,7 @@ from aiohttp import web
 from msgspec import structs
 
 from chassis.clock import Clock
-from chassis.decision import Reject, Retry, Unknown
+from chassis.decision import Reject, Retry, Runner, Unknown
 from chassis.pushing import Push
 from chassis.sealing import Keyring
 from chassis.secret import Secrets
@@ -180,10 +180,11 @@ async def test_a_slot_that_has_passed_is_not_named(city: City, ems: EmsOrders, d
 
 
 async def test_cancelling_and_intercepting_may_be_repeated(city: City, ems: EmsOrders) -> None:
-    for ending, number, runner, errand, effect in (
+    ways: tuple[tuple[str, str, Runner, Any, str], ...] = (
         ("9105", "order-1", EmsCancels(ems), CancelEms, "cancelled"),
         ("9109", "order-2", EmsIntercepts(ems), InterceptEms, "intercepted"),
-    ):
+    )
+    for ending, number, runner, errand, effect in ways:
         phone = KEYRING.seal(f"1440000{ending}", f"{CASE}:phone")
         waybill = str((await ems.make(number, structs.replace(ORDER, phone=phone)))["waybill"])
         for _ in range(2):

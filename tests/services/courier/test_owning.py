@@ -158,6 +158,7 @@ def test_what_was_scanned_before_a_paper_was_made_is_not_its() -> None:
     later.hear(claimed(after=at(10, 1, 8)), at(10, 1, 8))
     later.hear(typed()[1], at(10, 1, 8))
     (note,) = later.hear(pushed(*DELIVERED), at(10, 1, 9))
+    assert isinstance(note, Strayed)
     assert note.scans == (DELIVERED[1],)
 
 

@@ -55,7 +55,7 @@ def test_a8_parcel_truth() -> None:
     sent.scanned(A8[3], now=at(10, 1, 15, 5))
     sent.scanned(A8[5], now=at(10, 2, 10, 13))
     sent.scanned(A8[4], now=at(10, 2, 10, 14))
-    (dispatched,), (failed,), (delivered,) = (sent.all(cls) for cls in (Dispatched, DeliveryFailed, Delivered))
+    (dispatched,), (failed,), (delivered,) = sent.all(Dispatched), sent.all(DeliveryFailed), sent.all(Delivered)
     promise = dispatched.promise
     assert promise is not None
     assert (promise.kind, promise.n, promise.unit) == (LimitKind.DELIVERY, 24, Unit.HOUR)

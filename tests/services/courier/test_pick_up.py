@@ -138,7 +138,8 @@ def test_originals_that_nobody_fetched_stay_where_they_are(direction: Direction,
     told: list[Any] = sent.answer("done", at(10, 8, 18, 1))
     assert [event.cause for event in told] == said
     assert sent.state.phase == phase
-    assert {e.direction for e in sent.events} == {direction}
+    every: list[Any] = sent.events
+    assert {e.direction for e in every} == {direction}
 
 
 def test_a_slow_order_names_a_slot_that_has_not_passed() -> None:

@@ -62,6 +62,8 @@ def dispatched(
 def test_the_month_is_that_of_the_first_scan() -> None:
     last, first = place(dispatched(1, scanned=at(10, 31, 23, 59))), place(dispatched(1, scanned=at(11, 1)))
     assert (last, first) == (f"2026-10-31/{PAYER}", f"2026-11-01/{PAYER}")
+    assert last is not None
+    assert first is not None
     days = [Settlement(id=last), Settlement(id=first)]
     assert [day.lookups() for day in days] == [(month_of(PAYER, "2026-10"),), (month_of(PAYER, "2026-11"),)]
     assert [day.order() for day in days] == ["2026-10-31", "2026-11-01"]

@@ -79,7 +79,8 @@ def came_back() -> Sent:
 def test_each_direction_is_a_document_of_its_own(direction: Direction) -> None:
     sent = Sent(direction=direction)
     sent.scanned(scan("203", POSTED), scan("704", at(10, 1, 9)))
-    said = [(type(event), event.direction, event.case, event.parcel) for event in sent.events]
+    told: list[Any] = sent.events
+    said = [(type(event), event.direction, event.case, event.parcel) for event in told]
     assert said == [(cls, direction, CASE, 1) for cls in (Ordered, Dispatched, Delivered)]
     assert sent.doc.id == (CASE if direction is Direction.OUT else f"{CASE}:{direction.value}")
 
@@ -131,6 +132,7 @@ def test_one_that_has_no_number_yet_is_cancelled_when_it_has(outcome: str) -> No
     parcel.hear(BY_HAND, POSTED)
     if outcome == "done":
         (ordered,) = parcel.answer("done", POSTED, waybill=WAYBILL)
+        assert isinstance(ordered, Ordered)
         assert ordered.pickup is None
         assert isinstance(asked(parcel), CancelEms)
     assert parcel.answer(outcome, POSTED) == []
@@ -194,6 +196,7 @@ def test_what_came_back_goes_to_another_address_as_the_next_parcel() -> None:
     sent.hear(MOVE.spoken_by(PORTAL), at(10, 2, 10))
     assert asked(sent).address == MOVE.address
     (ordered,) = sent.answer("done", at(10, 2, 10), waybill="W2222222")
+    assert isinstance(ordered, Ordered)
     assert (ordered.parcel, sent.state.evidence().state) == (2, "ordered")
     assert sent.scanned(retracts=(BACK[3],)) == [], "what happens to the old one happens to the old one"
 
@@ -206,6 +209,7 @@ def test_what_came_back_is_handed_over_or_sent_by_hand() -> None:
     assert sent.scanned(scan("702", at(10, 2, 11))) == [], "no scan takes back what was handed over"
     other = came_back()
     (ordered,) = other.hear(Post(partner="sf", waybill="SF0000001").spoken_by(ISSUER), at(10, 2, 10))
+    assert isinstance(ordered, Ordered)
     assert (ordered.parcel, ordered.partner) == (2, "sf")
 
 
@@ -226,7 +230,8 @@ def test_a_parcel_under_way_is_called_back_once_and_goes_out_again() -> None:
     assert sent.state.evidence().state == "returning"
     assert [type(e) for e in sent.scanned(BACK[3])] == [Returned]
     assert asked(sent).address == MOVE.address
-    assert [e.parcel for e in sent.answer("done", at(10, 2, 10), waybill="W2")] == [2]
+    told: list[Any] = sent.answer("done", at(10, 2, 10), waybill="W2")
+    assert [e.parcel for e in told] == [2]
 
 
 def test_an_interception_that_ems_declines_may_be_asked_again() -> None:

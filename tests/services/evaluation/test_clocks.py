@@ -87,7 +87,7 @@ def test_a_correction_stops_the_check_and_its_end_starts_another() -> None:
     desk.hear(received(at(4, 29, 10)), at(4, 29, 10))
     correction = limit(LimitKind.CORRECTION, at(4, 30, 10), 15)
     missing = (Missing(code="layout", title="布局图", reason="缺少"),)
-    common = {"case": CASE, "about": ABOUT}
+    common: dict[str, Any] = {"case": CASE, "about": ABOUT}
     asked = CorrectionRequested(at=at(4, 30, 10), **common, round=1, missing=missing, correction=correction)
     desk.hear(asked, at(4, 30, 10))
     assert list(desk.state.clocks) == ["correction:1"]

@@ -71,9 +71,9 @@ def born(born_on: date, item: str = "MZ-80") -> dict[str, Any]:
 
 def changed(given: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     """A copy with one value changed; `None` takes it out."""
-    copy = msgspec.json.decode(msgspec.json.encode(given))
+    copy: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(given))
     *way, last = path.split(".")
-    place = copy
+    place: Any = copy
     for part in way:
         place = place[int(part)] if isinstance(place, list) else place[part]
     if value is None:
@@ -115,7 +115,7 @@ class Counter:
             return
         row = self.folder.row(folded, "test", 1)
         assert row.shard == partition_of(row.id, 8)
-        kept = Row(**{name: getattr(row, name) for name in Row.__slots__})
+        kept = Row(**{name: getattr(row, name) for name in Row.__struct_fields__})
         self.doc = self.folder.load(kept, acked=1)
         assert self.doc.state == folded.doc.state, "what is stored is what was decided"
 

@@ -25,7 +25,8 @@ from contracts.intake import (
     Transferred,
     Withdrawn,
 )
-from contracts.item import Check, Item, MaterialSpec
+from contracts.item import Item
+from contracts.item_parts import Check, MaterialSpec
 from contracts.words import AcceptanceRule, DeliveryMethod, Direction
 from services.intake import catalog
 from services.intake.domain.cases import cases

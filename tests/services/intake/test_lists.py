@@ -5,6 +5,7 @@ Items are made for the purpose; nothing here may need a running service.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -20,9 +21,8 @@ from tests.services.intake.drafting import known, parsed
 DAY = date(2026, 4, 2)
 
 
-def one(name: str, *items: Item, day: date = DAY) -> list[dict[str, Any]]:
-    lines: list[dict[str, Any]] = listed(Living(items), name, day)["lines"]
-    return lines
+def one(name: str, *items: Item, day: date = DAY) -> Sequence[Mapping[str, object]]:
+    return listed(Living(items), name, day)["lines"]
 
 
 def made(kind: str = "other_power", **changes: Any) -> Item:
@@ -78,7 +78,7 @@ def test_only_the_version_of_the_day_stands_on_a_list() -> None:
     ],
 )
 def test_the_four_ways(changes: dict[str, Any], way: str) -> None:
-    plain = {"places": ["市政务服务中心"], "delivery": ["window"]}
+    plain: dict[str, Any] = {"places": ["市政务服务中心"], "delivery": ["window"]}
     (before,) = one("four-ways", made(**plain))
     assert [before[name] for name in ("at_once", "online", "nearby", "one_visit")] == [False, True, False, False]
     (after,) = one("four-ways", made(**{**plain, **changes}))

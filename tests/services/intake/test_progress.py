@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.event import About, CaseEvent
-from contracts.intake import Progressed
+from contracts.intake import Progressed, Received
 from contracts.wire import Envelope, decode, encode
 from contracts.words import LimitKind, Unit
 from services.intake.domain.commands import Accept
@@ -198,8 +198,9 @@ def test_an_automatic_case_ends_without_a_parcel() -> None:
 
 
 def test_the_page_is_found_by_number_and_by_telephone_tag() -> None:
-    about = STORY[0].about
-    account = STORY[0].holder
+    first = STORY[0]
+    assert isinstance(first, Received)
+    about, account = first.about, first.holder
     expected = (f"number:{about.number}", f"phone:{about.contact.tag}", f"holder:{account}")
     assert account
     assert fold(STORY[:1]).state.lookups() == expected

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -45,7 +46,7 @@ def test_nobody_publishes_what_he_had_a_hand_in() -> None:
     paper.draft(SECOND)
     paper.draft(EDITOR)
     for by in (EDITOR, SECOND):
-        assert refused(lambda by=by: paper.publish(by)) == [("same_person", None)]
+        assert refused(partial(paper.publish, by)) == [("same_person", None)]
     assert paper.state.versions == ()
     paper.publish(PUBLISHER)
     (version,) = paper.state.versions
@@ -112,7 +113,7 @@ def test_every_process_has_a_minute_to_learn(now: datetime, effective: str, soun
 
 
 def test_everything_wrong_is_named_at_once() -> None:
-    wrong = {
+    wrong: dict[str, Any] = {
         "version": 9,
         "effective": "2026-03-01",
         "areas": [],

@@ -64,7 +64,7 @@ class Post:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         self.letters.append(envelope)
         if self.cut:
-            assert server.transport is not None
+            assert isinstance(server.transport, asyncio.WriteTransport)
             server.transport.abort()
         return await self._word("DATA") or "250 OK"
 

@@ -12,7 +12,7 @@ import pytest
 
 from chassis.decision import Answer
 from contracts.courier import Dispatched
-from contracts.event import case_id
+from contracts.event import CaseEvent, case_id
 from contracts.intake import Accepted
 from contracts.notify import Notified
 from contracts.review import Reviewed
@@ -59,8 +59,9 @@ def test_each_channel_ends_by_itself() -> None:
     """A mail server's word is the last; WeChat sends a receipt, which names nothing but the message's number."""
     box = every_way()
     box.hear(sample(Accepted, about=REACHED), NOON)
+    serials: dict[type, str] = {SendSms: "900^0", SendWechat: "200163836"}
     for id, errand in box.errands.items():
-        result = {"serial": {SendSms: "900^0", SendWechat: "200163836"}.get(type(errand), "")}
+        result = {"serial": serials.get(type(errand), "")}
         box.hear(Answer(id, errand, "done", result), NOON)
     assert [(e.channel, e.outcome, e.provider) for e in box.all(Notified)] == [("email", "delivered", "email")]
     assert box.state.lookups() == ("wechat:200163836",)
@@ -119,7 +120,8 @@ def test_where_all_would_refuse_even_a_legal_notice_waits_for_the_first_that_wou
 
 def test_other_templates_have_limits_of_their_own() -> None:
     box = Box(providers=("aliyun",), limits=LIMITS)
-    for minute, cls in enumerate((Accepted, Accepted, Reviewed)):
+    told: tuple[type[CaseEvent], ...] = (Accepted, Accepted, Reviewed)
+    for minute, cls in enumerate(told):
         box.hear(sample(cls, at(4, 9, 12, minute)), at(4, 9, 12, minute))
     assert len(box.errands) == 3
 

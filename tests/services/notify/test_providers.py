@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from chassis.decision import Errand
+from contracts.intake import Accepted
 from services.notify import providers
 from services.notify.channels.sms import Provider
 from services.notify.domain.rules import notice_key
 from services.notify.providers import KNOWN
-from tests.services.notify.test_mailbox import NOON, Accepted, Box, sample
+from tests.services.notify.test_mailbox import NOON, Box, sample
 
 WHOLE = """
 from services.notify.channels.sms import Provider

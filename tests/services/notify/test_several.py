@@ -31,6 +31,9 @@ class Mute:
     async def ask(self, id: str, errand: SendSms) -> Mapping[str, Any] | None:
         raise Unknown("not listed")
 
+    async def left(self) -> int | None:
+        return None
+
     async def close(self) -> None:
         """Nothing is open."""
 

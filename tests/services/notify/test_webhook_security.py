@@ -16,6 +16,7 @@ import pytest
 from chassis.bus import Record
 from chassis.run.keyring import load_keyring
 from contracts.event import case_topic, source_of
+from contracts.intake import Accepted
 from contracts.wire import Envelope, encode
 from sandbox.shared import SHARED
 from services.notify.app import build
@@ -24,7 +25,7 @@ from tests.chassis.running import until
 from tests.contracts.samples import ABOUT, CASE
 from tests.services.folding import at
 from tests.services.hostile import Doors, Heard, Request, Target, hostile, rounds
-from tests.services.notify.test_mailbox import Accepted, invited, sample
+from tests.services.notify.test_mailbox import invited, sample
 from tests.services.standing import Standing
 
 EACH = rounds(530)
@@ -76,7 +77,7 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notify]:
 def content(door: str, reference: str, phone: str) -> list[dict[str, Any]]:
     """A push as the provider's document prints it."""
     when = "2026-04-09 10:00:00"
-    return {
+    pushes: dict[str, list[dict[str, Any]]] = {
         "aliyun/reports": [
             {
                 "phone_number": phone, "send_time": when, "report_time": when, "success": True, "err_code": "DELIVERED",
@@ -98,7 +99,8 @@ def content(door: str, reference: str, phone: str) -> list[dict[str, Any]]:
         "tencent/replies": [
             {"nationcode": "86", "mobile": phone, "text": "满意", "sign": "亳州政务", "time": 1775700000, "extend": "0"}
         ],
-    }[door]  # fmt: skip
+    }  # fmt: skip
+    return pushes[door]
 
 
 def refused(words: Any) -> bool:

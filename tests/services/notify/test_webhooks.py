@@ -17,6 +17,7 @@ import pytest
 from chassis.bus import Record
 from chassis.run.keyring import load_keyring
 from contracts.event import Event, case_topic, source_of
+from contracts.intake import Accepted
 from contracts.notify import Notified, Replied
 from contracts.wire import Envelope, encode
 from sandbox.city import City, Options
@@ -24,7 +25,7 @@ from sandbox.shared import SHARED
 from services.notify.app import build
 from tests.contracts.samples import ABOUT, CASE
 from tests.services.folding import at
-from tests.services.notify.test_mailbox import Accepted, invited, sample
+from tests.services.notify.test_mailbox import invited, sample
 from tests.services.standing import Standing, free_url, standing
 
 pytestmark = pytest.mark.anyio
@@ -55,7 +56,7 @@ class Office(Standing):
 @pytest.fixture
 async def office(tmp_path: Path) -> AsyncIterator[Office]:
     url = free_url()
-    callbacks = {name: f"{url}{PATH}{SHARED.pushes}/{word}" for name, word in
+    callbacks: dict[str, Any] = {name: f"{url}{PATH}{SHARED.pushes}/{word}" for name, word in
                  (("sms_reports", "reports"), ("sms_replies", "replies"))}  # fmt: skip
     city = City(Options(instant=True, **callbacks))
     env = {"TONGBAN_NOTIFY_SMS_URL": "{city}/sms"}

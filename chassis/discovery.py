@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -43,10 +43,14 @@ def sections() -> dict[str, type[Section]]:
     return found
 
 
-def used(read: Mapping[str, Section]) -> dict[str, Section]:
-    """Of these sections, by the names of `sections`, all but parts that their service does not use."""
+def used(read: Mapping[str, Section], services: Collection[str]) -> list[Section]:
+    """Of these sections, by the names of `sections`, those of the services, without parts that these do not use."""
     split = {name: name.partition(".") for name in read}
-    return {name: read[name] for name, (service, _, part) in split.items() if not part or read[service].uses(part)}
+    return [
+        read[name]
+        for name, (service, _, part) in split.items()
+        if service in services and (not part or read[service].uses(part))
+    ]
 
 
 def commands() -> dict[str, Callable[[list[str]], int]]:

@@ -28,7 +28,7 @@ HASHED: Final = re.compile(r"[A-Za-z0-9._-]{1,100}=[0-9a-f]{64}(:[a-z]+(\+[a-z]+
 
 @dataclass(frozen=True)
 class Kind:
-    """A text that fits, or nothing. To stand in `Annotated`, where the manual of settings finds `expected` as well."""
+    """A value that fits, or nothing. To stand in `Annotated`, where the manual of settings finds `expected` as well."""
 
     fits: Callable[[Any], bool]
     expected: str

@@ -1,4 +1,4 @@
-"""A partner's request as it came, and the ways of proving that it is the partner's.
+"""A partner's request as it came, and the proof by a secret address.
 
 It is read before anything is believed; this module must never know a partner's format, or import a service.
 """
@@ -6,28 +6,31 @@ It is read before anything is believed; this module must never know a partner's 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-
-from starlette.requests import Request
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from chassis.decision import Reject
 from chassis.secret import Secrets
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
 
 
 @dataclass(frozen=True, slots=True)
 class Push:
     """`body` raw, `headers` by lower-case name, `secret` from the address where it has one."""
 
-    body: bytes
-    headers: Mapping[str, str]
-    secret: str = ""
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    secret: str = field(default="", repr=False)
 
     @classmethod
     async def of(cls, request: Request, secret: str = "") -> Push:
         return cls(await request.body(), request.headers, secret)
 
 
-def by_address(push: Push, secrets: Secrets) -> None:
-    """Of partners who sign nothing: the address itself is the secret. Raises Reject `webhook_unknown` (401)."""
-    if not secrets.accepts(push.secret):
+def by_address(given: str, secrets: Secrets) -> None:
+    """Of partners who sign little or nothing: the address itself is the secret, which is known before the body is read.
+    Raises Reject `webhook_unknown` (401)."""
+    if not secrets.accepts(given):
         raise Reject("webhook_unknown", "地址无效", status=401)

@@ -43,7 +43,7 @@ class Setup:
         steps: list[Callable[[], Section | None]] = [functools.partial(kind.read, self.env) for kind in kinds.values()]
         steps.append(functools.partial(unknown, self.env, known))
         read = together(steps)
-        return discovery.used({name: found for name, found in zip(kinds, read, strict=False) if found is not None})
+        return {name: section for name, section in zip(kinds, read, strict=False) if section is not None}
 
     @property
     def settings(self) -> ChassisSettings:

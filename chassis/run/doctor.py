@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from chassis.clock import Clock
+from chassis.discovery import used
 from chassis.drivers.sqlitefile import behind, examine, noted
 from chassis.run.lacking import closed, lacking
 from chassis.run.private import open_to_others
@@ -44,13 +45,12 @@ def examined(
         services = describe_services(settings, env, names)
     except KeyError as error:
         raise SettingsError(error.args[0]) from None
-    known = {service.name for service in services}
-    asked = {name: section for name, section in sections.items() if not name or name.partition(".")[0] in known}
+    asked = used(sections, {service.name for service in services})
     return asyncio.run(Doctor(settings, services, asked).rows())
 
 
 class Doctor:
-    def __init__(self, settings: ChassisSettings, services: Sequence[Service], sections: Mapping[str, Section]) -> None:
+    def __init__(self, settings: ChassisSettings, services: Sequence[Service], sections: Sequence[Section]) -> None:
         self.settings, self.services, self.sections = settings, services, sections
         self.clock = Clock()
 
@@ -71,9 +71,8 @@ class Doctor:
         knocks = await knocking
         rows += [row(name, "ok" if knock.ok else "FAIL", knock.found) for name, knock in knocks.items()]
         rows.append(skewed(knocks.values()))
-        sections = [section for name, section in self.sections.items() if name]
-        rows += [row("door", "closed", text) for text in closed(self.settings, sections)]
-        return rows + [row("missing", "missing", text) for text in lacking(self.settings, sections)]
+        rows += [row("door", "closed", text) for text in closed(self.settings, self.sections)]
+        return rows + [row("missing", "missing", text) for text in lacking(self.settings, self.sections)]
 
     async def _look(self, what: str, check: Callable[[], Awaitable[str]]) -> dict[str, Any]:
         try:
@@ -89,7 +88,7 @@ class Doctor:
 
     def _doors(self) -> dict[str, str]:
         doors: dict[str, str] = {}
-        for section in self.sections.values():
+        for section in (self.settings, *self.sections):
             doors |= section.outside()
         doors.pop(ChassisSettings.variable("oidc_issuer"), None)  # it is asked for more than an answer
         return doors

@@ -23,6 +23,7 @@ import uvloop
 
 from chassis import reach
 from chassis.clock import Clock
+from chassis.discovery import used
 from chassis.document import describe
 from chassis.run import logs, private
 from chassis.run.front import Front
@@ -88,7 +89,7 @@ def serve(
             ports = range(settings.port, settings.port + (len(builds) + 1 if args.processes else 1))
             together(partial(free_port, settings, port) for port in ports)
             runner = None if args.processes else Suite(settings, env, builds)
-            greet(settings, builds, args.processes, [read for name, read in sections.items() if name in builds])
+            greet(settings, builds, args.processes, used(sections, builds))
             voice = Voice(settings.url, args.began, clients)
             return keep(settings, env, builds, voice) if runner is None else looped(live(runner, voice))
     except Taken as error:

@@ -15,6 +15,7 @@ from chassis.decision import Caller, Decider, Reject
 from chassis.law.rights import ROLES, Right, officers
 from chassis.pushing import Push, by_address
 from chassis.sealing import Keyring
+from chassis.settings import Section
 from chassis.web.answers import Answer, Route, answer
 from chassis.web.described import push, xml_push
 from chassis.web.door import Asked, Door
@@ -23,7 +24,7 @@ from services.notify.channels import wechat
 from services.notify.channels.sms import Items, Provider
 from services.notify.domain.balance import Balance
 from services.notify.domain.mailbox import Mailbox, Receipt
-from services.notify.domain.templates import Book, Lengths, Template, previewed, previews
+from services.notify.domain.templates import Book, Template, previewed, previews
 from services.notify.providers import KNOWN
 from services.notify.pushes import PUSHES, Pushes, gathered
 from services.notify.settings import Settings
@@ -33,6 +34,7 @@ READS = Right("Templates are of no case: every officer may read what citizens ar
 WECHAT: Final = Caller("partner", "wechat")
 EARLY: Final = 2.0
 """Seconds that a WeChat receipt waits for the answer to its message."""
+Arriving = Callable[[Request, str], Awaitable[Push]]
 Taking = Callable[[Provider[Any], Push], Awaitable[None]]
 
 
@@ -41,12 +43,13 @@ def routes(
     balance: Balance,
     book: Book,
     settings: Settings,
-    seen: tuple[str, Lengths],
+    sections: Mapping[str, Section],
     keyring: Keyring,
     door: Door,
 ) -> APIRouter:
     router = APIRouter(route_class=Route)
-    sign, lengths = seen
+    first = KNOWN[settings.providers[0]]
+    sign, lengths = first.sign(sections[first.name]), first.lengths
 
     @router.get("/templates")
     async def templates(by: Caller = may(READS)) -> Answer[Notices]:
@@ -72,10 +75,16 @@ def routes(
         found = template(book, channel, name, language, values)
         return answer(previewed(name, found, sign, values, channel, language, lengths))
 
-    pushes = Pushes(boxes, balance, settings.webhook_secret, keyring, door)
+    pushes = Pushes(boxes, balance, sections, keyring, door)
+
+    async def arrived(request: Request, secret: str) -> Push:
+        """The secret is judged before a byte of the body is read."""
+        by_address(secret, settings.webhook_secret)
+        return await Push.of(request, secret)
+
     for provider in KNOWN.values():
-        receiving(router, provider, "reports", provider.receipts, pushes.receipts)
-        receiving(router, provider, "replies", provider.replies, pushes.replies)
+        receiving(router, provider, "reports", provider.receipts, arrived, pushes.receipts)
+        receiving(router, provider, "replies", provider.replies, arrived, pushes.replies)
 
     @router.get(
         "/webhooks/wechat/{secret}/events",
@@ -87,7 +96,7 @@ def routes(
 
         Once, when the address is entered there.
         """
-        by_address(await Push.of(request, secret), settings.webhook_secret)
+        by_address(secret, settings.webhook_secret)
         return PlainTextResponse(wechat.echo(settings.wechat_token, request.query_params, door.clock.system()))
 
     @router.post(
@@ -103,8 +112,7 @@ def routes(
         TEMPLATESENDJOBFINISH, three times within seconds where it is not answered; anything else is taken and
         forgotten.
         """
-        pushed = await Push.of(request, secret)
-        by_address(pushed, settings.webhook_secret)
+        pushed = await arrived(request, secret)
         now = door.clock.system()
         await wechat_ended(door, boxes, wechat.finished(settings.wechat_token, request.query_params, pushed.body, now))
         return PlainTextResponse(wechat.ACCEPTED)
@@ -112,7 +120,9 @@ def routes(
     return router
 
 
-def receiving(router: APIRouter, provider: Provider[Any], kind: str, items: Items[Any, Any], take: Taking) -> None:
+def receiving(
+    router: APIRouter, provider: Provider[Any], kind: str, items: Items[Any, Any], arrived: Arriving, take: Taking
+) -> None:
     """The route at which a provider pushes one kind of items."""
 
     @router.post(
@@ -124,7 +134,7 @@ def receiving(router: APIRouter, provider: Provider[Any], kind: str, items: Item
     )
     @entitled(PUSHES)
     async def taken(secret: str, request: Request) -> Response:
-        await take(provider, await Push.of(request, secret))
+        await take(provider, await arrived(request, secret))
         return answer(provider.words)
 
 

@@ -28,8 +28,8 @@ from services.notify.templating import load, phone_book
 
 def build(parts: Parts) -> Service:
     settings = Settings.read(parts.env)
-    carrying = {KNOWN[name]: KNOWN[name].settings.read(parts.env) for name in settings.providers}
-    first = next(iter(carrying))
+    sections = {name: provider.settings.read(parts.env) for name, provider in KNOWN.items()}
+    carrying = {KNOWN[name]: sections[name] for name in settings.providers}
     book = load(settings.providers)
     try:
         phones = phone_book(settings.officers)
@@ -52,6 +52,7 @@ def build(parts: Parts) -> Service:
     )
     sms = Several(
         {one.name: one.sender(given, parts.keyring, parts.clock) for one, given in carrying.items()},
+        {one.name for one in carrying if one.lists_all},
         balance,
         parts.clock,
     )
@@ -67,9 +68,7 @@ def build(parts: Parts) -> Service:
             hooks(book, settings.hooked),
         ),
         errands={SendSms: sms, SendMail: mail, SendWechat: wechat, PostHook: posts},
-        routes=partial(
-            api.routes, boxes, balance, book, settings, (first.sign(carrying[first]), first.lengths), parts.keyring
-        ),
+        routes=partial(api.routes, boxes, balance, book, settings, sections, parts.keyring),
         learn=Looking(sms.accounts, parts.clock, settings.account_seconds),
         close=(sms.close, mail.close, wechat.close, posts.close),
         english=ENGLISH,

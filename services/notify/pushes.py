@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -17,7 +17,7 @@ from chassis.decision import Caller, Decider, Reject
 from chassis.law.rights import PARTNERS, Right
 from chassis.pushing import Push
 from chassis.sealing import Keyring
-from chassis.secret import Secrets
+from chassis.settings import Section
 from chassis.web.door import Asked, Door
 from chassis.web.reading import decoded as read
 from chassis.web.reading import mended
@@ -45,16 +45,22 @@ STOP, RESUME = ("退订", "TD", "T", "N"), ("恢复", "HF")
 
 
 class Pushes:
-    """Both raise Reject: what `verify` does, and `push_unreadable` (400)."""
+    """Both raise Reject: what the provider's `verify` does, and `push_unreadable` (400)."""
 
     def __init__(
-        self, boxes: Decider[Mailbox], balance: Balance, secrets: Secrets, keyring: Keyring, door: Door
+        self,
+        boxes: Decider[Mailbox],
+        balance: Balance,
+        sections: Mapping[str, Section],
+        keyring: Keyring,
+        door: Door,
     ) -> None:
-        self.boxes, self.balance, self.secrets, self.keyring, self.door = boxes, balance, secrets, keyring, door
+        """`sections` are the settings of all providers: one that is no longer asked to send still pushes receipts."""
+        self.boxes, self.balance, self.sections, self.keyring, self.door = boxes, balance, sections, keyring, door
 
     async def receipts(self, provider: Provider[Any], push: Push) -> None:
         """Several receipts a call, repeated at will; how many are not for us is said in the log."""
-        provider.verify(push, self.secrets)
+        provider.verify(push, self.sections[provider.name])
         found = Found(provider.receipts, push.body)
         self.balance.receipts(provider.name, len(found.good))
         ours = [one for one in map(self._ours, found.good) if one is not None]
@@ -65,7 +71,7 @@ class Pushes:
 
     async def replies(self, provider: Provider[Any], push: Push) -> None:
         """What citizens answered; the number becomes a tag, the text a grade or a sealed text."""
-        provider.verify(push, self.secrets)
+        provider.verify(push, self.sections[provider.name])
         found = Found(provider.replies, push.body)
         by = Caller("partner", provider.name)
         await found.settled(

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from chassis.calling import JSON, Calls
-from chassis.decision import Reject, Retry, Unreached
+from chassis.decision import Reject, Retry, Unknown, Unreached
 from chassis.sealing import Keyring, SealError
 from services.review.domain.case import AskRegister
 from services.review.settings import Settings
@@ -38,7 +38,12 @@ class Registers:
 
     def __init__(self, settings: Settings, keyring: Keyring) -> None:
         self.settings, self.keyring = settings, keyring
-        self.calls = Calls(silence=Retry, seconds=settings.register_timeout, most=MOST_BYTES)
+        self.calls = Calls(
+            silence=Retry,
+            seconds=settings.register_timeout,
+            connect=settings.register_timeout,
+            most=MOST_BYTES,
+        )
         self._answers = msgspec.json.Decoder(Found)
         self._silent: dict[str, int] = {}
 
@@ -53,10 +58,10 @@ class Registers:
         try:
             answer = await self.calls.post(url, msgspec.json.encode({"id": id, "identity": identity}), JSON)
             if answer.status == 200:
-                found = self._answers.decode(answer.content)
+                found = answer.read(self._answers)
                 self._silent.pop(id, None)
                 return {"facts": (found.facts or {}) if found.found else {}}
-        except (Retry, msgspec.DecodeError):
+        except (Retry, Unknown):
             pass
         self._silent[id] = self._silent.get(id, 0) + 1
         if self._silent[id] >= self.settings.register_tries:

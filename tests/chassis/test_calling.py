@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -44,6 +45,17 @@ def whole(content: bytes, status: bytes = b"200 OK", more: bytes = b"") -> bytes
     return b"HTTP/1.1 %s\r\nContent-Length: %d\r\n%s\r\n%s" % (status, len(content), more, content)
 
 
+def holding(text: bytes) -> Partner:
+    """Says so much, and no end."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(text)
+        await writer.drain()
+        await silent(reader, writer)
+
+    return answer
+
+
 async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
     await reader.read()
     await reader.read()
@@ -67,10 +79,14 @@ async def called(answer: Partner, silence: type[Retry | Unknown] = Unknown, **li
 
 async def test_what_is_answered_is_given_as_it_is() -> None:
     answer = await called(saying(whole(b'{"a": 1}', b"503 Busy")))
-    assert (answer, answer.object()) == ((503, b'{"a": 1}'), {"a": 1})
+    assert (answer, answer.object()) == (Answered(503, b'{"a": 1}'), {"a": 1})
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>", b"[1]", b'"text"', b"\xff"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"<html>", b"[1]", b'"text"', b"\xff", '{"message": "余额不足"}'.encode("gbk"), b"[" * 200_000],
+    ids=["nothing", "HTML", "a list", "a text", "no UTF-8", "GBK", "without end"],
+)
 async def test_what_is_no_object_tells_nothing(content: bytes) -> None:
     with pytest.raises(Unknown, match="HTTP 200"):
         (await called(saying(whole(content)))).object()
@@ -80,8 +96,9 @@ async def test_where_nobody_listens_nothing_has_arrived() -> None:
     async with partner(silent) as url:
         pass
     calls = Calls(silence=Unknown)
-    with pytest.raises(Retry):
-        await calls.post(url, b"", FORM)
+    for nowhere in (url, "http://a..b/", f"http://{'a' * 64}.example/", "nowhere"):
+        with pytest.raises(Retry):
+            await calls.post(nowhere, b"", FORM)
     await calls.close()
 
 
@@ -101,11 +118,16 @@ async def test_of_what_is_cut_off_or_never_ends_nobody_knows(answer: Partner) ->
             await called(answer, silence, seconds=0.5, most=1_000_000)
 
 
+async def test_no_answer_fills_the_memory() -> None:
+    with pytest.raises(Unknown, match="too much"):
+        await called(endless, seconds=30)
+
+
 async def test_where_only_the_status_matters_the_rest_is_left() -> None:
-    calls = Calls(silence=Unknown, most=10, cut=True)
-    async with partner(saying(whole(b"x" * 100_000))) as url:
-        assert await calls.post(url, b"", FORM) == (200, b"x" * 10)
-        await calls.close()
+    """Neither waited for nor unpacked."""
+    packed = gzip.compress(b"x" * 100_000)
+    text = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 900000\r\n\r\n" + packed
+    assert await called(holding(text), seconds=30, most=10, cut=True) == Answered(200, packed[:10])
 
 
 async def test_nobody_is_sent_elsewhere() -> None:

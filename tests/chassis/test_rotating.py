@@ -87,6 +87,22 @@ def test_a_new_value_stands_in_front_until_the_old_one_is_ended(rotate: Rotate, 
     assert "no second value" in said
 
 
+@pytest.mark.parametrize(
+    "variable",
+    [
+        section.variable(name)
+        for section in discovery.sections().values()
+        for name, opens in section.secrets().items()
+        if opens.way is Way.SHOWN
+    ],
+)
+def test_every_secret_that_is_shown_to_us_can_be_exchanged(rotate: Rotate, variable: str) -> None:
+    """Also that of a partner who is not used yet."""
+    code, _, said = rotate(variable)
+    assert "is no secret" not in said
+    assert (code, variable in said) == (1, True)
+
+
 def test_what_the_other_side_makes_comes_by_stdin(rotate: Rotate) -> None:
     assert rotate("TONGBAN_NOTIFY_SMS_SECRET", given="from-aliyun\n")[:2] == (0, "from-aliyun")
     assert rotate("TONGBAN_NOTIFY_SMS_SECRET", given="", TONGBAN_NOTIFY_SMS_SECRET="x")[0] == 1

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -81,6 +82,17 @@ async def test_a_suite_says_what_it_is_where_on_what_and_what_is_missing(tmp_pat
     assert f"ready at http://127.0.0.1:{port} after " in lines[-1]
     assert len(lines) == len(set(lines)) < 10
     assert [line.partition(": ")[2].partition(" after")[0] for line in last] == ["ended in order"]
+
+
+@pytest.mark.usefixtures("in_background")
+async def test_a_suite_says_what_is_missing_of_providers_that_are_used(tmp_path: Path) -> None:
+    async with serving(tmp_path, "notify", "--port", str(free_ports(1))) as process:
+        text = "".join(await until_said(process, "ready at"))
+        process.send_signal(signal.SIGINT)
+        await rest(process)
+    assert "missing: text messages by Aliyun: closed, since no secret is set: TONGBAN_NOTIFY_SMS_SECRET" in text
+    assert re.search("addresses of the pretend city.*TONGBAN_NOTIFY_SMS_URL", text)
+    assert "TONGBAN_NOTIFY_TENCENT" not in text
 
 
 async def test_several_processes_say_it_once(tmp_path: Path) -> None:

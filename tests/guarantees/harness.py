@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 import aiohttp
 
-from chassis.bus import Bus, Record
+from chassis.bus import Bus, BusDown, Record
 from chassis.clock import Clock
 from chassis.drivers.backends import open_bus
 from chassis.settings import ChassisSettings
@@ -395,4 +395,5 @@ async def listen(bus: Bus, group: str, topics: Sequence[str], hear: Callable[[Re
                 await subscription.commit(heard)
                 heard, due = {}, clock.ticks() + 1.0
     finally:
-        await subscription.close()
+        with contextlib.suppress(BusDown):  # who is cancelled ends, whatever becomes of the bus
+            await subscription.close()

@@ -21,14 +21,16 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 
+from chassis import discovery
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry
+from chassis.discovery import used
 from chassis.pushing import Push
 from chassis.run import lacking
 from chassis.run.serving import greet
 from chassis.run.suite import Suite, discover
 from chassis.sealing import Keyring
-from chassis.settings import ChassisSettings, Section
+from chassis.settings import ChassisSettings
 from chassis.web.auth import Portals, Unauthorized, hash_key
 from sandbox import ems_codec, hooks, wechat
 from sandbox.shared import SHARED, Shared, invented, whsec
@@ -185,9 +187,10 @@ def test_an_old_key_of_a_portal_is_counted() -> None:
 
 
 def test_start_and_doctor_say_what_is_closed_in_words(caplog: pytest.LogCaptureFixture) -> None:
-    sections: list[Section] = [Courier(), Notify(), aliyun.Settings()]
+    services = ("courier", "notify")
+    sections = used({name: section.read({}) for name, section in discovery.sections().items()}, services)
     with caplog.at_level("INFO", logger="tongban"):
-        greet(ChassisSettings(), ("courier", "notify"), False, sections)
+        greet(ChassisSettings(), services, False, sections)
     said = lacking.closed(ChassisSettings(), sections)
     assert {*said} < {*caplog.messages}
     for door in DOORS.values():

@@ -15,7 +15,7 @@ import msgspec
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from chassis.calling import FORM, Calls
+from chassis.calling import FORM, UNREADABLE, Calls
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unknown
 from chassis.sealing import Keyring
@@ -113,7 +113,7 @@ class EmsOrders:
         text = await self.said(code, message)
         try:
             content: dict[str, Any] = msgspec.json.decode(text, type=dict[str, Any])
-        except msgspec.DecodeError:
+        except UNREADABLE:
             raise Unknown("unreadable retBody") from None
         return content
 
@@ -224,8 +224,10 @@ class EmsLabels:
     async def _fetched(self, url: str) -> bytes:
         """What stands at the address that EMS named; it leads nowhere else, and no label is larger than LARGEST."""
         answer = await self.ems.calls.get(url)
-        if answer.status != 200 or len(answer.content) > LARGEST:
+        if answer.status != 200:
             raise Unknown(f"HTTP {answer.status}")
+        if len(answer.content) > LARGEST:
+            raise Unknown("too large")
         return answer.content
 
 
@@ -233,7 +235,7 @@ def shown_in(text: str) -> str:
     """The address or Base64 within retBody."""
     try:
         found = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return text.strip()
     if isinstance(found, dict):
         found = next((found[name] for name in ("url", "content", "labelData") if found.get(name)), "")

@@ -6,7 +6,7 @@ It fails over only what certainly was not sent; this module must never choose by
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from chassis import metrics
@@ -25,8 +25,11 @@ class Several:
 
     patient = True
 
-    def __init__(self, providers: Mapping[str, Sender], balance: Balance, clock: Clock) -> None:
-        self.providers, self.balance, self.clock = providers, balance, clock
+    def __init__(
+        self, providers: Mapping[str, Sender], listing: Collection[str], balance: Balance, clock: Clock
+    ) -> None:
+        """`listing` are those that list all they have taken: nobody else's "not found" is believed."""
+        self.providers, self.listing, self.balance, self.clock = providers, listing, balance, clock
         self._rests = {name: metrics.RESTS.labels("notify", name) for name in providers}
 
     async def make(self, id: str, errand: SendSms) -> Mapping[str, Any]:
@@ -69,9 +72,12 @@ class Several:
         """Says nothing of how the provider does: after a crash there are many to ask about, and none is sent until that
         is known."""
         try:
-            return await self.providers[errand.provider].ask(id, errand)
+            found = await self.providers[errand.provider].ask(id, errand)
         except Reject as reject:  # who will not tell has not said that it was not sent
             raise Unknown(reject.rule) from None
+        if found is None and errand.provider not in self.listing:
+            raise Unknown("not listed")
+        return found
 
     async def accounts(self) -> None:
         """Asks every provider what its account still pays for. One that does not answer is not known of, no more."""

@@ -14,7 +14,6 @@ from chassis.clock import Clock
 from chassis.decision import Reject, Retry
 from chassis.pushing import Push
 from chassis.sealing import Keyring
-from chassis.secret import Secrets
 from chassis.settings import Section
 from services.notify.domain.errands import REFUSED, SendSms
 from services.notify.domain.limits import Limit
@@ -81,8 +80,9 @@ class Provider(Generic[S]):
     `lists_all` is what its "not found" proves: whether it lists every message as soon as it has taken it, so that one
     it does not know was never sent. Otherwise few messages are under way at once, and a person is told of those in
     doubt. `sign` stands before every text (签名), `lengths` is how it counts characters, `limits` what it takes for one
-    number, `rate` the messages a second that it takes by contract. `verify` proves a push, `words` are what a push that
-    is taken must be answered with."""
+    number, `rate` the messages a second that it takes by contract. `verify` proves a push to the secret address, where
+    the provider signs it as well, and raises Reject `signature_invalid` (401); `words` are what a push that is taken
+    must be answered with."""
 
     name: str
     settings: type[S]
@@ -92,10 +92,14 @@ class Provider(Generic[S]):
     lengths: Lengths
     limits: Callable[[S], tuple[Limit, ...]]
     rate: int
-    verify: Callable[[Push, Secrets], None]
+    verify: Callable[[Push, S], None]
     words: Mapping[str, Any]
     receipts: Items[Any, Reported]
     replies: Items[Any, Replied]
+
+
+def unsigned(push: Push, settings: Section) -> None:
+    """Of a provider that signs nothing: only the address proves its pushes."""
 
 
 class Throttled(Retry):

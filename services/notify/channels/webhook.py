@@ -69,7 +69,7 @@ class Hooks:
         self.endpoints, self.clock = settings.hooked, clock
         self.breakers = {name: Breaker() for name in self.endpoints}
         self._rests = {name: metrics.RESTS.labels("notify", f"webhook {name}") for name in self.endpoints}
-        self.calls = Calls(silence=Retry, seconds=ANSWER, most=READ, cut=True)
+        self.calls = Calls(silence=Retry, seconds=ANSWER, connect=ANSWER, most=READ, cut=True)
 
     async def make(self, id: str, errand: PostHook) -> Mapping[str, Any]:
         """`{}`. Raises Reject `endpoint_gone` (410, or no such portal any more), `endpoint_refused` (it will not take

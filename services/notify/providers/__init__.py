@@ -1,13 +1,13 @@
 """SMS providers, a module each that speaks the provider's own wire format and declares itself as PROVIDER.
 
-They are found by looking into this folder; they must never decide what is sent.
+They are found by looking into this folder, which holds nothing else; they must never decide what is sent.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from services.notify.channels.sms import Provider
@@ -19,5 +19,18 @@ def declared() -> Iterator[Provider[Any]]:
         yield importlib.import_module(f"{__name__}.{module.name}").PROVIDER
 
 
-KNOWN: Final[Mapping[str, Provider[Any]]] = {provider.name: provider for provider in declared()}
+def named(providers: Iterable[Provider[Any]]) -> Mapping[str, Provider[Any]]:
+    """Every provider by its name. Raises ValueError where two have one name, or one setting."""
+    found: dict[str, Provider[Any]] = {}
+    variables: set[str] = set()
+    for provider in providers:
+        own = set(provider.settings.variables())
+        if provider.name in found or own & variables:
+            raise ValueError(f"{provider.name}: another provider has this name, or one of its settings")
+        found[provider.name] = provider
+        variables |= own
+    return found
+
+
+KNOWN: Final = named(declared())
 """Every provider by its name in settings and errands."""

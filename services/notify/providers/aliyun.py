@@ -20,11 +20,21 @@ from chassis.calling import FORM, Calls
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unknown
 from chassis.kinds import Address
-from chassis.pushing import by_address
 from chassis.sealing import Keyring
 from chassis.secret import Opens, Way
 from chassis.settings import Section
-from services.notify.channels.sms import Empty, Items, Provider, Replied, Reported, Throttled, digest, refused, secret
+from services.notify.channels.sms import (
+    Empty,
+    Items,
+    Provider,
+    Replied,
+    Reported,
+    Throttled,
+    digest,
+    refused,
+    secret,
+    unsigned,
+)
 from services.notify.domain.errands import SendSms
 from services.notify.domain.limits import DAY, Limit
 from services.notify.domain.templates import UCS2
@@ -230,7 +240,7 @@ PROVIDER = Provider(
     lengths=UCS2,
     limits=lambda settings: (Limit(settings.aliyun_daily, DAY, same=True),),
     rate=1000,
-    verify=by_address,
+    verify=unsigned,
     # The only answer that Aliyun takes for success is a numeric code.
     words={"code": 0, "msg": "接收成功"},
     receipts=Items(

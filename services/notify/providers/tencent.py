@@ -19,12 +19,22 @@ from chassis.calling import Calls
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unknown
 from chassis.kinds import Address
-from chassis.pushing import by_address
 from chassis.sealing import Keyring
 from chassis.secret import Opens, Way
 from chassis.settings import Section
 from contracts.event import SHANGHAI
-from services.notify.channels.sms import Empty, Items, Provider, Replied, Reported, Throttled, digest, refused, secret
+from services.notify.channels.sms import (
+    Empty,
+    Items,
+    Provider,
+    Replied,
+    Reported,
+    Throttled,
+    digest,
+    refused,
+    secret,
+    unsigned,
+)
 from services.notify.domain.errands import SendSms
 from services.notify.domain.limits import DAY, Limit
 from services.notify.domain.templates import UCS2
@@ -236,7 +246,7 @@ PROVIDER = Provider(
     lengths=UCS2,
     limits=_limits,
     rate=3000,
-    verify=by_address,
+    verify=unsigned,
     words={"result": 0, "errmsg": "OK"},  # cloud.tencent.com document 382/59178
     receipts=Items(
         item=Report,

@@ -227,6 +227,7 @@ PDF = "JVBERi0xLjQK"
         (json.dumps(PDF), None),
         (json.dumps({"url": "http://127.0.0.1:1/x.pdf"}), "ems_silent"),
         (json.dumps({"url": "file:///etc/hostname"}), "ems_silent"),
+        (json.dumps({"url": "http://a..b/x.pdf"}), "ems_silent"),
         (json.dumps({"waybillNo": "1"}), "ems_silent"),
         (json.dumps({"url": 7}), "ems_silent"),
         (json.dumps({"content": "PGh0bWw+"}), "ems_silent"),

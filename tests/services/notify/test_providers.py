@@ -63,13 +63,23 @@ def test_a_module_that_declares_nothing_cannot_be_imported(folder: Path) -> None
         list(providers.declared())
 
 
+def test_two_providers_share_neither_name_nor_setting(folder: Path) -> None:
+    written(folder, *NAMES)
+    with pytest.raises(ValueError, match="third"):
+        providers.named(providers.declared())
+
+
+LISTING = {"aliyun": True, "tencent": False}
+"""QuerySendDetails has what SendSms has taken; Tencent shows a message once it has a receipt."""
+
+
 @pytest.mark.parametrize("name", KNOWN)
 def test_what_a_provider_proves_is_kept_with_every_message(name: str) -> None:
     """A message is made carefully where "not found" would prove nothing."""
     box, event = Box(providers=(name,)), sample(Accepted)
     box.hear(event, NOON)
     assert box.sms.out_id.endswith(notice_key(event))
-    assert box.sms.careful() == (not KNOWN[name].lists_all)
+    assert (KNOWN[name].lists_all, box.sms.careful()) == (LISTING[name], not LISTING[name])
 
 
 def test_an_errand_says_what_not_found_proves() -> None:

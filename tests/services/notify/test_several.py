@@ -40,7 +40,9 @@ class Mute:
 
 async def test_questions_about_the_past_open_no_breaker_and_failed_sendings_do() -> None:
     clock = Clock()
-    several = Several({"aliyun": Mute(), "tencent": Mute()}, Balance(("aliyun", "tencent"), clock.system), clock)
+    several = Several(
+        {"aliyun": Mute(), "tencent": Mute()}, {"aliyun"}, Balance(("aliyun", "tencent"), clock.system), clock
+    )
     for call, sound in ((several.ask, True), (several.make, False)):
         for _ in range(TRIPS):
             with pytest.raises(Unknown):
@@ -48,6 +50,25 @@ async def test_questions_about_the_past_open_no_breaker_and_failed_sendings_do()
         assert several.balance.health["tencent"].open is not sound
     with pytest.raises(Reject, match="provider_down"):
         await several.make("id", ERRAND)
+
+
+class Forgetful(Mute):
+    """A provider that does not know what it has sent."""
+
+    async def ask(self, id: str, errand: SendSms) -> Mapping[str, Any] | None:
+        return None
+
+
+@pytest.mark.parametrize("listing", [{"tencent"}, {"aliyun"}, set[str]()])
+async def test_not_found_is_believed_of_those_alone_who_list_all(listing: set[str]) -> None:
+    """Whatever an adapter returns: a message would be sent a second time."""
+    clock = Clock()
+    several = Several({"tencent": Forgetful()}, listing, Balance(("tencent",), clock.system), clock)
+    if "tencent" in listing:
+        assert await several.ask("id", ERRAND) is None
+    else:
+        with pytest.raises(Unknown, match="not listed"):
+            await several.ask("id", ERRAND)
 
 
 def test_providers_share_no_lane_and_what_can_wait_stands_before_nothing_urgent() -> None:

@@ -14,11 +14,11 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from chassis.english import ENGLISH
 from chassis.run import merging
 from chassis.run.holding import BACKLOG, doors, listening
 from chassis.run.welcome import missing, welcome
 from chassis.settings import ChassisSettings
-from chassis.web.english import ENGLISH
 from chassis.web.language import English
 from chassis.web.problems import PROBLEM, details
 from contracts.event import Problem

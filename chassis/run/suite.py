@@ -25,6 +25,7 @@ from chassis.clock import Clock
 from chassis.decision import Reject
 from chassis.discovery import modules
 from chassis.drivers.backends import open_bus, open_store
+from chassis.english import ENGLISH
 from chassis.law.city import City
 from chassis.law.rights import ANYBODY, Right
 from chassis.law.workdays import Calendar, CalendarError
@@ -43,7 +44,6 @@ from chassis.web.answers import Answer, answer
 from chassis.web.auth import Portals
 from chassis.web.deputies import Deputies
 from chassis.web.described import refusals
-from chassis.web.english import ENGLISH
 from chassis.web.http import Live, Ready, application, begun_at, entitled
 from chassis.web.language import English
 from chassis.web.oidc import Officers

@@ -178,8 +178,12 @@ async def test_among_others_a_mark_is_stored_as_soon_as_it_is_reached(store: Sto
     async def mark() -> int:
         return (await store.owners(["me"]))["me"].acked
 
+    async def begun() -> bool:
+        return "me" in await store.owners(["me"])
+
     async with asyncio.TaskGroup() as group:
         loops = [group.create_task(publisher.work()), group.create_task(publisher.beat())]
+        await until(begun)
         publisher.publish([Record(topic, "a", {}, b"")], 1)
         await until(lambda: publisher.acked == 1)
         assert await mark() == 0

@@ -36,8 +36,8 @@ class Link:
 
 @dataclass(frozen=True)
 class Service:
-    """What the chassis plugs into bus, store and clock. `routes` gets the door and returns the service's own router,
-    mounted under `/<name>`; `learn` fetches what every process must know although only one writes it: awaited
+    """What the chassis plugs into bus, store and clock. each of `routes` gets the door and returns the router of a
+    room, mounted under `/<name>`; `learn` fetches what every process must know although only one writes it: awaited
     before the first message (a failure ends the start) and about every second after (a failure makes it unready), as
     are its `deputies`, where officers have rights: their decider stands among its own, too;
     `english` holds what its refusals say in that language, by the Chinese sentence (see `chassis.web.language`);
@@ -47,7 +47,7 @@ class Service:
     name: str
     deciders: tuple[Decider[Any], ...]
     errands: Mapping[type[Errand], Runner] = field(default_factory=dict)
-    routes: Callable[[Door], APIRouter] | None = None
+    routes: tuple[Callable[[Door], APIRouter], ...] = ()
     learn: Callable[[Door], Awaitable[None]] | None = None
     deputies: Deputies | None = None
     english: Mapping[str, str] = field(default_factory=dict)

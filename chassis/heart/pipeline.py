@@ -18,7 +18,7 @@ from chassis.clock import Clock
 from chassis.deadletters import FREE, PARKED, Park
 from chassis.decision import Decider, Errand, Given, Reject
 from chassis.document import Bug, Doc, Open
-from chassis.heart.arrears import Arrears
+from chassis.heart.backlog import Backlog
 from chassis.heart.documents import Documents
 from chassis.heart.fold import TOO_OLD, Folded, Folder
 from chassis.heart.halts import HALTED, KNOWN, Halts
@@ -70,7 +70,7 @@ class Pipeline:
         self.parked: set[str] = set()
         self._recalled = False
         self.shards: frozenset[int] = frozenset()
-        self.arrears = Arrears(clock)
+        self.backlog = Backlog(clock)
         self.pulse = clock.ticks()
         self.folded = 0
         self._pressed: float | None = None
@@ -95,8 +95,8 @@ class Pipeline:
                 self.press(records)
                 self._shard()
                 self.pulse = self.clock.ticks()
-                if not self.arrears.over:
-                    await self.arrears.count(subscription, self.halts.aside(), len(records))
+                if not self.backlog.over:
+                    await self.backlog.count(subscription, self.halts.aside(), len(records))
                 if records:
                     await self.inbox.offer(records)
         except BusDown:
@@ -116,7 +116,7 @@ class Pipeline:
     def press(self, records: Sequence[Record]) -> None:
         """Notes since when every fetch has been full of what services say. Portals may send as much as they like: what
         they send waits its turn, and nobody else is refused for it; so does what came while nobody read."""
-        full = len(records) == self.most and self.arrears.over
+        full = len(records) == self.most and self.backlog.over
         if not full or sum(r.topic.startswith("portal.") for r in records) * 2 > len(records):
             self._pressed = None
         elif self._pressed is None:
@@ -237,7 +237,7 @@ class Pipeline:
             for ref, messages in pending.items():
                 folder, doc = self.folders[ref[0]], self.documents.cache[ref]
                 ask = given.setdefault(ref, folder.given())
-                folded[ref] = result = folder.fold(doc, messages, now, steady, self.arrears.over, ask)
+                folded[ref] = result = folder.fold(doc, messages, now, steady, self.backlog.over, ask)
                 for message, error in zip(messages, result.results, strict=True):
                     if error is not None and message.record is not None and is_poison(error):
                         refused.setdefault(message.record, Poison.of(error))
@@ -345,7 +345,7 @@ class Pipeline:
 
     async def _assigned(self, partitions: frozenset[Partition]) -> None:
         """What waits on partitions that are new to this process may have ended a clock in time: alarms wait for it."""
-        self.arrears.moved()
+        self.backlog.moved()
         self.documents.forget()
         self.owners.moved()
         self._recalled = False

@@ -154,7 +154,7 @@ class Line:
 
     async def _ripe(self, shards: Collection[int]) -> list[Ref]:
         """Alarms ring once everything that waited on the bus when the partitions were taken has been read."""
-        return await self._due(shards) if self.pipeline.arrears.over else []
+        return await self._due(shards) if self.pipeline.backlog.over else []
 
     async def _due(self, shards: Collection[int]) -> list[Ref]:
         return await self.store.due(shards, self.clock.legal().timestamp(), PAGE)

@@ -169,8 +169,8 @@ class Suite:
         app.state.deputies = {line.name: line.service.deputies or Deputies(self.city) for line in self.lines}
         app.state.portals = Portals(self.settings.portal_keys)
         for line in self.lines:
-            if line.service.routes is not None:
-                app.include_router(line.service.routes(line.door), prefix=f"/{line.name}", tags=[line.name])
+            for routes in line.service.routes:
+                app.include_router(routes(line.door), prefix=f"/{line.name}", tags=[line.name])
             app.include_router(operators.router(line), prefix=f"/{line.name}", tags=["operators"])
         self.pressure.begins = begun_at(app)
         self._clock_routes(app)

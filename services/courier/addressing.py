@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from chassis.decision import Reject
 from chassis.sealing import Keyring
 from contracts.numbers import check_mobile
-from services.courier.domain.parcel import Readdress
+from services.courier.parcel.state import Readdress
 
 
 class NewAddress(BaseModel):

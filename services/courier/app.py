@@ -10,17 +10,18 @@ from functools import partial
 
 from chassis.service import Parts, Service
 from chassis.web.deputies import Deputies
-from services.courier import api
-from services.courier.domain.batch import batches
-from services.courier.domain.owning import strays
-from services.courier.domain.parcel import CancelEms, InterceptEms, OrderEms, TraceEms
-from services.courier.domain.rules import parcels
-from services.courier.domain.settlement import Prices, settlements
-from services.courier.domain.slots import Slots, hours_of
+from services.courier.batch.rules import batches
 from services.courier.english import ENGLISH
 from services.courier.papers import Papers
+from services.courier.parcel import routes as api
+from services.courier.parcel.owning import strays
+from services.courier.parcel.rules import parcels
+from services.courier.parcel.slots import Slots, hours_of
+from services.courier.parcel.state import CancelEms, InterceptEms, OrderEms, TraceEms
 from services.courier.partners.ems import EmsCancels, EmsIntercepts, EmsLabels, EmsOrders, EmsTraces
 from services.courier.settings import Settings
+from services.courier.settlement.rules import settlements
+from services.courier.settlement.state import Prices
 
 
 def build(parts: Parts) -> Service:
@@ -56,7 +57,7 @@ def build(parts: Parts) -> Service:
             CancelEms: EmsCancels(ems),
             InterceptEms: EmsIntercepts(ems),
         },
-        routes=partial(api.routes, sent, unknown, settings, parts.keyring, papers),
+        routes=(partial(api.routes, sent, unknown, settings, parts.keyring, papers),),
         deputies=deputies,
         close=(ems.close,),
         english=ENGLISH,

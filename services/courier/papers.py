@@ -19,12 +19,14 @@ from chassis.sealing import Keyring, SealError
 from chassis.web.answers import Answer
 from chassis.web.door import Asked, Door, Told
 from contracts.words import Direction
-from services.courier.domain.batch import Batch, HandOverBatch, Seat, batch_id, on_list
-from services.courier.domain.kept import Kept
-from services.courier.domain.parcel import EMS, Parcel, Stray, document, stray_id
-from services.courier.domain.settlement import Carriage, Settlement, carried, compared, month_of, summed
+from services.courier.batch.rules import Seat, on_list
+from services.courier.batch.state import Batch, HandOverBatch, batch_id
 from services.courier.packing import unpacked
+from services.courier.parcel.kept import Kept
+from services.courier.parcel.state import EMS, Parcel, Stray, document, stray_id
 from services.courier.partners.ems import EmsLabels
+from services.courier.settlement.rules import carried, compared, summed
+from services.courier.settlement.state import Carriage, Settlement, month_of
 from services.courier.shapes import (
     BatchSheet,
     BatchSummary,

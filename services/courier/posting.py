@@ -9,9 +9,9 @@ from datetime import datetime
 
 from chassis.decision import Caller, Decider
 from chassis.web.door import Asked, Door, Told
-from services.courier.domain.owning import of_another
-from services.courier.domain.parcel import Claim, Parcel, Post, Stray, stray_id
-from services.courier.domain.rules import here
+from services.courier.parcel.owning import of_another
+from services.courier.parcel.rules import here
+from services.courier.parcel.state import Claim, Parcel, Post, Stray, stray_id
 from services.courier.pushes import carrying
 
 

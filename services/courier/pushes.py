@@ -23,8 +23,8 @@ from chassis.sealing import Keyring
 from chassis.web.door import Door
 from chassis.web.problems import Say, in_words, listed
 from contracts.event import Problem
-from services.courier.domain.parcel import DISPUTED, Claim, KeepScans, Parcel, Scanned, Stray, stray_id
 from services.courier.packing import packed
+from services.courier.parcel.state import DISPUTED, Claim, KeepScans, Parcel, Scanned, Stray, stray_id
 from services.courier.partners.port import Partner, Pushed
 
 log = logging.getLogger("tongban")

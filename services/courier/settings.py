@@ -14,7 +14,7 @@ from chassis.kinds import Address
 from chassis.secret import CLOSED, Opens, Secrets, Way
 from chassis.settings import Section
 from chassis.webhooks import secrets_of
-from services.courier.domain.slots import hours_of
+from services.courier.parcel.slots import hours_of
 
 
 class Settings(Section):

@@ -9,8 +9,8 @@ from functools import partial
 
 from chassis.service import Parts, Service
 from chassis.web.deputies import Deputies
-from services.evaluation import api
-from services.evaluation.domain.rules import Policy, cases
+from services.evaluation.case import routes as api
+from services.evaluation.case.rules import Policy, cases
 from services.evaluation.english import ENGLISH
 from services.evaluation.settings import Settings
 
@@ -21,7 +21,7 @@ def build(parts: Parts) -> Service:
     return Service(
         "evaluation",
         deciders=(decider, deputies.kept),
-        routes=partial(api.routes, decider),
+        routes=(partial(api.routes, decider),),
         deputies=deputies,
         english=ENGLISH,
         title="好差评",

@@ -6,6 +6,7 @@ The composition root of this service; this module must never run anything.
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from fastapi import APIRouter
@@ -14,21 +15,27 @@ from chassis.service import Link, Parts, Service
 from chassis.settings import ChassisSettings, SettingsError
 from chassis.web.deputies import Deputies
 from chassis.web.door import Door
-from services.intake import api, catalog, publishing, uploading
-from services.intake.domain.cases import cases
-from services.intake.domain.city import Judge
-from services.intake.domain.founding import Founding
-from services.intake.domain.library import libraries
-from services.intake.domain.living import Living
-from services.intake.domain.publication import publications
-from services.intake.domain.turns import pages
-from services.intake.domain.uploads import InspectFile, RemoveFile, uploads
+from services.intake import catalog
+from services.intake.case import routes as case_routes
+from services.intake.case.founding import Founding
+from services.intake.case.rules import cases
 from services.intake.english import ENGLISH
-from services.intake.files.folder import Folder, Objects
-from services.intake.files.runners import Inspector, Remover
-from services.intake.files.scanner import Clamd
-from services.intake.files.sealed import SealedFiles
+from services.intake.files import routes as file_routes
+from services.intake.files.rules import uploads
+from services.intake.files.state import InspectFile, RemoveFile
+from services.intake.items import routes as item_routes
+from services.intake.items.city import Judge
+from services.intake.items.living import Living
+from services.intake.items.rules import publications
 from services.intake.learning import Learning
+from services.intake.library import routes as library_routes
+from services.intake.library.rules import libraries
+from services.intake.partners.folder import Folder, Objects
+from services.intake.partners.runners import Inspector, Remover
+from services.intake.partners.scanner import Clamd
+from services.intake.partners.sealed import SealedFiles
+from services.intake.progress import routes as progress_routes
+from services.intake.progress.rules import pages
 from services.intake.settings import Settings
 
 SHARED = frozenset(map(ChassisSettings.variable, ("bus", "store", "sandbox")))
@@ -46,7 +53,7 @@ def objects(settings: Settings, parts: Parts) -> Objects:
                 "processes, and each would keep files in a folder of its own"
             )
         return Folder(Path(settings.files) if settings.files else parts.folder / "materials")
-    from services.intake.files.bucket import Bucket
+    from services.intake.partners.bucket import Bucket
 
     if not (settings.files_key and settings.files_secret):
         raise SettingsError(
@@ -94,18 +101,22 @@ def build(parts: Parts) -> Service:
     files = SealedFiles(objects(settings, parts), parts.keyring)
     inspector = Inspector(files, Clamd(*settings.clamd) if settings.clamd else None)
 
-    def routes(door: Door) -> APIRouter:
-        router = api.routes(applications, progress, shelves, founding, door)
-        router.include_router(publishing.routes(published, items, door))
-        store = uploading.Store(uploaded, applications, files, parts.keyring, settings.files_limit, door)
-        router.include_router(uploading.routes(store))
-        return router
+    def materials(door: Door) -> APIRouter:
+        return file_routes.routes(
+            file_routes.Store(uploaded, applications, files, parts.keyring, settings.files_limit, door)
+        )
 
     return Service(
         "intake",
         deciders=(applications, progress, published, uploaded, shelves, deputies.kept),
         errands={InspectFile: inspector, RemoveFile: Remover(files)},
-        routes=routes,
+        routes=(
+            partial(case_routes.routes, applications, founding),
+            partial(progress_routes.routes, progress, founding),
+            partial(library_routes.routes, shelves, founding),
+            partial(item_routes.routes, published, items),
+            materials,
+        ),
         learn=Learning(published, items),
         deputies=deputies,
         english=ENGLISH,

@@ -12,8 +12,9 @@ from chassis.decision import NOBODY, Decider
 from chassis.web.door import Door, cursor
 from contracts.event import Problem
 from contracts.item import Item
-from services.intake.domain.living import Living
-from services.intake.domain.publication import PUBLISHED, Publication, Unreadable, items, mark, successor
+from services.intake.items.living import Living
+from services.intake.items.rules import Unreadable, items, successor
+from services.intake.items.state import PUBLISHED, Publication, mark
 
 OVERLAP: Final = timedelta(minutes=10)
 """How far each look goes back behind the last: a moment is fixed before the write, by clocks that may differ."""

@@ -8,28 +8,30 @@ from __future__ import annotations
 from functools import partial
 
 from chassis.service import Parts, Service
-from services.notify import api
+from services.notify.channels.balance import Balance
 from services.notify.channels.email import Mail
 from services.notify.channels.several import Several
 from services.notify.channels.webhook import Hooks
 from services.notify.channels.wechat import Wechat
-from services.notify.domain.balance import Balance
-from services.notify.domain.duty import PhoneBookError, duties
-from services.notify.domain.errands import PostHook, SendMail, SendSms, SendWechat
-from services.notify.domain.hooks import hooks
-from services.notify.domain.limits import Manners
-from services.notify.domain.rules import mailboxes
+from services.notify.duty.rules import PhoneBookError, duties
 from services.notify.english import ENGLISH
+from services.notify.errands import PostHook, SendMail, SendSms, SendWechat
+from services.notify.hooks.rules import hooks
 from services.notify.looking import Looking
+from services.notify.mailbox import routes as mailbox
+from services.notify.mailbox.limits import Manners
+from services.notify.mailbox.rules import mailboxes
 from services.notify.providers import KNOWN
 from services.notify.settings import Settings
-from services.notify.templating import load, phone_book
+from services.notify.texts import routes as texts
+from services.notify.texts.loading import load, phone_book
 
 
 def build(parts: Parts) -> Service:
     settings = Settings.read(parts.env)
     sections = {name: provider.settings.read(parts.env) for name, provider in KNOWN.items()}
     carrying = {KNOWN[name]: sections[name] for name in settings.providers}
+    first = KNOWN[settings.providers[0]]
     book = load(settings.providers)
     try:
         phones = phone_book(settings.officers)
@@ -68,7 +70,10 @@ def build(parts: Parts) -> Service:
             hooks(book, settings.hooked),
         ),
         errands={SendSms: sms, SendMail: mail, SendWechat: wechat, PostHook: posts},
-        routes=partial(api.routes, boxes, balance, book, settings, sections, parts.keyring),
+        routes=(
+            partial(texts.routes, book, first.sign(sections[first.name]), first.lengths),
+            partial(mailbox.routes, boxes, balance, settings, sections, parts.keyring),
+        ),
         learn=Looking(sms.accounts, parts.clock, settings.account_seconds),
         close=(sms.close, mail.close, wechat.close, posts.close),
         english=ENGLISH,

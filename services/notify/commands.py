@@ -9,8 +9,8 @@ import argparse
 import json
 import sys
 
-from services.notify.domain.templates import TemplateError, previews
-from services.notify.templating import load
+from services.notify.texts.book import TemplateError, previews
+from services.notify.texts.loading import load
 
 
 def notices(argv: list[str]) -> int:

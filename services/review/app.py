@@ -9,12 +9,13 @@ from functools import partial
 
 from chassis.service import Parts, Service
 from chassis.web.deputies import Deputies
-from services.review import api
-from services.review.domain.absence import absences
-from services.review.domain.case import AskRegister
-from services.review.domain.rules import cases
+from services.review.absence import routes as absence
+from services.review.absence.rules import absences
+from services.review.case import routes as case
+from services.review.case.rules import cases
+from services.review.case.state import AskRegister
 from services.review.english import ENGLISH
-from services.review.registers import Registers
+from services.review.partners.registers import Registers
 from services.review.settings import Settings
 
 
@@ -29,7 +30,7 @@ def build(parts: Parts) -> Service:
         about="承办、审核、批准 · worklists, steps and decisions",
         deciders=(decider, deputies.kept),
         errands={AskRegister: registers},
-        routes=partial(api.routes, decider, deputies.kept),
+        routes=(partial(case.routes, decider), partial(absence.routes, deputies.kept)),
         deputies=deputies,
         close=(registers.close,),
         english=ENGLISH,

@@ -17,7 +17,7 @@ PACKAGES = ("contracts", "chassis", "services", "sandbox", "tests")
 
 @dataclass(frozen=True)
 class Source:
-    """One module. `path` is relative to the repository, `name` dotted (`services.notify.domain`)."""
+    """One module. `path` is relative to the repository, `name` dotted (`services.notify.mailbox.rules`)."""
 
     path: str
     name: str
@@ -58,6 +58,11 @@ def within(*prefixes: str) -> list[Source]:
 def services() -> list[str]:
     """Names of the service folders, found as the chassis finds them: by their `app.py`."""
     return sorted(path.parent.name for path in (ROOT / "services").glob("*/app.py"))
+
+
+def rooms(service: str) -> list[str]:
+    """Names of the rooms of a service: folders with rules."""
+    return sorted(path.parent.name for path in (ROOT / "services" / service).glob("*/rules.py"))
 
 
 def imports(of: Source) -> Iterator[Import]:

@@ -81,7 +81,7 @@ def test_every_exemption_is_needed() -> None:
     ],
 )
 def test_a_wall_clock_is_found(bad: str) -> None:
-    assert findings(source("services/notify/domain.py", bad))
+    assert findings(source("services/notify/mailbox/rules.py", bad))
 
 
 @pytest.mark.parametrize(
@@ -94,4 +94,4 @@ def test_a_wall_clock_is_found(bad: str) -> None:
     ],
 )
 def test_an_injected_clock_is_no_finding(good: str) -> None:
-    assert findings(source("services/notify/domain.py", good)) == []
+    assert findings(source("services/notify/mailbox/rules.py", good)) == []

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.architecture.sources import Source, hits, imports, services, source, sources, within
+from tests.architecture.sources import Source, hits, imports, rooms, services, source, sources, within
 
 Rule = Callable[[Source], list[str]]
 OURS = ("contracts", "chassis", "services", "sandbox", "tests")
@@ -72,9 +72,9 @@ DRIVERS = {
     "jwt": ("chassis/web/oidc.py",),
     "chinese_calendar": ("chassis/law/workdays.py",),
     "cryptography": ("chassis/sealing.py",),
-    "boto3": ("services/intake/files/bucket.py",),
-    "botocore": ("services/intake/files/bucket.py",),
-    "imagesize": ("services/intake/files/content.py",),
+    "boto3": ("services/intake/partners/bucket.py",),
+    "botocore": ("services/intake/partners/bucket.py",),
+    "imagesize": ("services/intake/partners/content.py",),
     "aiosmtplib": ("services/notify/channels/email.py",),
 }
 """Package -> the modules of the suite that may import it, so that leaving one is a change in one place."""
@@ -221,7 +221,7 @@ ARROWS: tuple[tuple[str, Rule, str], ...] = (
     ("chassis", wings_on_floors, "from chassis.run.suite import Suite"),
     ("chassis/drivers", drivers_apart, "from chassis.run.principals import rules"),
     ("chassis/drivers", drivers_apart, "from chassis.store import Store"),
-    ("services", services_apart, "def f():\n    from services.review.domain import Case"),
+    ("services", services_apart, "def f():\n    from services.review.case.state import Case"),
     ("services", services_apart, "from chassis.drivers.sqlite import SqliteStore"),
     ("services", services_apart, "from sandbox.sms import Sms"),
     ("sandbox", sandbox_outside, "from chassis.decision import State"),
@@ -250,7 +250,7 @@ def test_allowed_imports_are_allowed() -> None:
     good = "from __future__ import annotations\nimport json\nfrom contracts.event import Event\nimport pydantic"
     assert contracts_alone(source("contracts/x.py", good)) == []
     assert chassis_below_services(source("chassis/discovery.py", "import services")) == []
-    assert services_apart(source("services/notify/x.py", "from services.notify.domain import Mailbox")) == []
+    assert services_apart(source("services/notify/x.py", "from services.notify.mailbox.state import Mailbox")) == []
     assert sandbox_outside(source("sandbox/x.py", "import aiohttp\nfrom chassis.drivers.log import LogBus")) == []
 
 
@@ -273,9 +273,15 @@ def test_every_wing_is_there() -> None:
 # ------------------------------------------------------------------------------------------------------------- purity
 
 
+OUTWARD = ("routes.py", "pushes.py", "views.py", "loading.py")
+"""What of a room speaks with the outside; all the rest of it is pure."""
+
+
 def domain_of(service: str) -> list[Source]:
-    """The domain of a service: `domain.py` or `domain/`, and whatever else of the service it imports."""
-    found = {s.name: s for s in within(f"services/{service}/domain.py", f"services/{service}/domain")}
+    """What a service knows and decides: its rooms but for what speaks with the outside, and whatever else of the
+    service that imports."""
+    inside = (s for room in rooms(service) for s in within(f"services/{service}/{room}"))
+    found = {s.name: s for s in inside if not s.path.endswith(OUTWARD)}
     waiting = list(found.values())
     own = {s.name: s for s in within(f"services/{service}")}
     while waiting:
@@ -321,11 +327,11 @@ def test_domains_are_pure(service: str) -> None:
         "import urllib.request",
         "from chassis.clock import Clock",
         "from chassis.web.door import Door",
-        "from services.review.domain import Case",
+        "from services.review.case.state import Case",
     ],
 )
 def test_an_impure_domain_is_found(bad: str) -> None:
-    assert pure(source("services/notify/domain.py", bad))
+    assert pure(source("services/notify/mailbox/rules.py", bad))
 
 
 def test_a_pure_domain_is_pure() -> None:
@@ -333,7 +339,7 @@ def test_a_pure_domain_is_pure() -> None:
         "from uuid import uuid5\nimport msgspec\nfrom contracts.words import Grade\n"
         "from chassis.decision import State\nfrom services.notify.templates import TEXTS"
     )
-    assert pure(source("services/notify/domain.py", good)) == []
+    assert pure(source("services/notify/mailbox/rules.py", good)) == []
 
 
 # ------------------------------------------------------------------------------------------------------------ drivers

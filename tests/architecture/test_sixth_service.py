@@ -57,7 +57,12 @@ class Settings(Section):
     prefix: ClassVar[str] = "TONGBAN_COUNTER_"
     days: int = Field(120, ge=100, description="Days for which a department remembers what it has counted.")
 ''',
-    "domain.py": '''"""What counter knows: one document per department, with two numbers.
+    "tally/__init__.py": '''"""Tallies, one a department.
+
+Its rules are pure; only its routes may know HTTP, and it must never import another service.
+"""
+''',
+    "tally/rules.py": '''"""What counter knows: one document per department, with two numbers.
 
 It is pure; this module must never import a store, a bus or a clock.
 """
@@ -89,7 +94,7 @@ def tallies(days: int) -> Decider[Tally]:
 
     return decider
 ''',
-    "api.py": '''"""The routes of counter: one read each.
+    "tally/routes.py": '''"""The routes of counter: one read each.
 
 They decide nothing; this module must never import a store.
 """
@@ -100,7 +105,7 @@ from typing_extensions import TypedDict
 from chassis.web.answers import Kept, Route, reply
 from chassis.decision import NOBODY, Decider
 from chassis.web.door import Door
-from services.counter.domain import Tally
+from services.counter.tally.rules import Tally
 
 
 class Counted(TypedDict):
@@ -135,21 +140,21 @@ It starts nothing; this module must never choose a bus or a store.
 from functools import partial
 
 from chassis.service import Parts, Service
-from services.counter import api
-from services.counter.domain import tallies
 from services.counter.settings import Settings
+from services.counter.tally import routes
+from services.counter.tally.rules import tallies
 
 
 def build(parts: Parts) -> Service:
     settings = Settings.read(parts.env)
     counted = tallies(settings.days)
-    return Service("counter", deciders=(counted,), routes=partial(api.routes, counted))
+    return Service("counter", deciders=(counted,), routes=(partial(routes.routes, counted),))
 ''',
 }
 
 
 def add_counter(to: Path) -> None:
-    (to / "counter").mkdir(parents=True)
+    (to / "counter" / "tally").mkdir(parents=True)
     for name, text in COUNTER.items():
         (to / "counter" / name).write_text(text, "utf-8")
 

@@ -65,14 +65,14 @@ def test_the_heart_of_the_chassis_can_be_read_in_an_hour() -> None:
     ],
 )
 def test_a_wrong_opening_is_found(bad: str) -> None:
-    assert opening(source("services/notify/domain.py", bad))
+    assert opening(source("services/notify/mailbox/rules.py", bad))
 
 
 def test_a_right_opening_is_right() -> None:
     good = '"""What notify decides.\n\nIt is pure; it must never import a provider.\n"""'
-    assert opening(source("services/notify/domain.py", good)) == []
+    assert opening(source("services/notify/mailbox/rules.py", good)) == []
     assert opening(source("services/notify/__init__.py", "")) == [], "an empty package has nothing to say"
-    assert opening(source("services/notify/domain.py", ""))
+    assert opening(source("services/notify/mailbox/rules.py", ""))
 
 
 def test_a_long_file_is_found() -> None:

@@ -23,7 +23,7 @@ from chassis.service import Service
 from chassis.settings import ChassisSettings
 from contracts.event import REGISTRY, Event
 from contracts.export import events
-from tests.architecture.sources import ROOT, Source, called, services, source, used, within
+from tests.architecture.sources import ROOT, Source, called, rooms, services, source, used, within
 
 UNHEARD = {
     "bounced": "answers a portal that got no case; portals read it on their own topic",
@@ -31,7 +31,8 @@ UNHEARD = {
 }
 """Event types that no service of ours hears, and who reads them instead."""
 
-ROOMS = ("__init__.py", "app.py", "api.py", "settings.py", "README.md")
+HALL = ("__init__.py", "app.py", "settings.py", "README.md")
+"""What every service has beside its rooms."""
 
 
 @cache
@@ -66,10 +67,10 @@ def test_the_five_services_are_there_under_their_own_names() -> None:
 @pytest.mark.parametrize("service", services())
 def test_every_service_has_the_same_rooms(service: str) -> None:
     home = ROOT / "services" / service
-    missing = [room for room in ROOMS if not (home / room).is_file()]
-    if not (home / "domain.py").is_file() and not (home / "domain" / "__init__.py").is_file():
-        missing.append("domain")
-    assert missing == []
+    assert [name for name in HALL if not (home / name).is_file()] == []
+    assert rooms(service), "no room has rules"
+    assert [room for room in rooms(service) if not (home / room / "__init__.py").is_file()] == []
+    assert any((home / room / "routes.py").is_file() for room in rooms(service))
 
 
 def branches(of: Source) -> list[str]:
@@ -89,12 +90,14 @@ ROUTE_WORDS = ("get", "post", "put", "patch", "delete")
 
 @pytest.mark.parametrize("service", services())
 def test_routes_decide_nothing(service: str) -> None:
-    assert [line for s in within(f"services/{service}/api.py") for line in branches(s)] == []
+    found = [s for s in within(f"services/{service}") if s.path.endswith("/routes.py")]
+    assert found
+    assert [line for s in found for line in branches(s)] == []
 
 
 def test_a_deciding_route_is_found() -> None:
     bad = "@router.post('/x')\nasync def x(command):\n    if command:\n        return 1\n"
-    assert branches(source("services/notify/api.py", bad)) == ["services/notify/api.py:3 decides"]
+    assert branches(source("services/notify/mailbox/routes.py", bad)) == ["services/notify/mailbox/routes.py:3 decides"]
 
 
 # ------------------------------------------------------------------------------------------------------------- events
@@ -135,9 +138,9 @@ def test_each_service_says_its_own_events_only() -> None:
 
 def test_a_service_that_says_anothers_event_is_found() -> None:
     bad = "from contracts.intake import Accepted\ndef f(case):\n    return Accepted(case=case)\n"
-    assert [cls.TYPE for _, cls in said(source("services/review/domain.py", bad))] == ["accepted"]
+    assert [cls.TYPE for _, cls in said(source("services/review/case/rules.py", bad))] == ["accepted"]
     good = "from contracts.intake import Accepted\n@cases.on(Accepted)\ndef f(state: Accepted) -> None: ...\n"
-    assert list(said(source("services/review/domain.py", good))) == []
+    assert list(said(source("services/review/case/rules.py", good))) == []
 
 
 @pytest.mark.parametrize("service", services())

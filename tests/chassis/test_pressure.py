@@ -164,7 +164,7 @@ async def test_new_work_waits_while_later_stages_are_behind(
 ) -> None:
     """Not for what a portal pours out, nor for what came while nobody read."""
     pipeline = still.other.pipeline
-    pipeline.arrears.over = caught_up
+    pipeline.backlog.over = caught_up
     full = [Record(topic, "k", {}, b"") for _ in range(pipeline.most)]
     pipeline.press(full)
     assert still.refused() == (False, False), "one full batch is nothing"

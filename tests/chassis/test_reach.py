@@ -13,7 +13,7 @@ import pytest
 from chassis.decision import Reject, Retry, Unreached
 from chassis.reach import CALM, STREAK, Party, party
 from chassis.run.logs import AGAIN, Clients, Lines
-from services.notify.channels.sms import Empty, Throttled
+from services.notify.providers.port import Empty, Throttled
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -21,8 +21,8 @@ from chassis.decision import Caller
 from chassis.drivers.kafka_member import quietly
 from chassis.drivers.log import LogBus
 from chassis.drivers.sqlite import SqliteStore
-from chassis.heart import arrears as counting
-from chassis.heart.arrears import Arrears
+from chassis.heart import backlog as counting
+from chassis.heart.backlog import Backlog
 from chassis.lasting import lasting
 from chassis.run import line as lines
 from chassis.run.line import Line, Stalled
@@ -124,24 +124,24 @@ async def test_where_nobody_can_say_how_much_waits_reading_goes_on_and_alarms_wa
         reader = line.pipeline.subscription
         with monkeypatch.context() as patched:
             patched.setattr(reader, "lag", lag)
-            line.pipeline.arrears.moved()
+            line.pipeline.backlog.moved()
             for n in range(3):
                 await world.say("a", 1, f"p{n}")
             await world.counts(line, "a", 3)
-            assert (line.pipeline.subscription, line.pipeline.arrears.over) == (reader, False)
-        await until(lambda: line.pipeline.arrears.over)
+            assert (line.pipeline.subscription, line.pipeline.backlog.over) == (reader, False)
+        await until(lambda: line.pipeline.backlog.over)
 
 
 async def test_what_was_counted_before_partitions_moved_is_not_believed(clock: Clock) -> None:
-    arrears, member = Arrears(clock), Held()
-    counted = asyncio.ensure_future(arrears.count(member, (), 0))  # type: ignore[arg-type]
+    backlog, member = Backlog(clock), Held()
+    counted = asyncio.ensure_future(backlog.count(member, (), 0))  # type: ignore[arg-type]
     await member.asked.wait()
-    arrears.moved()
+    backlog.moved()
     member.let.set()
     await counted
-    assert not arrears.over
-    await arrears.count(member, (), 0)  # type: ignore[arg-type]
-    assert arrears.over
+    assert not backlog.over
+    await backlog.count(member, (), 0)  # type: ignore[arg-type]
+    assert backlog.over
 
 
 async def test_partitions_are_given_away_although_commands_never_end(world: World) -> None:

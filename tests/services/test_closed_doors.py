@@ -34,7 +34,7 @@ from chassis.settings import ChassisSettings
 from chassis.web.auth import Portals, Unauthorized, hash_key
 from sandbox import ems_codec, hooks, wechat
 from sandbox.shared import SHARED, Shared, invented, whsec
-from services.courier.domain.parcel import TraceEms
+from services.courier.parcel.state import TraceEms
 from services.courier.partners.ems import EmsOrders, EmsTraces
 from services.courier.partners.ems_pushes import EmsPushes
 from services.courier.partners.kuaidi100 import Kuaidi100

@@ -22,7 +22,7 @@ from chassis.sealing import Keyring
 from contracts.codes import SCAN_EMS
 from contracts.event import SHANGHAI
 from contracts.words import Direction
-from services.courier.domain.parcel import CancelEms, InterceptEms, OrderEms, Slot, TraceEms
+from services.courier.parcel.state import CancelEms, InterceptEms, OrderEms, Slot, TraceEms
 from services.courier.partners.ems_pushes import Trace
 from services.courier.partners.port import meaning, moment
 from services.courier.settings import Settings

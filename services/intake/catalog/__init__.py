@@ -20,8 +20,8 @@ from chassis.law.city import City
 from chassis.law.yamltext import Unreadable, read
 from contracts.event import Problem
 from contracts.item import Item, examine
-from services.intake.domain.catalogue import Catalog
-from services.intake.domain.city import agreement
+from services.intake.items.catalogue import Catalog
+from services.intake.items.city import agreement
 
 HERE: Final = Path(__file__).parent
 CITY: Final = "city.yaml"

@@ -1,4 +1,4 @@
-"""The material store: where files lie, how they are sealed, and what is found out about them.
+"""Uploads 材料: opened, filled, inspected, claimed, removed.
 
-It does what waits; this package must never decide what becomes of an upload.
+What is pure here stays so; only its routes may know HTTP, and it must never judge a file's content.
 """

@@ -21,7 +21,7 @@ from chassis.clock import Clock
 from chassis.decision import Lost, Reject, Retry, Unknown
 from chassis.sealing import Keyring
 from contracts.event import SHANGHAI
-from services.notify.domain.errands import SendMail
+from services.notify.errands import SendMail
 from services.notify.settings import Relay, Settings
 
 BEFORE: Final = 5.0

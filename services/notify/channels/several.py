@@ -12,9 +12,9 @@ from typing import Any
 from chassis import metrics
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unknown, Unreached
-from services.notify.channels.sms import Empty, Sender, Throttled
-from services.notify.domain.balance import Balance
-from services.notify.domain.errands import DOWN, SendSms
+from services.notify.channels.balance import Balance
+from services.notify.errands import DOWN, SendSms
+from services.notify.providers.port import Empty, Sender, Throttled
 
 LONGEST = 2.0
 """Seconds that a message waits here for its turn at the provider's rate; for longer it waits elsewhere."""

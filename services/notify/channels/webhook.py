@@ -16,7 +16,7 @@ from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unreached
 from chassis.document import derived
 from chassis.webhooks import headers
-from services.notify.domain.errands import PostHook
+from services.notify.errands import PostHook
 from services.notify.settings import Settings
 
 ANSWER: Final = 5.0

@@ -21,7 +21,7 @@ from chassis.clock import Clock
 from chassis.decision import Lost, Reject, Retry, Unknown
 from chassis.sealing import Keyring
 from chassis.secret import Secrets
-from services.notify.domain.errands import SendWechat
+from services.notify.errands import SendWechat
 from services.notify.settings import Settings
 
 STALE: Final = (40001, 40014, 42001)

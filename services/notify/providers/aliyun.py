@@ -23,7 +23,9 @@ from chassis.kinds import Address
 from chassis.sealing import Keyring
 from chassis.secret import Opens, Way
 from chassis.settings import Section
-from services.notify.channels.sms import (
+from services.notify.errands import SendSms
+from services.notify.mailbox.limits import DAY, Limit
+from services.notify.providers.port import (
     Empty,
     Items,
     Provider,
@@ -35,9 +37,7 @@ from services.notify.channels.sms import (
     secret,
     unsigned,
 )
-from services.notify.domain.errands import SendSms
-from services.notify.domain.limits import DAY, Limit
-from services.notify.domain.templates import UCS2
+from services.notify.texts.book import UCS2
 
 OVER = "isv.BUSINESS_LIMIT_CONTROL"
 """The code that says: this number has had enough."""

@@ -23,7 +23,9 @@ from chassis.sealing import Keyring
 from chassis.secret import Opens, Way
 from chassis.settings import Section
 from contracts.event import SHANGHAI
-from services.notify.channels.sms import (
+from services.notify.errands import SendSms
+from services.notify.mailbox.limits import DAY, Limit
+from services.notify.providers.port import (
     Empty,
     Items,
     Provider,
@@ -35,9 +37,7 @@ from services.notify.channels.sms import (
     secret,
     unsigned,
 )
-from services.notify.domain.errands import SendSms
-from services.notify.domain.limits import DAY, Limit
-from services.notify.domain.templates import UCS2
+from services.notify.texts.book import UCS2
 
 SERVICE, VERSION, REGION = "sms", "2021-01-11", "ap-guangzhou"
 TYPE = "application/json; charset=utf-8"

@@ -14,7 +14,7 @@ import pytest
 from contracts.intake import Bounced, Received
 from contracts.portal import Submitted
 from sandbox.officers import Officer
-from services.intake.domain.cases import taken_by
+from services.intake.case.rules import taken_by
 from tests.capabilities.intake.town import Town, town
 from tests.services.intake.counter import at, body, changed
 

@@ -17,11 +17,12 @@ from contracts import courier
 from contracts.intake import OriginalsReleased, OriginalsReturned, Received
 from contracts.review import Reviewed
 from contracts.words import DeliveryMethod, Direction
-from services.intake import api
-from services.intake.domain.cases import cases
-from services.intake.domain.founding import Founding
-from services.intake.domain.library import libraries
-from services.intake.domain.turns import pages
+from services.intake.case import routes as api
+from services.intake.case.founding import Founding
+from services.intake.case.rules import cases
+from services.intake.library.rules import libraries
+from services.intake.progress import routes as pages_api
+from services.intake.progress.rules import pages
 from tests.capabilities.intake.town import Town, town
 from tests.services.intake.counter import at, body
 from tests.services.intake.test_handing import BOTH, FOUNDING
@@ -34,7 +35,7 @@ def build(parts: Parts) -> Service:
     founding = Founding(FOUNDING.catalog, parts.calendar, parts.keyring)
     decider, progress = cases(founding), pages()
     shelves = libraries()
-    routes = partial(api.routes, decider, progress, shelves, founding)
+    routes = partial(api.routes, decider, founding), partial(pages_api.routes, progress, founding)
     return Service("intake", deciders=(decider, progress, shelves), routes=routes)
 
 

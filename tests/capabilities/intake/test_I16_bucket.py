@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from services.intake.files.bucket import Bucket
+from services.intake.partners.bucket import Bucket
 from tests.capabilities.intake.test_I16_materials import (
     begun,
     download,

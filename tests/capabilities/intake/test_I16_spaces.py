@@ -15,7 +15,7 @@ from chassis.law.rights import Caller
 from contracts.intake import HALL
 from contracts.portal import Material
 from sandbox.officers import BY_ID, Officer
-from services.intake.domain.uploads import spaces, upload_name
+from services.intake.files.rules import spaces, upload_name
 from tests.capabilities.intake.test_I16_materials import material, pdf, told
 from tests.capabilities.intake.town import KEYS, Town, town
 from tests.services.intake.counter import FOUNDING, at, body, window

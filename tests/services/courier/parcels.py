@@ -17,10 +17,12 @@ from contracts.event import Event
 from contracts.intake import Original, OriginalsReleased, OriginalsRequested
 from contracts.review import Issued
 from contracts.words import DeliveryMethod, Direction, LimitKind, Unit
-from services.courier.api import SENDS, SPEAKS
-from services.courier.domain.batch import TakenBack
-from services.courier.domain.owning import strays
-from services.courier.domain.parcel import (
+from services.courier.batch.notes import TakenBack
+from services.courier.parcel.owning import strays
+from services.courier.parcel.routes import SENDS, SPEAKS
+from services.courier.parcel.rules import parcels
+from services.courier.parcel.slots import Slots, hours_of
+from services.courier.parcel.state import (
     CancelEms,
     InterceptEms,
     OrderEms,
@@ -30,8 +32,6 @@ from services.courier.domain.parcel import (
     document,
     stray_id,
 )
-from services.courier.domain.rules import parcels
-from services.courier.domain.slots import Slots, hours_of
 from services.courier.pushes import PUSHES
 from tests.contracts.samples import ABOUT, CASE
 from tests.services.folding import Folding, at

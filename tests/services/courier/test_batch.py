@@ -14,9 +14,11 @@ from chassis.law.workdays import Calendar
 from contracts.courier import Ordered
 from contracts.event import SHANGHAI, Event
 from contracts.words import Direction
-from services.courier.api import SENDS
-from services.courier.domain.batch import Batch, Batches, Belated, HandOverBatch, TakenBack, batch_id, batches, on_list
-from services.courier.domain.parcel import Cancel
+from services.courier.batch.notes import Belated, TakenBack
+from services.courier.batch.rules import Batches, batches, on_list
+from services.courier.batch.state import Batch, HandOverBatch, batch_id
+from services.courier.parcel.routes import SENDS
+from services.courier.parcel.state import Cancel
 from tests.contracts.samples import ABOUT, CASE
 from tests.services.courier.parcels import ISSUER, SLOTS, WAYBILL, Sent
 from tests.services.folding import Folding, at

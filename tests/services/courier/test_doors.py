@@ -21,7 +21,7 @@ from chassis.decision import NOBODY, Reject
 from chassis.pushing import Push
 from sandbox.city import City, Options
 from services.courier.app import build
-from services.courier.domain.parcel import stray_id
+from services.courier.parcel.state import stray_id
 from services.courier.partners.standard import StandardWebhooks
 from tests.services.courier import partners
 from tests.services.courier.parcels import DECIDED

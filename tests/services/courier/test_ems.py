@@ -26,7 +26,7 @@ from chassis.secret import Secrets
 from contracts.words import ParcelScan
 from sandbox.city import City, Options
 from sandbox.faults import Fault
-from services.courier.domain.parcel import CancelEms, InterceptEms, OrderEms, Slot
+from services.courier.parcel.state import CancelEms, InterceptEms, OrderEms, Slot
 from services.courier.partners.ems import EmsCancels, EmsIntercepts, EmsOrders, sealed
 from services.courier.partners.ems_pushes import EmsPushes, acknowledged, parsed
 from services.courier.settings import Settings

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from contracts.courier import Delivered, DeliveryFailed, Dispatched, Returned
 from contracts.words import ParcelScan
-from services.courier.api import view
-from services.courier.domain.evidence import Evidence, Scan, weigh
-from services.courier.domain.parcel import Readdress, Scanned
-from services.courier.domain.proving import scans_of
+from services.courier.parcel.evidence import Evidence, Scan, weigh
+from services.courier.parcel.proving import scans_of
+from services.courier.parcel.routes import view
+from services.courier.parcel.state import Readdress, Scanned
 from tests.services.courier.parcels import A8, CARRIER, ISSUER, POSTED, WAYBILL, Sent, Triple, counts, last_word, scan
 from tests.services.folding import at
 

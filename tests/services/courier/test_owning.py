@@ -14,20 +14,9 @@ from chassis.decision import Reject
 from contracts.courier import DeliveryFailed, Ordered
 from contracts.event import case_id
 from contracts.words import DeliveryMethod
-from services.courier.domain.owning import LAPSES
-from services.courier.domain.parcel import (
-    DISPUTED,
-    GIVEN,
-    TYPED,
-    Cancel,
-    Claim,
-    Disowned,
-    Intercept,
-    KeepScans,
-    Post,
-    Readdress,
-    Strayed,
-)
+from services.courier.parcel.notes import Disowned, Strayed
+from services.courier.parcel.owning import LAPSES
+from services.courier.parcel.state import DISPUTED, GIVEN, TYPED, Cancel, Claim, Intercept, KeepScans, Post, Readdress
 from tests.contracts.samples import CASE
 from tests.services.courier.parcels import (
     CARRIER,

@@ -33,8 +33,8 @@ from sandbox.faults import Fault
 from sandbox.officers import BY_ID
 from sandbox.officers import Office as Desk
 from services.courier.app import build
-from services.courier.domain.kept import Kept
 from services.courier.papers import opened
+from services.courier.parcel.kept import Kept
 from services.courier.partners.ems import EmsLabels, EmsOrders
 from services.courier.partners.port import Pushed
 from services.courier.pushes import sealing

@@ -12,17 +12,9 @@ import pytest
 from chassis.decision import Caller, Reject
 from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered
 from contracts.words import DeliveryMethod, LimitKind, Unit
-from services.courier.api import SENDS
-from services.courier.domain.parcel import (
-    Cancel,
-    CancelEms,
-    HandOver,
-    KeepScans,
-    Stray,
-    Strayed,
-    TraceEms,
-    stray_id,
-)
+from services.courier.parcel.notes import Strayed
+from services.courier.parcel.routes import SENDS
+from services.courier.parcel.state import Cancel, CancelEms, HandOver, KeepScans, Stray, TraceEms, stray_id
 from tests.contracts.samples import ABOUT, CASE
 from tests.services.courier.parcels import (
     A8,

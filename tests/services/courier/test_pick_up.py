@@ -16,17 +16,8 @@ from chassis.law.workdays import Calendar
 from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered
 from contracts.intake import Withdrawn
 from contracts.words import Direction, LimitKind, Unit
-from services.courier.domain.parcel import (
-    Cancel,
-    CancelEms,
-    ChooseSlot,
-    OrderEms,
-    Readdress,
-    Reissue,
-    Slot,
-    TraceEms,
-)
-from services.courier.domain.slots import Slots, hours_of
+from services.courier.parcel.slots import Slots, hours_of
+from services.courier.parcel.state import Cancel, CancelEms, ChooseSlot, OrderEms, Readdress, Reissue, Slot, TraceEms
 from tests.contracts.samples import ABOUT, SAMPLES
 from tests.services.courier.parcels import DECIDED, ISSUER, PORTAL, POSTED, SLOTS, WAYBILL, Sent, scan
 from tests.services.folding import at

@@ -14,17 +14,9 @@ from chassis.decision import Reject
 from contracts.courier import Dispatched
 from contracts.event import Limit
 from contracts.words import DeliveryMethod, Direction, LimitKind, Unit
-from services.courier.domain import settlement
-from services.courier.domain.settlement import (
-    Carriage,
-    Prices,
-    Settlement,
-    Total,
-    compared,
-    month_of,
-    settlements,
-    summed,
-)
+from services.courier.settlement import rules as settlement
+from services.courier.settlement.rules import compared, settlements, summed
+from services.courier.settlement.state import Carriage, Prices, Settlement, Total, month_of
 from services.courier.tables import bill_of
 from tests.contracts.samples import ABOUT, CASE
 from tests.services.folding import Folding, at

@@ -13,7 +13,8 @@ from chassis.decision import Answer, Reject
 from contracts.courier import Delivered, DeliveryFailed, Dispatched, Ordered, Returned
 from contracts.intake import Lapsed, OriginalsReceived, OriginalsReturned, Refused, Withdrawn
 from contracts.words import DeliveryMethod, Direction
-from services.courier.domain.parcel import (
+from services.courier.parcel.rules import parcels
+from services.courier.parcel.state import (
     Cancel,
     CancelEms,
     HandOver,
@@ -26,7 +27,6 @@ from services.courier.domain.parcel import (
     Reissue,
     document,
 )
-from services.courier.domain.rules import parcels
 from tests.contracts.samples import ABOUT, CASE
 from tests.services.courier.parcels import (
     DECIDED,

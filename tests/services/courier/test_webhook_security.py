@@ -23,7 +23,7 @@ from contracts.event import case_topic
 from contracts.wire import Envelope, encode
 from sandbox.ems_codec import digest
 from services.courier.app import build
-from services.courier.domain.parcel import stray_id
+from services.courier.parcel.state import stray_id
 from tests.contracts.samples import ABOUT, CASE
 from tests.services.courier import partners
 from tests.services.courier.parcels import DECIDED, issued

@@ -21,7 +21,7 @@ from contracts.intake import Corrected, CorrectionRequested, Missing, Withdrawal
 from contracts.notify import NotifiedV1, Replied
 from contracts.review import Issued, Stepped
 from contracts.words import DeliveryMethod, Direction, LimitKind
-from services.evaluation.domain.rules import HEARD
+from services.evaluation.case.rules import HEARD
 from tests.services.evaluation.test_rules import Desk, dispatched, parcel, reviewed, rung
 from tests.services.samples import ABOUT, CASE, accepted, at, limit, received
 

@@ -23,9 +23,9 @@ from contracts.intake import CorrectionRequested, Lapsed, Missing, Withdrawn
 from contracts.notify import Replied
 from contracts.review import Reviewed
 from contracts.words import Channel, DeliveryMethod, Direction, Grade, LimitKind, Unit
-from services.evaluation.api import RATES
-from services.evaluation.domain.case import Rate
-from services.evaluation.domain.rules import Policy, cases
+from services.evaluation.case.routes import RATES
+from services.evaluation.case.rules import Policy, cases
+from services.evaluation.case.state import Rate
 from services.evaluation.journal import verify_chain, whole
 from tests.services.folding import Folding
 from tests.services.samples import ABOUT, CAL, CASE, accepted, at, limit, received

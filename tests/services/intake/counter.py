@@ -25,12 +25,12 @@ from contracts.portal import Submitted, Supplemented, WithdrawalRequested
 from contracts.wire import decode
 from sandbox.citizens import Citizens
 from services.intake import catalog
-from services.intake.api import CHECKS
-from services.intake.domain.cases import cases
-from services.intake.domain.commands import Application, Apply
-from services.intake.domain.founding import Founding
-from services.intake.domain.living import Living
-from services.intake.uploading import SPEAKS
+from services.intake.case.commands import Application, Apply
+from services.intake.case.founding import Founding
+from services.intake.case.routes import CHECKS
+from services.intake.case.rules import cases
+from services.intake.files.routes import SPEAKS
+from services.intake.items.living import Living
 
 PORTAL, SUBMISSION = "demo", "demo-0001"
 CASE = case_id(PORTAL, SUBMISSION)

@@ -15,8 +15,9 @@ from chassis.decision import Caller, Command
 from contracts.event import Problem
 from contracts.item import Item
 from services.intake import catalog
-from services.intake.domain.living import Living
-from services.intake.domain.publication import Abolish, Draft, Publish, Turn, items, publications
+from services.intake.items.living import Living
+from services.intake.items.rules import items, publications
+from services.intake.items.state import Abolish, Draft, Publish, Turn
 from tests.services.folding import Folding, at
 
 CODE = "SJ-SPJY"

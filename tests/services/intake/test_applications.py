@@ -25,8 +25,8 @@ from contracts.intake import (
 )
 from contracts.numbers import check_case_number
 from contracts.portal import Submitted
-from services.intake.domain.checking import full_years
-from services.intake.domain.commands import Accept, Application
+from services.intake.case.checking import full_years
+from services.intake.case.commands import Accept, Application
 from tests.services.intake.counter import (
     CASE,
     CASES,

@@ -29,11 +29,11 @@ from contracts.item import Item
 from contracts.item_parts import Check, MaterialSpec
 from contracts.words import AcceptanceRule, DeliveryMethod, Direction
 from services.intake import catalog
-from services.intake.domain.cases import cases
-from services.intake.domain.commands import Accept, Admit, HandBack, HandIn, Refuse, RequestOriginals, Transfer
-from services.intake.domain.custody import Concluded
-from services.intake.domain.founding import Founding
-from services.intake.domain.living import Living
+from services.intake.case.commands import Accept, Admit, HandBack, HandIn, Refuse, RequestOriginals, Transfer
+from services.intake.case.founding import Founding
+from services.intake.case.notes import Concluded
+from services.intake.case.rules import cases
+from services.intake.items.living import Living
 from tests.services.intake.counter import CALENDAR, CASE, KEYRING, WINDOW, Counter, at, body, one, window
 
 REFUSE = Refuse(reason="不属于本机关职权", basis="行政许可法第三十二条")

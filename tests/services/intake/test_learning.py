@@ -19,8 +19,8 @@ from chassis.drivers.sqlite import SqliteStore
 from chassis.heart.fold import Folded
 from chassis.run.line import Line
 from chassis.service import Service
-from services.intake.domain.living import Living
-from services.intake.domain.publication import Unreadable, publications
+from services.intake.items.living import Living
+from services.intake.items.rules import Unreadable, publications
 from services.intake.learning import OVERLAP, PAGE, Learning
 from tests.chassis.running import KEYRING, settings
 from tests.services.folding import at

@@ -14,8 +14,8 @@ import pytest
 from chassis.decision import Reject
 from contracts.item import Item
 from contracts.words import ItemKind
-from services.intake.domain.lists import LISTS, POWERS, listed, overview
-from services.intake.domain.living import Living
+from services.intake.items.lists import LISTS, POWERS, listed, overview
+from services.intake.items.living import Living
 from tests.services.intake.drafting import known, parsed
 
 DAY = date(2026, 4, 2)

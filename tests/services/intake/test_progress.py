@@ -16,10 +16,10 @@ from contracts.event import About, CaseEvent
 from contracts.intake import Progressed, Received
 from contracts.wire import Envelope, decode, encode
 from contracts.words import LimitKind, Unit
-from services.intake.domain.commands import Accept
-from services.intake.domain.labels import LABELS, OVER
-from services.intake.domain.turns import CHANGES, pages
-from services.intake.views import progress
+from services.intake.case.commands import Accept
+from services.intake.case.labels import LABELS, OVER
+from services.intake.progress.rules import CHANGES, pages
+from services.intake.progress.views import progress
 from tests.contracts import samples
 from tests.services.intake.counter import CALENDAR, CASE, Counter, at, body, one
 from tests.services.intake.test_scenarios import asked_for_two

@@ -15,8 +15,9 @@ from msgspec.structs import replace
 from pydantic import ValidationError
 
 from chassis.decision import Reject
-from services.intake.domain.living import Living
-from services.intake.domain.publication import Draft, Unreadable, items, successor
+from services.intake.items.living import Living
+from services.intake.items.rules import Unreadable, items, successor
+from services.intake.items.state import Draft
 from tests.services.folding import at
 from tests.services.intake.drafting import (
     CODE,

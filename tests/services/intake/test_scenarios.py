@@ -19,7 +19,7 @@ from contracts.intake import (
     Progressed,
     Received,
 )
-from services.intake.domain.commands import Accept, Correct
+from services.intake.case.commands import Accept, Correct
 from tests.services.intake.counter import CALENDAR, KEYRING, Counter, at, body, born, one
 
 

@@ -19,7 +19,7 @@ from contracts.intake import (
     WithdrawalForwarded,
     Withdrawn,
 )
-from services.intake.domain.commands import Accept, Correct, Refuse, Supplement, Withdraw
+from services.intake.case.commands import Accept, Correct, Refuse, Supplement, Withdraw
 from tests.services.intake.counter import CALLER, NOW, WINDOW, Counter, at, body, changed, one, portal, window
 
 REFUSE = Refuse(reason="不属于本机关职权", basis="行政许可法第三十二条", authority="利辛县市场监督管理局")

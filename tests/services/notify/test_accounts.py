@@ -19,10 +19,10 @@ from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unknown
 from chassis.sealing import Keyring
 from contracts.event import SHANGHAI
-from services.notify.channels.sms import Empty
-from services.notify.domain.errands import SendSms
+from services.notify.errands import SendSms
 from services.notify.providers import tencent as by_tencent
 from services.notify.providers.aliyun import AliyunSms, Settings
+from services.notify.providers.port import Empty
 from services.notify.providers.tencent import TencentSms
 from tests.contracts.samples import CASE
 from tests.services.notify.test_aliyun import signature

@@ -24,9 +24,9 @@ from contracts.event import SHANGHAI
 from sandbox.city import City, Options
 from sandbox.faults import Fault
 from sandbox.shared import SHARED
-from services.notify.channels.sms import Empty
-from services.notify.domain.errands import SendSms
+from services.notify.errands import SendSms
 from services.notify.providers.aliyun import AliyunSms, Settings
+from services.notify.providers.port import Empty
 from services.notify.settings import Settings as Notify
 from tests.contracts.samples import CASE
 

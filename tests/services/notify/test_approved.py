@@ -8,7 +8,7 @@ from __future__ import annotations
 import yaml
 
 from sandbox.tencent import APPROVED
-from services.notify.domain.templates import checked
+from services.notify.texts.book import checked
 from tests.services.notify.test_templates import TEXT
 
 

@@ -22,11 +22,11 @@ from sandbox.shared import SHARED
 from sandbox.wechat import APP
 from services.notify.channels import wechat
 from services.notify.channels.email import Mail
-from services.notify.channels.sms import Empty
 from services.notify.channels.webhook import Hooks
 from services.notify.channels.wechat import Wechat
-from services.notify.domain.errands import PostHook, SendMail, SendSms, SendWechat
+from services.notify.errands import PostHook, SendMail, SendSms, SendWechat
 from services.notify.providers import KNOWN
+from services.notify.providers.port import Empty
 from services.notify.settings import Settings
 from tests.contracts.samples import CASE
 from tests.sandbox.receiver import Receiver

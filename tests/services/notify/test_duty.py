@@ -14,11 +14,11 @@ from chassis.sealing import Keyring
 from contracts.evaluation import Overdue, Warned
 from contracts.review import Stepped
 from contracts.words import Level, LimitKind
-from services.notify.domain.duty import PhoneBook, PhoneBookError, duties
-from services.notify.domain.errands import SendMail, SendSms, SendWechat
-from services.notify.domain.mailbox import Alerted
-from services.notify.domain.rules import mailboxes
-from services.notify.templating import load
+from services.notify.duty.rules import PhoneBook, PhoneBookError, duties
+from services.notify.errands import SendMail, SendSms, SendWechat
+from services.notify.mailbox.notes import Alerted
+from services.notify.mailbox.rules import mailboxes
+from services.notify.texts.loading import load
 from tests.contracts.samples import ABOUT, CASE
 from tests.services.folding import Folding, at
 from tests.services.notify.test_mailbox import sample

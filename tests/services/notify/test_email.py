@@ -23,7 +23,7 @@ from chassis.secret import Secrets
 from chassis.settings import SettingsError
 from contracts.event import SHANGHAI
 from services.notify.channels.email import IDLE, MOST_UNSENT, Mail
-from services.notify.domain.errands import SendMail
+from services.notify.errands import SendMail
 from services.notify.settings import Relay, Settings, relay_of
 from tests.contracts.samples import CASE
 from tests.services.notify.mailserver import Post, certificate, post, script

@@ -12,9 +12,9 @@ from contracts.courier import Dispatched
 from contracts.intake import Accepted
 from contracts.notify import Notified
 from contracts.review import Reviewed
-from services.notify.domain.errands import PostHook
-from services.notify.domain.hooks import DOWN, JITTER, SCHEDULE, hooks
-from services.notify.templating import load
+from services.notify.errands import PostHook
+from services.notify.hooks.rules import DOWN, JITTER, SCHEDULE, hooks
+from services.notify.texts.loading import load
 from tests.contracts.samples import ABOUT, CASE
 from tests.services.folding import Folding, at
 from tests.services.notify.test_mailbox import sample

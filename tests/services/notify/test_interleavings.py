@@ -21,8 +21,9 @@ from contracts.intake import Accepted, CorrectionRequested, Transferred
 from contracts.notify import Notified
 from contracts.review import Reviewed, Stepped
 from contracts.words import DeliveryMethod
-from services.notify.domain.mailbox import Alerted, Receipt
-from services.notify.domain.rules import notice_key
+from services.notify.mailbox.notes import Alerted
+from services.notify.mailbox.rules import notice_key
+from services.notify.mailbox.state import Receipt
 from tests.contracts.samples import CASE
 from tests.services.folding import Folding, at
 from tests.services.notify.test_duty import DEPARTMENT, PHONES, RING, Watch

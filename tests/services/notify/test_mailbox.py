@@ -16,13 +16,13 @@ from contracts.event import CaseEvent, case_id
 from contracts.intake import Accepted
 from contracts.notify import Notified, Replied
 from contracts.words import DeliveryMethod, Direction, LimitKind
-from services.notify.domain import templates
-from services.notify.domain.errands import DOWN, REFUSED, SendMail, SendSms, SendWechat
-from services.notify.domain.limits import Manners
-from services.notify.domain.mailbox import Receipt, Reply
-from services.notify.domain.rules import mailboxes, notice_key
+from services.notify.errands import DOWN, REFUSED, SendMail, SendSms, SendWechat
+from services.notify.mailbox.limits import Manners
+from services.notify.mailbox.rules import mailboxes, notice_key
+from services.notify.mailbox.state import Receipt, Reply
 from services.notify.providers import KNOWN
-from services.notify.templating import load
+from services.notify.texts import book as templates
+from services.notify.texts.loading import load
 from tests.contracts.samples import ABOUT, CASE, SAMPLES
 from tests.services.folding import Folding, at
 

@@ -17,9 +17,9 @@ from contracts.intake import Accepted
 from contracts.notify import Notified
 from contracts.review import Reviewed
 from contracts.words import DeliveryMethod, Direction
-from services.notify.domain.errands import DOWN, REFUSED, SendMail, SendSms, SendWechat
-from services.notify.domain.limits import DAY, Limit
-from services.notify.domain.mailbox import Receipt
+from services.notify.errands import DOWN, REFUSED, SendMail, SendSms, SendWechat
+from services.notify.mailbox.limits import DAY, Limit
+from services.notify.mailbox.state import Receipt
 from tests.contracts.samples import ABOUT
 from tests.services.folding import at
 from tests.services.notify.test_mailbox import APPROVED, MORNING, NIGHT, NOON, Box, invited, parcel, sample

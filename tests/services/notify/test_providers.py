@@ -15,13 +15,13 @@ import pytest
 from chassis.decision import Errand
 from contracts.intake import Accepted
 from services.notify import providers
-from services.notify.channels.sms import Provider
-from services.notify.domain.rules import notice_key
+from services.notify.mailbox.rules import notice_key
 from services.notify.providers import KNOWN
+from services.notify.providers.port import Provider
 from tests.services.notify.test_mailbox import NOON, Box, sample
 
 WHOLE = """
-from services.notify.channels.sms import Provider
+from services.notify.providers.port import Provider
 from services.notify.providers.aliyun import PROVIDER as OTHER
 
 PROVIDER = Provider(

@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from contracts.courier import Delivered, DeliveryFailed, Dispatched
-from services.notify.domain.templates import (
+from services.notify.providers.aliyun import Settings
+from services.notify.texts.book import (
     NAMES,
     OFFICERS,
     TOLD,
@@ -25,8 +26,7 @@ from services.notify.domain.templates import (
     fitting,
     previewed,
 )
-from services.notify.providers.aliyun import Settings
-from services.notify.templating import FOLDER, load
+from services.notify.texts.loading import FOLDER, load
 from tests.contracts.samples import SAMPLES
 
 TEXT = (FOLDER / "sms.zh.yaml").read_text(encoding="utf-8")

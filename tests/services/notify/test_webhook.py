@@ -20,7 +20,7 @@ from chassis.clock import Clock
 from chassis.decision import Reject
 from chassis.settings import SettingsError
 from services.notify.channels.webhook import READ, REST, TRIPS, Breaker, Hooks
-from services.notify.domain.errands import PostHook
+from services.notify.errands import PostHook
 from services.notify.settings import Settings
 
 pytestmark = pytest.mark.anyio

@@ -20,7 +20,7 @@ from contracts.intake import Accepted
 from contracts.wire import Envelope, encode
 from sandbox.shared import SHARED
 from services.notify.app import build
-from services.notify.domain.rules import notice_key
+from services.notify.mailbox.rules import notice_key
 from tests.chassis.running import until
 from tests.contracts.samples import ABOUT, CASE
 from tests.services.folding import at

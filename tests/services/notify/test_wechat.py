@@ -20,7 +20,7 @@ from chassis.sealing import Keyring
 from chassis.secret import Secrets
 from contracts.event import SHANGHAI
 from services.notify.channels.wechat import EARLY, ONCE, Wechat
-from services.notify.domain.errands import SendWechat
+from services.notify.errands import SendWechat
 from services.notify.settings import Settings
 from tests.contracts.samples import CASE
 

@@ -14,8 +14,8 @@ from aiohttp import web
 
 from chassis.decision import Reject, Retry
 from chassis.sealing import Keyring
-from services.review.domain.case import AskRegister
-from services.review.registers import MOST_BYTES, Registers
+from services.review.case.state import AskRegister
+from services.review.partners.registers import MOST_BYTES, Registers
 from services.review.settings import Settings
 from tests.services.samples import CASE
 

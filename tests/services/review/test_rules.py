@@ -19,9 +19,9 @@ from contracts.event import Event
 from contracts.intake import WithdrawalForwarded
 from contracts.review import Issued, Reviewed, Stepped
 from contracts.words import DeliveryMethod
-from services.review.api import GIVES
-from services.review.domain.case import Approve, AskRegister, Claim, Deny, HandTo, Pass, Return
-from services.review.domain.rules import cases
+from services.review.case.routes import GIVES
+from services.review.case.rules import cases
+from services.review.case.state import Approve, AskRegister, Claim, Deny, HandTo, Pass, Return
 from tests.services.folding import Folding
 from tests.services.samples import ABOUT, AGE, CAL, CASE, accepted, at
 

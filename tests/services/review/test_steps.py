@@ -16,8 +16,8 @@ from contracts.event import AutoRule, Step
 from contracts.intake import WithdrawalForwarded
 from contracts.review import Issued, Reviewed, Stepped
 from contracts.words import LimitKind
-from services.review.domain.case import Approve, AskRegister, Claim, Deny, HandTo, Pass, Return
-from services.review.domain.rules import certificate_number, judged
+from services.review.case.rules import certificate_number, judged
+from services.review.case.state import Approve, AskRegister, Claim, Deny, HandTo, Pass, Return
 from tests.services.review.test_rules import APPROVER, CHECKER, HANDLER, NOW, Desk, officer, opened
 from tests.services.samples import ABOUT, AGE, CASE, accepted, at
 

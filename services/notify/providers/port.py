@@ -1,0 +1,132 @@
+"""The port of SMS providers: what each declares of itself, what it must do, and what its refusals mean.
+
+It knows no provider's format; this module must never call one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
+
+from chassis.clock import Clock
+from chassis.decision import Reject, Retry
+from chassis.pushing import Push
+from chassis.sealing import Keyring
+from chassis.settings import Section
+from services.notify.errands import REFUSED, SendSms
+from services.notify.mailbox.limits import Limit
+from services.notify.texts.book import Lengths
+
+S = TypeVar("S", bound=Section)
+T = TypeVar("T")
+Means = TypeVar("Means", covariant=True)
+
+UNSET: Final = 60.0
+"""Seconds before another look whether somebody has set the secret."""
+
+
+class Sender(Protocol):
+    """What one SMS provider does. `make` sends and returns `{"serial": …}`, the provider's own number; `ask` finds it
+    by our reference, and returns None when it was never sent. Both raise Retry, Reject or Unknown as any runner does; a
+    Reject of the rule `provider_refused` says that another provider may take the message, a Throttled that this number
+    has had enough for a while, an Empty that the account has."""
+
+    async def make(self, id: str, errand: SendSms) -> Mapping[str, Any]: ...
+
+    async def ask(self, id: str, errand: SendSms) -> Mapping[str, Any] | None: ...
+
+    async def left(self) -> int | None:
+        """Messages that the account still pays for; None where nobody can say. Raises as `ask` does."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Reported(NamedTuple):
+    """What one receipt says. A message is known by `reference`, which is ours, or else by the provider's own `serial`
+    together with the number it went to."""
+
+    delivered: bool
+    reference: str
+    phone: str = ""
+    serial: str = ""
+
+
+class Replied(NamedTuple):
+    """What a citizen wrote; `key` is the same for every repetition of one reply."""
+
+    phone: str
+    text: str
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Items(Generic[T, Means]):
+    """One kind of push: a list of `item`s, each read on its own; `title` and `about` are for `/docs`."""
+
+    item: type[T]
+    means: Callable[[T], Means]
+    title: str
+    about: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Provider(Generic[S]):
+    """All that is particular about one SMS provider. Nothing here has a default: who writes an adapter has to look
+    every one of these up, and a module that leaves one out cannot be imported.
+
+    `lists_all` is what its "not found" proves: whether it lists every message as soon as it has taken it, so that one
+    it does not know was never sent. Otherwise few messages are under way at once, and a person is told of those in
+    doubt. `sign` stands before every text (签名), `lengths` is how it counts characters, `limits` what it takes for one
+    number, `rate` the messages a second that it takes by contract. `verify` proves a push to the secret address, where
+    the provider signs it as well, and raises Reject `signature_invalid` (401); `words` are what a push that is taken
+    must be answered with."""
+
+    name: str
+    settings: type[S]
+    sender: Callable[[S, Keyring, Clock], Sender]
+    lists_all: bool
+    sign: Callable[[S], str]
+    lengths: Lengths
+    limits: Callable[[S], tuple[Limit, ...]]
+    rate: int
+    verify: Callable[[Push, S], None]
+    words: Mapping[str, Any]
+    receipts: Items[Any, Reported]
+    replies: Items[Any, Replied]
+
+
+def unsigned(push: Push, settings: Section) -> None:
+    """Of a provider that signs nothing: only the address proves its pushes."""
+
+
+class Throttled(Retry):
+    """Not sent, and no fault of the provider: the number is over a limit."""
+
+    blames = False
+
+
+class Empty(Retry):
+    """Not sent: the account is empty or suspended, and nothing goes this way until somebody has paid."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, 60.0)
+
+
+def secret(given: str) -> str:
+    """What to sign with. Raises Retry without it: nothing goes this way until somebody has set it."""
+    if not given:
+        raise Retry("no secret of this provider is set", UNSET)
+    return given
+
+
+def digest(text: str) -> str:
+    """A key of a reply that has no number, from what is the same in every repetition."""
+    return "up:" + hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def refused() -> Reject:
+    """The provider will not send this, for a reason of its own (account, balance, template, signature)."""
+    return Reject(REFUSED, "短信服务商拒绝发送")

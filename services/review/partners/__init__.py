@@ -1,0 +1,4 @@
+"""Departmental registers that review asks.
+
+They must never decide what an answer means for a case.
+"""

@@ -26,8 +26,7 @@ serve: .venv/.ready ## the suite alone on port 8080, with the keys and the issue
 kafka: .venv/.ready ## a local Apache Kafka on 127.0.0.1:9092 to try things with (needs Java 17 and Maven)
 	$(BIN)/python -m tests.real.local
 
-# The rules of the repository run with `make check`.
-test: .venv/.ready-dev ## every test that needs only Python
+test: .venv/.ready-dev ## what needs only Python, but for the repository's rules (make check) and the longest kills
 	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder -m "$(FAST)" --ignore=tests/architecture
 
 test-real: .venv/.ready-dev ## the tests on Apache Kafka and a MongoDB server (needs Java 17, Maven and libfaketime), and on replicas

@@ -36,7 +36,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Service:
-    """What the chassis plugs into bus, store and clock. each of `routes` gets the door and returns the router of a
+    """What the chassis plugs into bus, store and clock. Each of `routes` gets the door and returns the router of a
     room, mounted under `/<name>`; `learn` fetches what every process must know although only one writes it: awaited
     before the first message (a failure ends the start) and about every second after (a failure makes it unready), as
     are its `deputies`, where officers have rights: their decider stands among its own, too;

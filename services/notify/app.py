@@ -8,7 +8,6 @@ from __future__ import annotations
 from functools import partial
 
 from chassis.service import Parts, Service
-from services.notify.channels.balance import Balance
 from services.notify.channels.email import Mail
 from services.notify.channels.several import Several
 from services.notify.channels.webhook import Hooks
@@ -19,6 +18,7 @@ from services.notify.errands import PostHook, SendMail, SendSms, SendWechat
 from services.notify.hooks.rules import hooks
 from services.notify.looking import Looking
 from services.notify.mailbox import routes as mailbox
+from services.notify.mailbox.balance import Balance
 from services.notify.mailbox.limits import Manners
 from services.notify.mailbox.rules import mailboxes
 from services.notify.providers import KNOWN

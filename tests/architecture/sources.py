@@ -61,8 +61,9 @@ def services() -> list[str]:
 
 
 def rooms(service: str) -> list[str]:
-    """Names of the rooms of a service: folders with rules."""
-    return sorted(path.parent.name for path in (ROOT / "services" / service).glob("*/rules.py"))
+    """Names of the rooms of a service: folders that keep, decide or show something."""
+    home = ROOT / "services" / service
+    return sorted({path.parent.name for name in ("state", "rules", "routes") for path in home.glob(f"*/{name}.py")})
 
 
 def imports(of: Source) -> Iterator[Import]:

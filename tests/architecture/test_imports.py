@@ -158,20 +158,21 @@ def wings_on_floors(of: Source) -> list[str]:
     return findings(of, judge)
 
 
-STORES = ("chassis/drivers/mongo.py", "chassis/drivers/sqlite.py", "chassis/drivers/sqlite_before.py")
+STORES = ("store", "drivers.mongo", "drivers.sqlite", "drivers.sqlite_before")
+BUSES = (
+    *("bus", "drivers.kafka", "drivers.kafka_access", "drivers.kafka_member", "drivers.kafka_rules"),
+    *("drivers.log", "drivers.members", "drivers.rule"),
+)
 
 
 def drivers_apart(of: Source) -> list[str]:
-    """A driver knows its own port and little else of the chassis; `backends` chooses, and knows both."""
-    other = "chassis.bus" if of.path in STORES else "chassis.store"
-    known = ("bus", "store", "clock", "settings", "lasting", "drivers")
+    """A driver knows its own port, its like, and little else of the chassis; `backends` chooses, and knows both."""
+    own = STORES if of.name.removeprefix("chassis.") in STORES else BUSES
+    known = [f"chassis.{one}" for one in (*own, "clock", "settings", "lasting", "drivers.sqlitefile")]
 
     def judge(name: str) -> str:
-        if not hits(name, "chassis") or of.path.endswith("backends.py"):
-            return ""
-        if hits(name, other):
-            return "a store knows no bus, and a bus no store"
-        return "" if hits(name, *(f"chassis.{one}" for one in known)) else "a driver is what the chassis stands on"
+        free = not hits(name, "chassis") or of.path.endswith("backends.py") or hits(name, *known)
+        return "" if free else "a driver knows its port, and neither another kind nor what stands on it"
 
     return findings(of, judge)
 
@@ -262,6 +263,9 @@ def test_every_exemption_is_needed() -> None:
 def test_a_store_knows_no_bus() -> None:
     assert drivers_apart(source("chassis/drivers/mongo.py", "from chassis.bus import Record"))
     assert drivers_apart(source("chassis/drivers/log.py", "from chassis.bus import Record")) == []
+    assert drivers_apart(source("chassis/drivers/sqlite.py", "from chassis.drivers.kafka import KafkaBus"))
+    assert drivers_apart(source("chassis/drivers/log.py", "from chassis.drivers.sqlite import SqliteStore"))
+    assert drivers_apart(source("chassis/drivers/kafka.py", "from chassis.drivers import backends"))
 
 
 def test_every_wing_is_there() -> None:

@@ -68,7 +68,7 @@ def test_the_five_services_are_there_under_their_own_names() -> None:
 def test_every_service_has_the_same_rooms(service: str) -> None:
     home = ROOT / "services" / service
     assert [name for name in HALL if not (home / name).is_file()] == []
-    assert rooms(service), "no room has rules"
+    assert rooms(service)
     assert [room for room in rooms(service) if not (home / room / "__init__.py").is_file()] == []
     assert any((home / room / "routes.py").is_file() for room in rooms(service))
 

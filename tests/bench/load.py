@@ -18,7 +18,8 @@ from contracts.event import SHARED, case_id, case_topic
 from contracts.export import publishers
 from sandbox.citizens import Citizens, as_record
 from tests.bench.procs import cpu_seconds, family
-from tests.guarantees.harness import PORTAL, START, World, listen
+from tests.guarantees.harness import PORTAL, START, World
+from tests.guarantees.listening import listen
 
 ITEM = "MZ-YDZ"
 INVITED = b'"notice":"invited"'

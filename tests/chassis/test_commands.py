@@ -196,7 +196,7 @@ def test_who_interrupts_sees_no_traceback(monkeypatch: pytest.MonkeyPatch, capsy
 
 
 def test_a_reader_that_has_had_enough_is_no_error(tmp_path: Path) -> None:
-    env = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])}
+    env = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[2])}
     with subprocess.Popen(
         [sys.executable, "-m", "chassis.run.cli", "env"],
         cwd=tmp_path,

@@ -171,7 +171,7 @@ def other(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProc
     """A process with a folder of its own, which shares nothing but what it is given."""
     folder.mkdir(exist_ok=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TONGBAN_")}
-    where = {"TONGBAN_DIR": str(folder), "PYTHONPATH": str(Path(cli.__file__).parents[1]), "PYTHONUTF8": "1"}
+    where = {"TONGBAN_DIR": str(folder), "PYTHONPATH": str(Path(cli.__file__).parents[2]), "PYTHONUTF8": "1"}
     return subprocess.run(
         [sys.executable, *arguments], cwd=folder, env={**kept, **where, **env}, capture_output=True, text=True,
         timeout=60, check=False,

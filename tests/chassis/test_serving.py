@@ -35,7 +35,7 @@ async def serving(folder: Path, *arguments: str, **settings: str) -> AsyncIterat
     process = await asyncio.create_subprocess_exec(
         *heard((sys.executable, "-m", "chassis.run.cli", "serve", *arguments)),
         cwd=folder,
-        env={**kept, **KEYS, **settings, "PYTHONPATH": str(Path(cli.__file__).parents[1])},
+        env={**kept, **KEYS, **settings, "PYTHONPATH": str(Path(cli.__file__).parents[2])},
         stdin=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )

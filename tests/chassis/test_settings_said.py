@@ -286,7 +286,7 @@ def test_a_line_of_dotenv_that_cannot_be_read_is_named(tmp_path: Path, line: str
     [({"TONGBAN_PORT": "99999"}, "TONGBAN_PORT is 99999"), ({"TONGBAN_PROT": "1"}, "TONGBAN_PROT is no setting")],
 )
 def test_the_real_command_refuses(tmp_path: Path, settings: dict[str, str], line: str) -> None:
-    env = {**os.environ, **settings, "PYTHONPATH": str(Path(cli.__file__).parents[1])}
+    env = {**os.environ, **settings, "PYTHONPATH": str(Path(cli.__file__).parents[2])}
     command = [sys.executable, "-m", "chassis.run.cli", "serve"]
     before = worked(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)

@@ -19,7 +19,7 @@ from contracts.event import case_id
 from contracts.portal import Submitted
 from sandbox.citizens import Citizens, as_record, record_of
 from sandbox.faults import Fault, Kind, Name
-from tests.guarantees.harness import PORTAL, START, World, listen
+from tests.guarantees.harness import PORTAL, START, World
 from tests.guarantees.judge import (
     TOPICS,
     Said,
@@ -32,6 +32,7 @@ from tests.guarantees.judge import (
     untold,
     verdict,
 )
+from tests.guarantees.listening import listen
 
 MIX = (("MZ-YDZ", 0.52), ("MZ-80", 0.15), ("ZJ-FCZM", 0.15), ("SJ-YYZZ", 0.12), ("SJ-SPJY", 0.03), ("WJ-DS", 0.03))
 """Share of each item. The first four are decided by rules (one in eight of SJ-YYZZ by a person), the others at the

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 import aiohttp
 
-from chassis.bus import Bus, BusDown, Record
+from chassis.bus import Bus
 from chassis.clock import Clock
 from chassis.drivers.backends import open_bus
 from chassis.settings import ChassisSettings
@@ -124,7 +124,7 @@ class Child:
 @dataclass(frozen=True)
 class Setup:
     """What a world is made of. `bus` and `store` are addresses, empty for SQLite in `directory`. `speed` is that of
-    the city's retries (city seconds per real one); its scripts take no time. `program` replaces `-m chassis.run.cli`;
+    the city's retries (city seconds per real one); its scripts take no time. `program` replaces the command line;
     `product` is the checkout whose code the children run, in its own `.venv`."""
 
     directory: Path
@@ -133,11 +133,16 @@ class Setup:
     store: str = ""
     speed: float = 60.0
     seed: int = 1
-    program: tuple[str, ...] = ("-m", "chassis.run.cli")
+    program: tuple[str, ...] = ()
     product: Path = ROOT
     env: Mapping[str, str] = field(default_factory=dict)
     login: Callable[[str], Mapping[str, str]] = lambda name: {}
     """The settings under which a process of this service comes to the bus, or the harness itself (`WITNESS`)."""
+
+
+def command_line(product: Path) -> tuple[str, ...]:
+    """How a checkout is started, also one from before the chassis had wings."""
+    return ("-m", "chassis.run.cli" if (product / "chassis" / "run" / "cli.py").exists() else "chassis.cli")
 
 
 class World:
@@ -225,7 +230,7 @@ class World:
         product = self.setup.product
         python = sys.executable if product == ROOT else str(product / ".venv" / "bin" / "python")
         for name, served, port in self._processes():
-            arguments = (*self.setup.program, "serve", *served)
+            arguments = (*(self.setup.program or command_line(product)), "serve", *served)
             under = {**env, **self.setup.login(served[0] if len(served) == 1 else "")}
             self.children[name] = Child(name, arguments, port, under, self.setup.directory, python)
         for balancer in self.balancers:
@@ -373,27 +378,3 @@ async def running(setup: Setup) -> AsyncIterator[World]:
         for child in world.children.values():
             if child.running():
                 child.kill()
-
-
-async def listen(bus: Bus, group: str, topics: Sequence[str], hear: Callable[[Record], None]) -> None:
-    """Hands every record of the topics, from where the group has come to, to `hear`, until cancelled. A listener that
-    Kafka has put out begins where it was, or it would be behind for minutes; one that fails leaves no ghost that keeps
-    its partitions."""
-
-    async def moved(_: frozenset[tuple[str, int]]) -> None:
-        return None
-
-    clock, due = Clock(), 0.0
-    heard: dict[tuple[str, int], int] = {}
-    subscription = await bus.subscribe(group, topics, moved, moved)
-    try:
-        while True:
-            for record in await subscription.fetch(2000, 0.5):
-                hear(record)
-                heard[record.topic, record.partition] = record.offset + 1
-            if heard and clock.ticks() >= due:
-                await subscription.commit(heard)
-                heard, due = {}, clock.ticks() + 1.0
-    finally:
-        with contextlib.suppress(BusDown):  # who is cancelled ends, whatever becomes of the bus
-            await subscription.close()

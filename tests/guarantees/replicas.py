@@ -18,8 +18,9 @@ from contracts.event import SHANGHAI, case_id
 from sandbox.citizens import Citizens
 from sandbox.officers import Office, officer_of
 from tests.capabilities.city import catalogue
-from tests.guarantees.harness import PORTAL, Setup, World, listen, running
+from tests.guarantees.harness import PORTAL, Setup, World, running
 from tests.guarantees.judge import TOPICS, Submission, Taken, Witness, telephones, verdict
+from tests.guarantees.listening import listen
 from tests.guarantees.lives import KINDS, WEEK, Life, LifeError, RefusedError
 
 STAGES = (

@@ -1,4 +1,4 @@
-"""What a page of progress is told by a case, within intake.
+"""What a case is told by its page of progress, within intake.
 
 Shapes only; this module must never decide anything.
 """

@@ -17,8 +17,6 @@ from chassis.shapes import (
 )
 from services.intake.case.shapes import UploadTicket
 
-# ------------------------------------------------------------------------------------------------------------- uploads
-
 
 class UploadStatus(TypedDict):
     """How far a file is (`offset` of `size` bytes), and what inspection has found: `rule` and `message` of a fault.

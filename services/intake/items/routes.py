@@ -69,7 +69,7 @@ SEEN: Any = Depends(_seen)
 
 
 def routes(publications: Decider[Publication], catalog: Living, door: Door) -> APIRouter:
-    """Below `/intake`: `items/{code}/…` for the two persons, `lists` for everybody."""
+    """Below `/intake`: the catalogue and its `lists` for everybody, `items/{code}/…` for the two persons."""
     router = APIRouter(route_class=Route)
 
     @router.put("/items/{code}/draft", openapi_extra={"requestBody": drafted(catalog.first())})

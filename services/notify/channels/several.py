@@ -12,8 +12,8 @@ from typing import Any
 from chassis import metrics
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry, Unknown, Unreached
-from services.notify.channels.balance import Balance
 from services.notify.errands import DOWN, SendSms
+from services.notify.mailbox.balance import Balance
 from services.notify.providers.port import Empty, Sender, Throttled
 
 LONGEST = 2.0

@@ -23,7 +23,7 @@ from chassis.web.reading import decoded as read
 from chassis.web.reading import mended
 from contracts.event import Problem
 from contracts.words import Grade
-from services.notify.channels.balance import Balance
+from services.notify.mailbox.balance import Balance
 from services.notify.mailbox.state import Mailbox, Receipt, Reply
 from services.notify.providers.port import Items, Provider, Reported
 

@@ -20,7 +20,7 @@ from chassis.web.described import push, xml_push
 from chassis.web.door import Asked, Door
 from chassis.web.http import entitled
 from services.notify.channels import wechat
-from services.notify.channels.balance import Balance
+from services.notify.mailbox.balance import Balance
 from services.notify.mailbox.pushes import PUSHES, Pushes, gathered
 from services.notify.mailbox.state import Mailbox, Receipt
 from services.notify.providers import KNOWN

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from services.notify.channels.balance import ENOUGH, LATE, REST, SLOW, STEADY, TRIPS, Balance
+from services.notify.mailbox.balance import ENOUGH, LATE, REST, SLOW, STEADY, TRIPS, Balance
 
 
 class Hand:

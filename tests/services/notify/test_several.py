@@ -13,9 +13,9 @@ from msgspec.structs import replace
 
 from chassis.clock import Clock
 from chassis.decision import Reject, Unknown
-from services.notify.channels.balance import TRIPS, Balance
 from services.notify.channels.several import Several
 from services.notify.errands import SendSms
+from services.notify.mailbox.balance import TRIPS, Balance
 
 pytestmark = pytest.mark.anyio
 

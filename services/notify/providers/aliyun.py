@@ -35,7 +35,7 @@ from services.notify.providers.port import (
     digest,
     refused,
     secret,
-    unsigned,
+    signs_nothing,
 )
 from services.notify.texts.book import UCS2
 
@@ -240,7 +240,7 @@ PROVIDER = Provider(
     lengths=UCS2,
     limits=lambda settings: (Limit(settings.aliyun_daily, DAY, same=True),),
     rate=1000,
-    verify=unsigned,
+    verify=signs_nothing,
     # The only answer that Aliyun takes for success is a numeric code.
     words={"code": 0, "msg": "接收成功"},
     receipts=Items(

@@ -74,8 +74,8 @@ class Items(Generic[T, Means]):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Provider(Generic[S]):
-    """All that is particular about one SMS provider. Nothing here has a default: who writes an adapter has to look
-    every one of these up, and a module that leaves one out cannot be imported.
+    """All that is particular about one SMS provider, as its module's `PROVIDER`. Nothing here has a default: who writes
+    an adapter has to look every one of these up, and a module that leaves one out cannot be imported.
 
     `lists_all` is what its "not found" proves: whether it lists every message as soon as it has taken it, so that one
     it does not know was never sent. Otherwise few messages are under way at once, and a person is told of those in
@@ -98,7 +98,7 @@ class Provider(Generic[S]):
     replies: Items[Any, Replied]
 
 
-def unsigned(push: Push, settings: Section) -> None:
+def signs_nothing(push: Push, settings: Section) -> None:
     """Of a provider that signs nothing: only the address proves its pushes."""
 
 

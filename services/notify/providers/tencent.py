@@ -35,7 +35,7 @@ from services.notify.providers.port import (
     digest,
     refused,
     secret,
-    unsigned,
+    signs_nothing,
 )
 from services.notify.texts.book import UCS2
 
@@ -246,7 +246,7 @@ PROVIDER = Provider(
     lengths=UCS2,
     limits=_limits,
     rate=3000,
-    verify=unsigned,
+    verify=signs_nothing,
     words={"result": 0, "errmsg": "OK"},  # cloud.tencent.com document 382/59178
     receipts=Items(
         item=Report,

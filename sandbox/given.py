@@ -6,15 +6,41 @@ Names of settings and nothing else bind it to the suite; it must never import a 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from sandbox import command, wechat
-
-if TYPE_CHECKING:
-    from sandbox.city import City
+from sandbox.shared import Shared
 
 
-def partners(city: City, portal_name: str) -> dict[str, str]:
+class Receiver(Protocol):
+    path: str
+
+
+class Chosen(Protocol):
+    @property
+    def shared(self) -> Shared: ...
+
+
+class Started(Protocol):
+    """What is asked of a city that has started."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def mail(self) -> str: ...
+
+    @property
+    def options(self) -> Chosen: ...
+
+    @property
+    def portal(self) -> Receiver: ...
+
+    @property
+    def portal_other(self) -> Receiver: ...
+
+
+def partners(city: Started, portal_name: str) -> dict[str, str]:
     """What a started city is to the suite; this portal receives webhooks there, and so does one named `other`."""
     url, known = city.url, city.options.shared
     receivers = ((portal_name, city.portal.path), ("other", city.portal_other.path))
@@ -37,7 +63,7 @@ def partners(city: City, portal_name: str) -> dict[str, str]:
     }
 
 
-def written(file: Path, city: City, portal_name: str) -> None:
+def written(file: Path, city: Started, portal_name: str) -> None:
     """The same as a file of settings that its owner alone can read. Raises command.Refused."""
     command.private(file)
     file.write_text("".join(f"{name}={value}\n" for name, value in partners(city, portal_name).items()), "utf-8")

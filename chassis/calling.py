@@ -28,7 +28,7 @@ MOST: Final = 1_000_000
 """Bytes of an answer: a partner that sends without end fills nobody's memory."""
 
 
-UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
 """What decoding raises for what a partner has sent: no JSON, another shape, another encoding, nesting without end."""
 OBJECT: Final = msgspec.json.Decoder(dict[str, Any])
 

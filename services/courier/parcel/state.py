@@ -199,7 +199,19 @@ def stray_id(waybill: str, partner: str) -> str:
     return f"{waybill}/{partner}"
 
 
-class OrderEms(Errand, frozen=True, kw_only=True):
+class AtEms:
+    """What errands at EMS have alike: who is asked, and that EMS tells afterwards what it has got."""
+
+    __slots__ = ()
+
+    def partner(self) -> str:
+        return CALLED
+
+    def careful(self) -> bool:
+        return False
+
+
+class OrderEms(AtEms, Errand, frozen=True, kw_only=True):
     """One parcel to be fetched and delivered: to the citizen, or from there to the window (`direction` in). Personal
     fields are sealed under `<case>:name` and so on; the errand's id is the partner's logisticsOrderNo, by which it is
     asked before it is ordered again. `reference` is what the label says."""
@@ -212,14 +224,8 @@ class OrderEms(Errand, frozen=True, kw_only=True):
     slot: Slot | None = None
     reference: str = ""
 
-    def partner(self) -> str:
-        return CALLED
 
-    def careful(self) -> bool:
-        return False
-
-
-class TraceEms(Errand, frozen=True, kw_only=True):
+class TraceEms(AtEms, Errand, frozen=True, kw_only=True):
     """轨迹查询: every scan of a waybill, whether or not it was pushed. Harmless to repeat."""
 
     case: str
@@ -228,14 +234,8 @@ class TraceEms(Errand, frozen=True, kw_only=True):
     def lane(self) -> Lane:
         return ASKING
 
-    def partner(self) -> str:
-        return CALLED
 
-    def careful(self) -> bool:
-        return False
-
-
-class CancelEms(Errand, frozen=True, kw_only=True):
+class CancelEms(AtEms, Errand, frozen=True, kw_only=True):
     """取消寄件, while nothing was collected. Harmless to repeat: what is cancelled stays so."""
 
     case: str
@@ -245,14 +245,8 @@ class CancelEms(Errand, frozen=True, kw_only=True):
     def lane(self) -> Lane:
         return ASKING
 
-    def partner(self) -> str:
-        return CALLED
 
-    def careful(self) -> bool:
-        return False
-
-
-class InterceptEms(Errand, frozen=True, kw_only=True):
+class InterceptEms(AtEms, Errand, frozen=True, kw_only=True):
     """拦截退回 of what is under way. Harmless to repeat: what is to come back comes back once."""
 
     case: str
@@ -261,12 +255,6 @@ class InterceptEms(Errand, frozen=True, kw_only=True):
 
     def lane(self) -> Lane:
         return ASKING
-
-    def partner(self) -> str:
-        return CALLED
-
-    def careful(self) -> bool:
-        return False
 
 
 class Cancel(Command):

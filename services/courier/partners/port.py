@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
+from chassis.calling import UNREADABLE
 from chassis.decision import Reject
 from chassis.pushing import Push
 from chassis.web import described as docs
@@ -126,7 +127,7 @@ def number_in(part: msgspec.Raw, number: str) -> list[str]:
     """The number of a row that cannot be taken, where at least that can be read."""
     try:
         found = ROW.decode(part).get(number)
-    except (msgspec.DecodeError, ValueError, RecursionError):
+    except UNREADABLE:
         return []
     return [found[:LONGEST]] if isinstance(found, str) and found else []
 

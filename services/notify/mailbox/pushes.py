@@ -106,12 +106,11 @@ class Found(Generic[T]):
             raise Reject.of(reject.problems, 400, UNREADABLE) from None
         if len(parts) > MOST:
             raise Reject(UNREADABLE, "推送条数过多", status=400)
-        decoder = msgspec.json.Decoder(items.item)
         self.good: list[T] = []
         self.faults: list[Problem] = []
         for n, part in enumerate(parts):
             try:
-                self.good.append(items.means(read(decoder, part, f"[{n}]")))
+                self.good.append(items.means(read(items.decoder, part, f"[{n}]")))
             except Reject as reject:
                 self.faults += reject.problems
 

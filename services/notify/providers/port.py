@@ -8,7 +8,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
+
+import msgspec
 
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry
@@ -70,6 +73,11 @@ class Items(Generic[T, Means]):
     means: Callable[[T], Means]
     title: str
     about: str
+
+    @cached_property
+    def decoder(self) -> msgspec.json.Decoder[T]:
+        """Made once, not at every push."""
+        return msgspec.json.Decoder(self.item)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -49,6 +49,8 @@ log = logging.getLogger("tongban")
 
 ACK_WITHIN = 20.0
 """Seconds for the acknowledgement of a batch; an idempotent one never expires (aiokafka docs/producer.rst)."""
+PATIENCE = 0.5
+"""Seconds that a partition which has more, or does not say whether it has, holds up the others of its number."""
 ENTER_WITHIN = 30.0
 """Seconds until a reader has found the brokers: aiokafka waits 40 s for each that does not answer."""
 BATCH_BYTES = 256 * 1024
@@ -98,7 +100,8 @@ def unwritten(record: Record, error: BaseException) -> BusDown:
 class KafkaBus:
     """`kafka://host:port[,host:port]`. All topics have the same number of partitions, so that the range assignor gives
     one member the same partition numbers of every topic it reads. `access` is what every client needs to get in; see
-    `chassis.drivers.kafka_access`."""
+    `chassis.drivers.kafka_access`. `patience`, in seconds, may be set for the subscriptions to come by who would rather
+    wait than read an effect before its cause."""
 
     def __init__(
         self,
@@ -112,6 +115,7 @@ class KafkaBus:
         self.servers = url.removeprefix("kafka://").rstrip("/")
         self.name = f"Kafka {self.servers}"
         self.partitions, self.replication, self.clock, self.limit = partitions, replication, clock, limit
+        self.patience = PATIENCE
         self._access = {"bootstrap_servers": self.servers, **(access or {})}
         self._producer: Any = None
         self._making = asyncio.Lock()
@@ -229,7 +233,7 @@ class KafkaBus:
         except (KafkaError, TimeoutError, OSError) as error:
             await quietly(consumer.stop())
             raise down(error) from None
-        subscription = KafkaSubscription(consumer, self.clock)
+        subscription = KafkaSubscription(consumer, self.clock, self.patience)
         self._subscriptions = [*(s for s in self._subscriptions if not s.closed), subscription]
         # Joining happens in the background, after the caller holds the subscription that the callbacks speak of.
         consumer.subscribe(topics, listener=Listener(subscription, on_assigned, on_revoked))

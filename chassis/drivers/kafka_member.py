@@ -29,8 +29,6 @@ from chassis.lasting import ours
 log = logging.getLogger("tongban")
 
 Message: TypeAlias = "ConsumerRecord[bytes, bytes]"
-PATIENCE = 0.5
-"""Seconds that a partition which has more, or does not say whether it has, holds up the others of its number."""
 MOVING = 10.0
 """Seconds for which an assignment is waited for without a sign of life."""
 COMMIT_WITHIN = 5.0
@@ -41,12 +39,13 @@ class KafkaSubscription:
     """One member of a group. aiokafka moves the position when it returns records; what was processed is what `commit`
     says, and what is committed for a partition that has moved on is dropped."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, clock: Clock) -> None:
-        self._consumer, self._clock = consumer, clock
+    def __init__(self, consumer: AIOKafkaConsumer, clock: Clock, patience: float) -> None:
+        self._consumer, self._clock, self._patience = consumer, clock, patience
         self._done: dict[Partition, int] = {}
         self._given: dict[Partition, int] = {}
         self._here: dict[TopicPartition, deque[Message]] = {}
         self._ends: dict[TopicPartition, int] = {}
+        self._sure: dict[TopicPartition, int] = {}
         self._paused: frozenset[str] = frozenset()
         self._unreadable = False
         self.held: frozenset[Partition] = frozenset()
@@ -78,7 +77,9 @@ class KafkaSubscription:
     async def _fill(self, wait: float) -> None:
         """Asks for more of each partition of which nothing is left here. As soon as something has come it also asks how
         far all partitions of that number reach, and for what they have up to there: what one service says of a case
-        must not be read before what it follows from, which another said on a topic of its own."""
+        must not be read before what it follows from, which another said on a topic of its own. Of what was here before
+        it asked all causes lie within the answer; what comes meanwhile has to be asked for anew, since a broker looks
+        at one partition after the other."""
         dry = [tp for tp in self._consumer.assignment() if not self._here.get(tp)]
         if dry or not self._here:
             await self._ask(dry, 0 if any(self._here.values()) else int(wait * 1000))
@@ -87,11 +88,11 @@ class KafkaSubscription:
         if len(beside) == len(numbers):
             return self._admit()  # there is one topic, and nothing to be put in order
         try:
-            async with asyncio.timeout(PATIENCE):
-                if any(
-                    messages and messages[-1].offset >= self._ends.get(tp, 0) for tp, messages in self._here.items()
-                ):
+            async with asyncio.timeout(self._patience):
+                here = self._reaching()
+                if any(reach > self._sure.get(tp, 0) for tp, reach in here.items()):
                     self._ends.update(await self._consumer.end_offsets(beside))
+                    self._sure.update(here)
                 while behind := [tp for tp in beside if not self._here.get(tp) and await self._behind(tp)]:
                     await self._ask(behind, 20)
         except TimeoutError:
@@ -122,7 +123,12 @@ class KafkaSubscription:
 
     def _admit(self) -> None:
         """Lets all that is here be given out, whatever it follows from."""
-        self._ends.update({tp: messages[-1].offset + 1 for tp, messages in self._here.items() if messages})
+        self._ends.update(here := self._reaching())
+        self._sure.update(here)
+
+    def _reaching(self) -> dict[TopicPartition, int]:
+        """Up to where each partition is here."""
+        return {tp: messages[-1].offset + 1 for tp, messages in self._here.items() if messages}
 
     async def _behind(self, tp: TopicPartition) -> bool:
         """Whether it has come less far than it is known to reach. Markers of transactions are passed, never given."""
@@ -132,20 +138,20 @@ class KafkaSubscription:
 
     def _oldest(self, most: int) -> Iterator[Message]:
         """Takes out what is here in the order in which the brokers wrote it down, within a partition in its own, up to
-        where it is not known what comes next."""
+        where it is not known what comes next, or what came before."""
         heads = [(messages[0].timestamp, tp) for tp, messages in self._here.items() if messages]
         heapq.heapify(heads)
         for _ in range(most):
             if not heads:
                 return
             at, tp = heads[0]
-            if self._here[tp][0].offset >= self._ends.get(tp, 0):
+            if self._here[tp][0].offset >= self._sure.get(tp, 0):
                 return
             message = self._here[tp].popleft()
             yield message
             if self._here[tp]:
                 heapq.heapreplace(heads, (max(at, self._here[tp][0].timestamp), tp))
-            elif message.offset + 1 < self._ends[tp]:
+            elif message.offset + 1 < self._ends.get(tp, 0):
                 return
             else:
                 heapq.heappop(heads)
@@ -233,6 +239,7 @@ class KafkaSubscription:
         """What is here and not given out is read again, by whoever holds its partition then."""
         self._here.clear()
         self._ends.clear()
+        self._sure.clear()
 
     def moved(self, held: frozenset[Partition]) -> None:
         self.forget()

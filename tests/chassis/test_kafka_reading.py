@@ -169,6 +169,76 @@ async def test_what_is_here_of_a_topic_that_comes_to_rest_holds_up_no_other(real
     assert [r.value for r in await take(subscription, 1)] == [b"1"]
 
 
+async def causes_and_effects(real: KafkaBus, topic: str) -> tuple[str, str, KafkaSubscription]:
+    """Two topics, and a member that reads both, to which an effect comes first."""
+    causes, effects = f"z-{topic}", f"a-{topic}"
+    await real.ensure(dict.fromkeys((causes, effects), PARTITIONS))
+    subscription = await real.subscribe(f"g-{topic}", [causes, effects], nothing, nothing)
+    await until(lambda: len(subscription.assigned) == 2 * PARTITIONS)
+    return causes, effects, subscription
+
+
+async def comes(subscription: KafkaSubscription, topic: str) -> None:
+    """Waits until something of the topic has come, and asks for nothing else."""
+    place = TopicPartition(topic, partition_of("k", PARTITIONS))
+    async with asyncio.timeout(30):
+        while not subscription._here.get(place):
+            await subscription._ask([place], 100)
+
+
+@pytest.mark.real
+@asynchronous
+async def test_a_broker_looks_at_one_partition_after_the_other(
+    real: KafkaBus, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it is asked how far they reach, a cause is said where it has looked and the effect where it will."""
+    causes, effects, subscription = await causes_and_effects(real, topic)
+    await real.publish([record(effects, "k", 0)])
+    await comes(subscription, effects)
+    asked = subscription._consumer.end_offsets
+
+    async def meanwhile(partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        found: dict[TopicPartition, int] = await asked([tp for tp in partitions if tp.topic == causes])
+        await real.publish([record(causes, "k", 1)])
+        await real.publish([record(effects, "k", 2)])
+        found.update(await asked([tp for tp in partitions if tp.topic == effects]))
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(subscription._consumer, "end_offsets", meanwhile)
+        assert [r.value for r in await subscription.fetch(10, 0.1)] == [b"0"]
+    await comes(subscription, effects)
+    assert list(subscription._oldest(10)) == []
+    assert [r.value for r in await take(subscription, 2)] == [b"1", b"2"]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("patience", [0.5, 30.0])
+@asynchronous
+async def test_who_has_all_patience_reads_no_effect_before_its_cause(
+    real: KafkaBus, topic: str, kafka: Any, patience: float
+) -> None:
+    """The broker has no time just then; who has work to do goes on without the cause."""
+    real.patience = patience
+    causes, effects, subscription = await causes_and_effects(real, topic)
+    place = TopicPartition(causes, partition_of("k", PARTITIONS))
+    subscription._consumer.pause(place)
+    await real.publish([record(causes, "k", 1)])
+    await real.publish([record(effects, "k", 2)])
+    await comes(subscription, effects)
+    subscription._consumer.resume(place)
+    os.kill(kafka.pid, signal.SIGSTOP)
+    try:
+        reading = asyncio.create_task(subscription.fetch(1, 0.1))
+        hasty, _ = await asyncio.wait({reading}, timeout=2.0)
+    finally:
+        os.kill(kafka.pid, signal.SIGCONT)
+    assert bool(hasty) == (patience < 2.0)
+    first = await reading
+    found = [*first, *await take(subscription, 2 - len(first))]
+    assert [r.value for r in found] == ([b"2", b"1"] if hasty else [b"1", b"2"])
+
+
 @pytest.mark.real
 @asynchronous
 async def test_what_is_handed_back_stays_so_when_a_record_beside_it_cannot_be_read(

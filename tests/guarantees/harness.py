@@ -23,6 +23,7 @@ import aiohttp
 from chassis.bus import Bus
 from chassis.clock import Clock
 from chassis.drivers.backends import open_bus
+from chassis.drivers.kafka import KafkaBus
 from chassis.settings import ChassisSettings
 from chassis.web.auth import hash_key
 from contracts.event import SHANGHAI, case_topic
@@ -34,6 +35,9 @@ from sandbox.shared import SHARED
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("intake", "review", "notify", "courier", "evaluation")
 PORTAL, KEY = "demo", "key-of-the-demo-portal"
+JUDGE_PATIENCE = 30.0
+"""Seconds that who judges the order waits for a broker: on a machine that has no time to spare it may be silent for
+longer than a service waits, which then reads an effect before its cause, as it may."""
 WITNESS = "witness"
 """The name under which the harness comes to the bus, to speak as a portal and to read everything."""
 PORTS = 1 + 3 * len(SERVICES)
@@ -178,6 +182,7 @@ class World:
         self.children: dict[str, Child] = {}
         self.balancers: list[Balancer] = []
         self.offices: dict[str, Office] = {}
+        self._opened = contextlib.AsyncExitStack()
         self.bus: Bus
         self.http: aiohttp.ClientSession
 
@@ -216,14 +221,18 @@ class World:
     # -- life ----------------------------------------------------------------------------------------------------
 
     async def open(self) -> None:
+        self._opened.push_async_callback(self.city.stop)
         await self.city.start()
-        self.http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=10)
+        self.http = await self._opened.enter_async_context(
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=10))
         )
         env = self.environment()
         own = {**env, **self.setup.login(WITNESS)}
         settings = ChassisSettings.read({k: v for k, v in own.items() if k.startswith("TONGBAN_")})
         self.bus = open_bus(settings, self.clock)
+        if isinstance(self.bus, KafkaBus):
+            self.bus.patience = JUDGE_PATIENCE
+        self._opened.push_async_callback(self.bus.close)
         await self.bus.open()
         topics = (*map(case_topic, SERVICES), f"portal.{PORTAL}", f"answers.{PORTAL}")
         await self.bus.ensure(dict.fromkeys(topics, settings.partitions))
@@ -234,6 +243,7 @@ class World:
             under = {**env, **self.setup.login(served[0] if len(served) == 1 else "")}
             self.children[name] = Child(name, arguments, port, under, self.setup.directory, python)
         for balancer in self.balancers:
+            self._opened.push_async_callback(balancer.stop)
             await balancer.start()
         for child in self.children.values():
             child.start()
@@ -259,15 +269,19 @@ class World:
         self.balancers.append(Balancer(ports, door))
         yield from ((f"{name}-{n}", served, port) for n, port in enumerate(ports))
 
-    async def close(self) -> None:
+    def stop(self) -> None:
+        """Lets every process end in order."""
         for child in self.children.values():
             if child.running():
                 child.stop()
-        for balancer in self.balancers:
-            await balancer.stop()
-        await self.http.close()
-        await self.bus.close()
-        await self.city.stop()
+
+    async def close(self) -> None:
+        """Ends what still runs and closes what was opened, however far that came: what one test leaves open is found,
+        and complained of, in the next one."""
+        for child in self.children.values():
+            if child.running():
+                child.kill()
+        await self._opened.aclose()
 
     async def ready(self, *names: str) -> bool:
         """Whether these processes, or all of them, are able to serve."""
@@ -373,8 +387,6 @@ async def running(setup: Setup) -> AsyncIterator[World]:
     try:
         await world.open()
         yield world
-        await world.close()
+        world.stop()
     finally:
-        for child in world.children.values():
-            if child.running():
-                child.kill()
+        await world.close()

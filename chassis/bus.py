@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 Partition = tuple[str, int]
-Moved = Callable[[frozenset[Partition]], Awaitable[None]]
+Reassigned = Callable[[frozenset[Partition]], Awaitable[None]]
 
 
 class Record(msgspec.Struct):
@@ -92,7 +92,9 @@ class Bus(Protocol):
         """Returns after every record is acknowledged, in order per key. Raises BusDown; then all may be said again.
         Raises Refused for what will never be taken, after all the rest is acknowledged."""
 
-    async def subscribe(self, group: str, topics: Sequence[str], on_assigned: Moved, on_revoked: Moved) -> Subscription:
+    async def subscribe(
+        self, group: str, topics: Sequence[str], on_assigned: Reassigned, on_revoked: Reassigned
+    ) -> Subscription:
         """Join a group. Both callbacks are awaited before records of a moved partition flow; `on_revoked` may take as
         long as a drain. Reading starts at the group's commit, or at the beginning."""
 

@@ -22,8 +22,8 @@ from contracts.item_parts import (
     Fact,
     FormField,
     ItemStep,
-    Line,
     MaterialSpec,
+    OneLine,
     Paragraph,
     Part,
     Register,
@@ -48,16 +48,16 @@ class Item(Part):
     effective: date
     until: date | None = None
     successor: Code | None = None
-    title: Line
+    title: OneLine
     kind: ItemKind
-    department: Line
+    department: OneLine
     level: ExerciseLevel = ExerciseLevel.COUNTY
     areas: Annotated[tuple[Area, ...], Field(min_length=1)]
-    delegated: tuple[Line, ...] = ()
+    delegated: tuple[OneLine, ...] = ()
     object: Literal["person", "enterprise"]
-    life_events: tuple[Line, ...] = ()
-    keywords: tuple[Line, ...] = ()
-    places: tuple[Line, ...] = ()
+    life_events: tuple[OneLine, ...] = ()
+    keywords: tuple[OneLine, ...] = ()
+    places: tuple[OneLine, ...] = ()
     channels: Annotated[tuple[Channel, ...], Field(min_length=1)] = (
         *(Channel.PORTAL, Channel.APP, Channel.WECHAT, Channel.KIOSK, Channel.WINDOW, Channel.AGENT),
     )
@@ -69,17 +69,17 @@ class Item(Part):
     promised: Term
     procedure: Literal["steps", "all", "lead", "bundle", "tasks", "payment"] = "steps"
     steps: tuple[ItemStep, ...] = ()
-    units: tuple[Line, ...] = ()
+    units: tuple[OneLine, ...] = ()
     children: tuple[Child, ...] = ()
     extension: Extension | None = None
     special: tuple[Special, ...] = ()
     facts: tuple[Fact, ...] = ()
     registers: tuple[Register, ...] = ()
     auto: tuple[AutoRule, ...] = ()
-    certificate: Line | None = None
+    certificate: OneLine | None = None
     delivery: Annotated[tuple[DeliveryMethod, ...], Field(min_length=1)]
     fees: tuple[Charge, ...] = ()
-    intermediaries: tuple[Line, ...] = ()
+    intermediaries: tuple[OneLine, ...] = ()
     basis: Annotated[tuple[Paragraph, ...], Field(min_length=1)]
     appeal: Paragraph
 

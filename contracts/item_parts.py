@@ -15,7 +15,7 @@ from contracts.words import AcceptanceRule, Unit
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2,4}-[A-Z0-9]{1,12}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+OneLine = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Paragraph = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
 
 STATUTORY_CHECK = 5
@@ -33,16 +33,16 @@ class FormField(Part):
     `personal` fields are masked for everybody who does not handle the case."""
 
     name: Name
-    title: Line
+    title: OneLine
     type: Literal["text", "int", "bool", "date", "choice", "identity", "uscc", "phone"]
     required: bool = True
-    choices: tuple[Line, ...] = ()
+    choices: tuple[OneLine, ...] = ()
     personal: bool = False
     pattern: str | None = None
     max_length: int = Field(200, ge=1, le=2000)
     least: int | None = None
     most: int | None = None
-    hint: Line | None = None
+    hint: OneLine | None = None
 
 
 class MaterialSpec(Part):
@@ -52,14 +52,14 @@ class MaterialSpec(Part):
     `max_size` in bytes."""
 
     code: Name
-    title: Line
+    title: OneLine
     required: bool = True
     shared: bool = False
-    source: Line | None = None
-    licence: Line | None = None
+    source: OneLine | None = None
+    licence: OneLine | None = None
     original: bool = False
     surrendered: bool = False
-    media: Annotated[tuple[Line, ...], Field(min_length=1)] = ("application/pdf", "image/jpeg", "image/png")
+    media: Annotated[tuple[OneLine, ...], Field(min_length=1)] = ("application/pdf", "image/jpeg", "image/png")
     max_size: int = Field(10_000_000, ge=1, le=100_000_000)
 
 
@@ -91,14 +91,14 @@ class Register(Part):
     """A departmental register that review asks, and the facts it answers with."""
 
     name: Name
-    title: Line
+    title: OneLine
     facts: Annotated[tuple[Name, ...], Field(min_length=1)]
 
 
 class ItemStep(Step):
     """A step as the catalogue describes it: `unit` is the department of a joint procedure that takes it."""
 
-    unit: Line | None = None
+    unit: OneLine | None = None
 
     def plain(self) -> Step:
         """As the plan of a case carries it."""
@@ -122,7 +122,7 @@ class Extension(Part):
 class Special(Part):
     """A special procedure 特别程序 whose days are not counted (行政许可法45); `days` are those planned at most."""
 
-    kind: Line
+    kind: OneLine
     basis: Paragraph
     days: int = Field(ge=1, le=365)
 

@@ -35,8 +35,8 @@ from chassis.bus import (
     TOO_LARGE,
     UNWRITABLE,
     BusDown,
-    Moved,
     NoRight,
+    Reassigned,
     Record,
     Refused,
     partition_of,
@@ -207,7 +207,7 @@ class KafkaBus:
             await quietly(asyncio.wait_for(producer._sender.close(), 5))
 
     async def subscribe(
-        self, group: str, topics: Sequence[str], on_assigned: Moved, on_revoked: Moved
+        self, group: str, topics: Sequence[str], on_assigned: Reassigned, on_revoked: Reassigned
     ) -> KafkaSubscription:
         consumer = AIOKafkaConsumer(
             **self._access,

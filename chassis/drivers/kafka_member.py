@@ -22,7 +22,7 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import ConsumerRecord
 
-from chassis.bus import BusDown, Moved, NoRight, Partition, Record
+from chassis.bus import BusDown, NoRight, Partition, Reassigned, Record
 from chassis.clock import Clock
 from chassis.lasting import ours
 
@@ -241,7 +241,7 @@ class KafkaSubscription:
         self._ends.clear()
         self._sure.clear()
 
-    def moved(self, held: frozenset[Partition]) -> None:
+    def reassigned(self, held: frozenset[Partition]) -> None:
         self.forget()
         self._done = {p: offset for p, offset in self._done.items() if p in held & self.held}
         self._given = {p: offset for p, offset in self._given.items() if p in held & self.held}
@@ -260,7 +260,7 @@ class KafkaSubscription:
 class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
     """Rebalances run while handlers work: revoked partitions are drained before they are given away."""
 
-    def __init__(self, subscription: KafkaSubscription, on_assigned: Moved, on_revoked: Moved) -> None:
+    def __init__(self, subscription: KafkaSubscription, on_assigned: Reassigned, on_revoked: Reassigned) -> None:
         self._subscription, self._assigned, self._revoked = subscription, on_assigned, on_revoked
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
@@ -270,7 +270,7 @@ class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         held = frozenset(map(_key, assigned))
-        self._subscription.moved(held)
+        self._subscription.reassigned(held)
         await self._assigned(held)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from chassis.bus import RECORD_LIMIT, TOO_LARGE, UNWRITABLE, BusDown, Moved, Record, Refused, partition_of
+from chassis.bus import RECORD_LIMIT, TOO_LARGE, UNWRITABLE, BusDown, Reassigned, Record, Refused, partition_of
 from chassis.clock import Clock
 from chassis.drivers.members import MEMBERS, Subscription
 from chassis.drivers.sqlitefile import File, Unsound
@@ -84,7 +84,7 @@ class LogBus:
         try:
             # A page holds whole records of 1.4 KB: of the usual size two, with a third of it empty.
             file = File(self.path, SCHEMA, page=8192, room=self.room)
-            await file.begin(NEWEST)
+            await file.examine(NEWEST)
             self._file = file
             # Who is there and how far he has read: losing the newest of it only means reading again, so nothing waits
             # for the disk, nor for those who append to the log.
@@ -299,7 +299,9 @@ class LogBus:
             raise BusDown(str(error)) from None
         return [Record(topic, key, _headers(headers), bytes(value), p, s) for topic, key, headers, value, p, s in rows]
 
-    async def subscribe(self, group: str, topics: Sequence[str], on_assigned: Moved, on_revoked: Moved) -> Subscription:
+    async def subscribe(
+        self, group: str, topics: Sequence[str], on_assigned: Reassigned, on_revoked: Reassigned
+    ) -> Subscription:
         return Subscription(self, group, topics, on_assigned, on_revoked)
 
     async def tend(self) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 from uuid import uuid4
 
-from chassis.bus import BusDown, Moved, Partition, Record
+from chassis.bus import BusDown, Partition, Reassigned, Record
 from chassis.clock import Clock
 from chassis.drivers.sqlitefile import File
 
@@ -60,7 +60,9 @@ class Subscription:
     """One member. Partitions move cooperatively: who holds what is no longer his drains it and lets go, and only what
     nobody living holds is taken. Compare-and-swap in the store is the fence if a holder was only thought dead."""
 
-    def __init__(self, bus: Log, group: str, topics: Sequence[str], on_assigned: Moved, on_revoked: Moved) -> None:
+    def __init__(
+        self, bus: Log, group: str, topics: Sequence[str], on_assigned: Reassigned, on_revoked: Reassigned
+    ) -> None:
         self._bus, self._group, self._topics = bus, group, tuple(sorted(topics))
         self._on_assigned, self._on_revoked = on_assigned, on_revoked
         self._id = uuid4().hex

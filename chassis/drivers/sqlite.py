@@ -80,7 +80,7 @@ class SqliteStore:
         if self._file is None:
             try:
                 file = File(self.path, SCHEMA, room=self.room)
-                await file.begin(NEWEST)
+                await file.examine(NEWEST)
                 self._file = file
                 await bring_up_to_date(file)
             except sqlite3.Error as error:

@@ -136,7 +136,7 @@ class File:
         not there when it is opened again has been lost. Costs a microsecond; may lag behind."""
         os.pwrite(self._turn, MARK.pack(mark), 0)
 
-    async def begin(self, newest: str) -> None:
+    async def examine(self, newest: str) -> None:
         """To be called once, before work begins, with the question for the number last given to `note`. Raises
         sqlite3.Error for a file that is damaged, or has lost what was written last, and closes it."""
         try:

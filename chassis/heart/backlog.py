@@ -28,7 +28,7 @@ class Backlog:
         self._not_before = 0.0
         self.over = False
 
-    def moved(self) -> None:
+    def reassigned(self) -> None:
         """Other partitions are held: what waits there may have ended a clock in time."""
         self.over, self._left = False, None
         self._moves += 1

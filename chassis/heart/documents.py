@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from chassis.document import Doc
-from chassis.heart.fold import Folder
+from chassis.heart.fold import Fold
 from chassis.heart.owners import Owners
 from chassis.heart.publisher import Publisher
 from chassis.store import Ref, Store
@@ -24,8 +24,8 @@ class Documents:
     """`cache` holds at least every document of the batch under way. `unsure` are documents whose last write may have
     happened without anybody hearing of it."""
 
-    def __init__(self, store: Store, folders: Mapping[str, Folder[Any]], owners: Owners, publisher: Publisher) -> None:
-        self.store, self.folders, self.owners, self.publisher = store, folders, owners, publisher
+    def __init__(self, store: Store, folds: Mapping[str, Fold[Any]], owners: Owners, publisher: Publisher) -> None:
+        self.store, self.folds, self.owners, self.publisher = store, folds, owners, publisher
         self.cache: OrderedDict[Ref, Doc[Any]] = OrderedDict()
         self.unsure: set[Ref] = set()
         self._forget = False
@@ -46,15 +46,15 @@ class Documents:
             if strangers := {row.owner for row in rows.values()} - {self.owners.me}:
                 await self.owners.look(strangers)
             for ref in missing:
-                row, folder = rows.get(ref), self.folders[ref[0]]
+                row, fold = rows.get(ref), self.folds[ref[0]]
                 if row is None:
-                    doc = folder.blank(ref[1])
+                    doc = fold.blank(ref[1])
                 elif row.owner == self.owners.me:
-                    doc = folder.load(row, self.publisher.acked)
+                    doc = fold.load(row, self.publisher.acked)
                     # Unless its write was in doubt, its events wait in this process's own publisher.
                     doc.carry = doc.carry and ref in self.unsure
                 else:
-                    doc = folder.load(row, self.owners.acked(row.owner), self.owners.shift(row.owner))
+                    doc = fold.load(row, self.owners.acked(row.owner), self.owners.shift(row.owner))
                 self.cache[ref] = doc
         for ref in refs:
             self.cache.move_to_end(ref)
@@ -66,6 +66,6 @@ class Documents:
         """Documents as written last by anybody; blank ones for those that do not exist."""
         rows = await self.store.load(refs)
         return {
-            ref: self.folders[ref[0]].load(rows[ref], 0) if ref in rows else self.folders[ref[0]].blank(ref[1])
+            ref: self.folds[ref[0]].load(rows[ref], 0) if ref in rows else self.folds[ref[0]].blank(ref[1])
             for ref in refs
         }

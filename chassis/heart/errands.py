@@ -16,9 +16,9 @@ from chassis import metrics, reach
 from chassis.clock import Clock
 from chassis.decision import Answer, Errand, Lost, Reject, Retry, Runner, Unknown
 from chassis.document import Doc, Open
-from chassis.heart.fold import Folder
+from chassis.heart.fold import Fold
 from chassis.heart.lanes import Queue
-from chassis.heart.message import Begin, Defer, Message
+from chassis.heart.message import Defer, Message, Renew
 from chassis.lasting import lasting
 from chassis.settings import ChassisSettings
 from chassis.store import Ref
@@ -44,13 +44,13 @@ class Errands:
         self,
         service: str,
         runners: Mapping[type[Errand], Runner],
-        folders: Mapping[str, Folder[Any]],
+        folds: Mapping[str, Fold[Any]],
         put: Callable[[Ref, Message], None],
         tell: Callable[[Ref, Message], Awaitable[tuple[Doc[Any], bool]]],
         clock: Clock,
         settings: ChassisSettings,
     ) -> None:
-        self.service, self.runners, self.folders, self.clock = service, runners, folders, clock
+        self.service, self.runners, self.folds, self.clock = service, runners, folds, clock
         self.put, self.tell = put, tell
         self.lease, self.settle, self.doubts = settings.lease, settings.settle, settings.doubts
         self._lanes: dict[str, Queue] = {}
@@ -66,7 +66,7 @@ class Errands:
 
     def run(self, ref: Ref, open: Open) -> None:
         """Takes an errand whose claim is durable; one for which its lane has no room comes back later."""
-        errand = self.folders[ref[0]].errand(open)
+        errand = self.folds[ref[0]].errand(open)
         queue = self._lane(errand)
         if queue.full(self.lease):
             later = self._later(open, queue.turn(self.clock.steady()), open.sure, open.doubt)
@@ -135,12 +135,12 @@ class Errands:
         finally:
             self._doubtful -= 1
 
-    async def _begin(self, ref: Ref, open: Open) -> Open | None:
+    async def _renew(self, ref: Ref, open: Open) -> Open | None:
         """Returns once it is durable that this errand may have been made; None when another process has claimed it. Its
         caller makes it without waiting for anything else."""
         lease = self.clock.steady() + self.lease
-        begin = Message(f"{open.id}:{open.tries}:begin", Begin(open.id, open.tries, lease))
-        _, ours = await self.tell(ref, begin)
+        renewed = Message(f"{open.id}:{open.tries}:begin", Renew(open.id, open.tries, lease))
+        _, ours = await self.tell(ref, renewed)
         return msgspec.structs.replace(open, lease=lease) if ours else None
 
     async def _go(self, queue: Queue, ref: Ref, open: Open, errand: Errand) -> Answer | Defer | None:
@@ -152,10 +152,10 @@ class Errands:
         if left < self.lease / 3:
             return self._later(open, queue.turn(self.clock.steady()), open.sure, open.doubt)
         if open.sure and errand.careful():
-            begun = await self._begin(ref, open)
-            if begun is None:
+            renewed = await self._renew(ref, open)
+            if renewed is None:
                 return None
-            open = begun
+            open = renewed
             left = open.lease - self.clock.steady()
         began = self.clock.ticks()
         outcome = "done"

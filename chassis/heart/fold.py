@@ -1,6 +1,6 @@
 """The pure heart: a document, messages and now give a new document, records to say and errands to run.
 
-One `Folder` serves one Decider; this module must never import a bus or store driver, or wait for anything.
+One `Fold` serves one Decider; this module must never import a bus or store driver, or wait for anything.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 from chassis.bus import Record, partition_of
 from chassis.decision import Alarm, Answer, Command, Decider, Decision, Errand, Given, Reject, State
 from chassis.document import Bug, Doc, Open, Outgoing, brief, derived, describe, span
-from chassis.heart.message import Begin, Defer, Message, Touch
+from chassis.heart.message import Defer, Message, Renew, Touch
 from chassis.store import Row
 from chassis.stored import Stored, outbox
 from contracts.event import Event
@@ -44,7 +44,7 @@ class Folded(msgspec.Struct, Generic[S]):
     carry: bool = False
 
 
-class Folder(Stored[S]):
+class Fold(Stored[S]):
     """Folds messages into documents of one kind, for one service."""
 
     def __init__(
@@ -128,8 +128,8 @@ def _edge(message: Message, now: datetime, ripe: bool) -> datetime | None:
 class _Work(Generic[S]):
     """One fold under way."""
 
-    def __init__(self, folder: Folder[S], doc: Doc[S], now: datetime, steady: float, given: Given | None) -> None:
-        self.folder, self.doc, self.now, self.steady = folder, doc, now, steady
+    def __init__(self, fold: Fold[S], doc: Doc[S], now: datetime, steady: float, given: Given | None) -> None:
+        self.fold, self.doc, self.now, self.steady = fold, doc, now, steady
         self.more = () if given is None else (given,)
         self.state = doc.state
         self.seen: dict[str, int] | None = None
@@ -142,7 +142,7 @@ class _Work(Generic[S]):
         self.results: list[Exception | None] = []
         self.fresh: list[bool] = []
         self.changed = doc.carry
-        self.moved = False
+        self.edited = False
         self.muted = False
         self._alarms: tuple[S, Mapping[str, datetime]] | None = None
 
@@ -179,9 +179,9 @@ class _Work(Generic[S]):
         and a dead letter tells an operator."""
         self.muted = self.changed = True
         rule = name.partition(":")[0]
-        headers = {"tb_rule": f"alarm:{rule}", "tb_problem": describe(error), "tb_kind": self.folder.kind}
+        headers = {"tb_rule": f"alarm:{rule}", "tb_problem": describe(error), "tb_kind": self.fold.kind}
         key = self.doc.id
-        self.say += self.folder.outgoing(Record(f"{self.folder.service}.dead", key, headers, b"{}"), "", 0, "", "")
+        self.say += self.fold.outgoing(Record(f"{self.fold.service}.dead", key, headers, b"{}"), "", 0, "", "")
 
     def apply(self, message: Message) -> None:
         try:
@@ -190,7 +190,7 @@ class _Work(Generic[S]):
             self.results.append(reject)
             self.fresh.append(False)
         except Exception as error:  # noqa: BLE001  (a faulty rule must not stop the other documents)
-            bug = Bug(f"{self.folder.kind}: {type(message.body).__name__}: {describe(error)}")
+            bug = Bug(f"{self.fold.kind}: {type(message.body).__name__}: {describe(error)}")
             bug.__cause__ = error
             self.results.append(bug)
             self.fresh.append(False)
@@ -205,8 +205,8 @@ class _Work(Generic[S]):
         if isinstance(body, Defer):
             self._defer(body)
             return True
-        if isinstance(body, Begin):
-            return self._begin(body)
+        if isinstance(body, Renew):
+            return self._renew(body)
         if isinstance(body, Answer):
             if all(open.id != body.id for open in self.errands):
                 return False
@@ -224,7 +224,7 @@ class _Work(Generic[S]):
         if message.digest and any(known.startswith(f"{brief(message.id)}#") for known in seen):
             raise Reject("idempotency_key_reused", "同一个 Idempotency-Key 不能用于不同的内容", "Idempotency-Key", 422)
         if isinstance(body, Command):
-            if message.version is not None and (self.moved or message.version != self.doc.edition):
+            if message.version is not None and (self.edited or message.version != self.doc.edition):
                 raise Reject("version_changed", "办件已有变化, 请刷新后再试", "If-Match", 412)
         else:
             self._too_old(body)
@@ -235,35 +235,35 @@ class _Work(Generic[S]):
         if repeatable and (decided or self.doc.version or self.changed):
             if self.seen is None:
                 self.seen = dict(self.doc.seen)
-            self.seen[mark] = int(self.steady) if self.folder.decider.forgets else 0
+            self.seen[mark] = int(self.steady) if self.fold.decider.forgets else 0
             self.changed = True
         return True
 
     def _too_old(self, event: Any) -> None:
         """Where ids are forgotten, what is older than the memory cannot be told from a repetition."""
-        forgets = self.folder.decider.forgets
+        forgets = self.fold.decider.forgets
         if forgets is not None and isinstance(event, Event) and event.at < self.now - forgets:
             raise Reject(TOO_OLD, "事件早于去重记录的保留期, 不能确定是否已经处理")
 
     def _decide(self, body: Any, now: datetime, cause: str, trace: str, source: str = "") -> bool:
         """Runs the rule and takes its decision over; says whether there was one."""
-        rule = self.folder.decider.rule_for(body)
+        rule = self.fold.decider.rule_for(body)
         decision: Decision[S] | None = rule(self.state, body, now, *self.more)
         if decision is None:
             return False
         self.note += decision.note
         if decision.state is not self.state or decision.say or decision.do or decision.append:
-            self.changed = self.moved = True
+            self.changed = self.edited = True
         self.state = decision.state
-        service, kind, id = self.folder.service, self.folder.kind, self.doc.id
+        service, kind, id = self.fold.service, self.fold.kind, self.doc.id
         root = f"{source} {cause}" if source else cause
         for ordinal, event in enumerate(decision.say):
             self.said += 1
             event_id = derived(service, kind, id, root, str(ordinal))
-            self.say += self.folder.outgoing(event, event_id, self.said, cause, span(trace, event_id))
+            self.say += self.fold.outgoing(event, event_id, self.said, cause, span(trace, event_id))
         for ordinal, errand in enumerate(decision.do):
             errand_id = derived(service, kind, id, root, "do", str(ordinal))
-            lease = self.steady + self.folder.lease
+            lease = self.steady + self.fold.lease
             # Whoever finds it after a crash cannot know whether it was made; only this process may skip asking, and
             # anybody where making it is said apart.
             self.errands = [*self.errands, Open(errand_id, 0, errand.careful(), lease, errand)]
@@ -280,14 +280,14 @@ class _Work(Generic[S]):
         ]
         self.changed = True
 
-    def _begin(self, begin: Begin) -> bool:
+    def _renew(self, renewed: Renew) -> bool:
         """From now on it may have been made."""
-        found = next((open for open in self.errands if (open.id, open.tries) == (begin.errand, begin.tries)), None)
+        found = next((open for open in self.errands if (open.id, open.tries) == (renewed.errand, renewed.tries)), None)
         if found is None or not found.sure:
             # The same beginning again, after a write whose answer was lost: nobody else gives this lease.
-            return found is not None and found.lease == begin.lease
+            return found is not None and found.lease == renewed.lease
         self.errands = [
-            msgspec.structs.replace(open, lease=begin.lease, sure=False) if open.id == begin.errand else open
+            msgspec.structs.replace(open, lease=renewed.lease, sure=False) if open.id == renewed.errand else open
             for open in self.errands
         ]
         self.changed = True
@@ -302,10 +302,10 @@ class _Work(Generic[S]):
             if open.lease <= self.steady:
                 # A dead process was at work until its lease ended, at most.
                 doubt = open.doubt or (0.0 if open.sure else open.lease)
-                lease = self.steady + self.folder.lease
+                lease = self.steady + self.fold.lease
                 ours = msgspec.structs.replace(open, tries=open.tries + 1, lease=lease, doubt=doubt)
                 self.run.append(ours)
-                sure = open.sure and self.folder.errand(open).careful()
+                sure = open.sure and self.fold.errand(open).careful()
                 taken.append(msgspec.structs.replace(ours, sure=sure, doubt=0.0))
             else:
                 taken.append(open)
@@ -327,12 +327,12 @@ class _Work(Generic[S]):
             errands=self.errands,
             due=min(alarms.values()).timestamp() if alarms else None,
             lease=min((open.lease for open in self.errands), default=None),
-            edition=doc.version + 1 if self.moved else doc.edition,
+            edition=doc.version + 1 if self.edited else doc.edition,
         )
         return Folded(new, new, self.results, self.fresh, self.say, self.run, tuple(self.lines), self.note, doc.carry)
 
     def _trim(self, seen: dict[str, int]) -> dict[str, int]:
-        forgets = self.folder.decider.forgets
+        forgets = self.fold.decider.forgets
         if forgets is None or len(seen) < 64:
             return seen
         edge = self.steady - forgets.total_seconds() - timedelta(days=1).total_seconds()

@@ -34,8 +34,8 @@ class Defer:
 
 
 @dataclass(frozen=True, slots=True)
-class Begin:
-    """A careful errand is about to be made under this claim, which it renews; refused when it is no longer the last."""
+class Renew:
+    """A careful errand is about to be made: its claim is renewed, or refused when it is no longer the last one."""
 
     errand: str
     tries: int

@@ -96,6 +96,6 @@ class Owners:
         """These silent owners have left nothing unpublished where we look."""
         self._quiet.update(names)
 
-    def moved(self) -> None:
+    def reassigned(self) -> None:
         """We look elsewhere from now on."""
         self._quiet.clear()

@@ -20,10 +20,10 @@ from chassis.decision import Decider, Errand, Given, Reject
 from chassis.document import Bug, Doc, Open
 from chassis.heart.backlog import Backlog
 from chassis.heart.documents import Documents
-from chassis.heart.fold import TOO_OLD, Folded, Folder
+from chassis.heart.fold import TOO_OLD, Fold, Folded
 from chassis.heart.halts import HALTED, KNOWN, Halts
 from chassis.heart.inbox import Batch, Inbox
-from chassis.heart.message import TOUCH, Ask, Begin, Message
+from chassis.heart.message import TOUCH, Ask, Message, Renew
 from chassis.heart.owners import Owners
 from chassis.heart.publisher import Publisher
 from chassis.heart.routing import Poison, Router
@@ -38,7 +38,7 @@ SLICE = 0.005
 
 
 class Pipeline:
-    """One service's line. `start` joins the bus; `drain` finishes what was begun and leaves."""
+    """What reads, folds, keeps and says for one service."""
 
     def __init__(
         self,
@@ -56,15 +56,15 @@ class Pipeline:
         self.service, self.store, self.bus, self.clock = service, store, bus, clock
         self.owner, self.most = owner, settings.batch
         self.inbox = Inbox(clock, settings.batch)
-        self.folders: dict[str, Folder[Any]] = {
-            decider.kind: Folder(service, decider, errands, settings.partitions, settings.lease)
+        self.folds: dict[str, Fold[Any]] = {
+            decider.kind: Fold(service, decider, errands, settings.partitions, settings.lease)
             for decider in (*deciders, PARKED, HALTED)
         }
         self.router = Router(service, deciders)
         self.owners = Owners(store, clock, owner)
         self.publisher = Publisher(service, bus, store, clock, self.owners)
         self._stored = reach.store(store)
-        self.documents = Documents(store, self.folders, self.owners, self.publisher)
+        self.documents = Documents(store, self.folds, self.owners, self.publisher)
         self.run: Callable[[Ref, Open], None] = lambda ref, open: None
         self.batches = 0
         self.parked: set[str] = set()
@@ -81,7 +81,7 @@ class Pipeline:
         self._progress = metrics.LAST_PROGRESS.labels(service)
         self.subscription: Subscription | None = None
 
-    # -- the line ------------------------------------------------------------------------------------------------
+    # -- the way through -----------------------------------------------------------------------------------------
 
     async def fetch(self, topics: Sequence[str]) -> None:
         """Reads the bus until cancelled; at most one fetched batch waits while another is folded. Raises BusDown; then
@@ -183,7 +183,7 @@ class Pipeline:
         """Learns what any process has decided about halted topics, and ends those halts whose wait is over. Raises
         StoreDown."""
         for row in await self.store.find(HALTED.kind, KNOWN, None, self.most):
-            self.halts.learn(self.folders[HALTED.kind].load(row, 0))
+            self.halts.learn(self.folds[HALTED.kind].load(row, 0))
         for ref, message in self.halts.over():
             with contextlib.suppress(Reject):  # something else has been decided meanwhile
                 await self.tell(ref, message)
@@ -235,9 +235,9 @@ class Pipeline:
             free: set[str] = set()
             began = self.clock.ticks()
             for ref, messages in pending.items():
-                folder, doc = self.folders[ref[0]], self.documents.cache[ref]
-                ask = given.setdefault(ref, folder.given())
-                folded[ref] = result = folder.fold(doc, messages, now, steady, self.backlog.over, ask)
+                fold, doc = self.folds[ref[0]], self.documents.cache[ref]
+                ask = given.setdefault(ref, fold.given())
+                folded[ref] = result = fold.fold(doc, messages, now, steady, self.backlog.over, ask)
                 for message, error in zip(messages, result.results, strict=True):
                     if error is not None and message.record is not None and is_poison(error):
                         refused.setdefault(message.record, Poison.of(error))
@@ -251,7 +251,7 @@ class Pipeline:
             again = bool(refused or free)
             changed = {} if again else {ref: f for ref, f in folded.items() if f.doc is not None}
             acked = self.publisher.acked
-            rows = [self.folders[ref[0]].row(f, self.owner, number, acked) for ref, f in changed.items()]
+            rows = [self.folds[ref[0]].row(f, self.owner, number, acked) for ref, f in changed.items()]
             # Whatever is concluded without a write (a refusal, nothing to do) was concluded from what others may have
             # changed since it was read.
             compare = {ref: self.documents.cache[ref].version for ref in folded.keys() - changed.keys() - fresh}
@@ -281,7 +281,7 @@ class Pipeline:
         found = False
         for ref in folded.keys() - lost:
             for message, fresh in zip(work[ref], folded[ref].fresh, strict=True):
-                if type(message.body) is Begin and message.ask is not None and not message.ask.future.done():
+                if type(message.body) is Renew and message.ask is not None and not message.ask.future.done():
                     message.ask.future.set_result((folded[ref].view, fresh))
                     found = True
         return found
@@ -301,7 +301,7 @@ class Pipeline:
                 self.documents.cache[ref] = doc
                 for open in result.run:
                     self.run(ref, open)
-                if (noted := self.folders[ref[0]].decider.noted) is not None:
+                if (noted := self.folds[ref[0]].decider.noted) is not None:
                     for fact in result.note:
                         noted(fact)
                 if ref[0] == PARKED.kind:
@@ -345,9 +345,9 @@ class Pipeline:
 
     async def _assigned(self, partitions: frozenset[Partition]) -> None:
         """What waits on partitions that are new to this process may have ended a clock in time: alarms wait for it."""
-        self.backlog.moved()
+        self.backlog.reassigned()
         self.documents.forget()
-        self.owners.moved()
+        self.owners.reassigned()
         self._recalled = False
         self._shard()
 

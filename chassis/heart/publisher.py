@@ -124,7 +124,7 @@ class Publisher:
                 self._free.set()
 
     async def _say(self, records: list[Record]) -> None:
-        """What the bus will never take is told on `<service>.dead` instead, and the line goes on. Raises BusDown."""
+        """What the bus will never take is told on `<service>.dead` instead, and the rest goes on. Raises BusDown."""
         try:
             await self.bus.publish(records)
         except Refused as error:

@@ -15,7 +15,7 @@ from pydantic import Field
 from chassis.law import areas
 from chassis.law.rights import ADMINISTRATORS, EVERY, ROLES, Caller, Post
 from contracts.event import Problem, StaffId
-from contracts.item_parts import Area, Code, Line, Name, Paragraph, Part
+from contracts.item_parts import Area, Code, Name, OneLine, Paragraph, Part
 
 LENGTHS: Final = {"city": 6, "county": 6, "town": 9, "village": 12}
 
@@ -25,7 +25,7 @@ class Territory(Part):
     above has them in this one, too, unless it keeps them to itself (`apart`)."""
 
     code: Area
-    name: Line
+    name: OneLine
     level: Literal["city", "county", "town", "village"]
     apart: bool = False
 
@@ -34,7 +34,7 @@ class Department(Part):
     """A department; an `external` one takes part in joint work and decides nothing alone (a bank, a survey office).
     Officers of the roles in `serves` act for every department (一窗受理, 统一出件)."""
 
-    name: Line
+    name: OneLine
     external: bool = False
     serves: tuple[Name, ...] = ()
 
@@ -43,18 +43,18 @@ class Window(Part):
     """A window 窗口 of a service centre, or an agent's point 代办点; department `*` takes applications for all of them
     (一窗受理)."""
 
-    name: Line
+    name: OneLine
     area: Area
-    department: Line
+    department: OneLine
 
 
 class Officer(Part):
     """An officer by staff id, never by name, with the post 岗位 and the roles of it."""
 
     id: StaffId
-    post: Line
+    post: OneLine
     roles: Annotated[tuple[Name, ...], Field(min_length=1)]
-    department: Line
+    department: OneLine
     area: Area
 
     def caller(self) -> Caller:
@@ -74,7 +74,7 @@ class Deputy(Part):
 class Park(Part):
     """A park 园区 that exercises powers delegated to it by their departments."""
 
-    name: Line
+    name: OneLine
     area: Area
     powers: tuple[Code, ...]
 
@@ -83,7 +83,7 @@ class Fee(Part):
     """A line of the fee list 收费目录; `amount` in fen, or none where it is assessed case by case."""
 
     code: Name
-    title: Line
+    title: OneLine
     amount: int | None = Field(None, ge=1)
     basis: Paragraph
 
@@ -91,15 +91,15 @@ class Fee(Part):
 class Agreement(Part):
     """Another city whose windows take these items for us, and ours for them (跨域通办)."""
 
-    city: Line
-    name: Line
+    city: OneLine
+    name: OneLine
     items: Annotated[tuple[Code, ...], Field(min_length=1)]
 
 
 class City(Part):
     """Everything that items, cases and rights refer to."""
 
-    name: Line
+    name: OneLine
     units: Annotated[tuple[Territory, ...], Field(min_length=1)]
     departments: Annotated[tuple[Department, ...], Field(min_length=1)]
     windows: tuple[Window, ...] = ()
@@ -107,7 +107,7 @@ class City(Part):
     deputies: tuple[Deputy, ...] = ()
     parks: tuple[Park, ...] = ()
     fees: tuple[Fee, ...] = ()
-    licences: tuple[Line, ...] = ()
+    licences: tuple[OneLine, ...] = ()
     agreements: tuple[Agreement, ...] = ()
 
     @cached_property

@@ -16,7 +16,7 @@ from chassis.decision import Caller, Reject
 from chassis.heart.halts import HALTED, Resume
 from chassis.heart.parking import unpark
 from chassis.law.rights import Right, officers
-from chassis.run.line import Line
+from chassis.run.engine import Engine
 from chassis.shapes import Case, Moment, Next
 from chassis.web.answers import Answer, Route, answer, page
 from chassis.web.door import Told
@@ -96,16 +96,16 @@ class StoredDocument(TypedDict):
     errands: Annotated[list[PlannedErrand], Field(description="planned calls to partners", examples=[[]])]
 
 
-def router(line: Line) -> APIRouter:
+def router(engine: Engine) -> APIRouter:
     """`/operators/dead-letters` (list, show, replay, drop), `/operators/topics/{topic}/resume` and
     `/operators/documents/{kind}/{id}`."""
     routes = APIRouter(prefix="/operators", route_class=Route)
-    door = line.door
+    door = engine.door
 
     async def unparked(case: str, by: Caller, *, drop: bool) -> int:
         if not (await door.read(PARKED, case, by=by)).state.letters:
             raise Reject("not_found", "这个办件没有搁置的消息", "case", 404)
-        return await unpark(line.pipeline, case, drop=drop)
+        return await unpark(engine.pipeline, case, drop=drop)
 
     @routes.get("/dead-letters")
     async def dead_letters(after: str | None = None, by: Caller = may(RUNS)) -> Answer[ParkedCases]:
@@ -123,7 +123,7 @@ def router(line: Line) -> APIRouter:
         still has.
         """
         await door.tell(HALTED, topic, Resume(), by=by)
-        left: ResumedTopic = {"topic": topic, "halted": line.pipeline.halts.told()}
+        left: ResumedTopic = {"topic": topic, "halted": engine.pipeline.halts.told()}
         return answer(left)
 
     @routes.get("/dead-letters/{case}")
@@ -160,12 +160,12 @@ def router(line: Line) -> APIRouter:
 
         By its kind and its id, such as `case` and a case's id; what is in it, no operator sees.
         """
-        if kind not in line.pipeline.folders:
+        if kind not in engine.pipeline.folds:
             raise Reject("not_found", "没有这种文档", "kind", 404)
-        doc = (await line.pipeline.documents.read([(kind, id)]))[(kind, id)]
+        doc = (await engine.pipeline.documents.read([(kind, id)]))[(kind, id)]
         if not doc.version:
             raise Reject("not_found", "没有这个文档", "id", 404)
-        errands = line.pipeline.folders[kind].errand
+        errands = engine.pipeline.folds[kind].errand
         stored: StoredDocument = {
             "version": doc.version,
             "alarms": dict(doc.state.alarms()),

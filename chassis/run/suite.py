@@ -30,9 +30,9 @@ from chassis.law.city import City
 from chassis.law.rights import ANYBODY, Right
 from chassis.law.workdays import Calendar, CalendarError
 from chassis.run import operators
+from chassis.run.engine import Engine
 from chassis.run.holding import BACKLOG, doors, listening
 from chassis.run.keyring import load_keyring
-from chassis.run.line import Line
 from chassis.run.topics import spoken
 from chassis.run.welcome import entry, welcome
 from chassis.sealing import Keyring
@@ -44,7 +44,7 @@ from chassis.web.answers import Answer, answer
 from chassis.web.auth import Portals
 from chassis.web.deputies import Deputies
 from chassis.web.described import refusals
-from chassis.web.http import Live, Ready, application, begun_at, entitled
+from chassis.web.http import Live, Ready, application, entitled, new_work_at
 from chassis.web.language import English
 from chassis.web.oidc import Officers
 from chassis.web.pressure import Pressure
@@ -145,36 +145,36 @@ class Suite:
         self.city = city(settings)
         parts = Parts(self.clock, calendar(settings), keyring, self.city, env, settings.dir)
         services = described(builds, parts)
-        self.lines = [
-            Line(s, open_store(settings, s.name, self.clock), self.bus, self.clock, settings, keyring.tag)
+        self.engines = [
+            Engine(s, open_store(settings, s.name, self.clock), self.bus, self.clock, settings, keyring.tag)
             for s in services
         ]
         self.officers = Officers(settings, self.clock)
-        self.pressure = Pressure({line.name: line.pipeline for line in self.lines}, settings.inbox, self.clock)
+        self.pressure = Pressure({engine.name: engine.pipeline for engine in self.engines}, settings.inbox, self.clock)
         self.app = self._application()
         self.started = asyncio.Event()
         self._listening: Callable[[], bool] = lambda: False
 
     def _application(self) -> FastAPI:
         app = application(
-            frozenset(line.name for line in self.lines),
+            frozenset(engine.name for engine in self.engines),
             self.clock,
             body_limit=self.settings.body_limit,
             live=self.live,
             ready=self.ready,
-            english=English(contracts_english.ENGLISH, ENGLISH, *(line.service.english for line in self.lines)),
+            english=English(contracts_english.ENGLISH, ENGLISH, *(engine.service.english for engine in self.engines)),
             pressure=self.pressure,
         )
         app.state.officers = self.officers
-        app.state.deputies = {line.name: line.service.deputies or Deputies(self.city) for line in self.lines}
+        app.state.deputies = {engine.name: engine.service.deputies or Deputies(self.city) for engine in self.engines}
         app.state.portals = Portals(self.settings.portal_keys)
-        for line in self.lines:
-            for routes in line.service.routes:
-                app.include_router(routes(line.door), prefix=f"/{line.name}", tags=[line.name])
-            app.include_router(operators.router(line), prefix=f"/{line.name}", tags=["operators"])
-        self.pressure.begins = begun_at(app)
+        for engine in self.engines:
+            for routes in engine.service.routes:
+                app.include_router(routes(engine.door), prefix=f"/{engine.name}", tags=[engine.name])
+            app.include_router(operators.router(engine), prefix=f"/{engine.name}", tags=["operators"])
+        self.pressure.new_work = new_work_at(app)
         self._clock_routes(app)
-        entries = [entry(line.service) for line in self.lines]
+        entries = [entry(engine.service) for engine in self.engines]
 
         async def home(request: Request) -> Response:
             body, headers = welcome(request.headers.get("Accept", ""), entries)
@@ -191,12 +191,12 @@ class Suite:
 
             The legal clock, by which limits are counted, and the system's own.
             """
-            dues = [due for line in self.lines if (due := await line.store.next_due()) is not None]
+            dues = [due for engine in self.engines if (due := await engine.store.next_due()) is not None]
             reading: Reading = {
                 "legal": self.clock.legal(),
                 "system": self.clock.system(),
                 "next": datetime.fromtimestamp(min(dues), SHANGHAI) if dues else None,
-                "idle": all([await line.idle() for line in self.lines]),
+                "idle": all([await engine.idle() for engine in self.engines]),
             }
             return answer(reading)
 
@@ -217,10 +217,10 @@ class Suite:
             return answer(moved)
 
     async def live(self) -> Live:
-        return {"ok": all(line.live() for line in self.lines)}
+        return {"ok": all(engine.live() for engine in self.engines)}
 
     async def ready(self) -> Ready:
-        states = {line.name: await line.ready() for line in self.lines}
+        states = {engine.name: await engine.ready() for engine in self.engines}
         return {"ok": self._listening() and all(state["ok"] for state in states.values()), "services": states}
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -240,7 +240,7 @@ class Suite:
         self._listening = lambda: server.started
         serving = asyncio.ensure_future(server.serve(doors(door)))
         watching = asyncio.ensure_future(self.officers.watch())
-        running = [serving, watching, *(asyncio.ensure_future(line.run()) for line in self.lines)]
+        running = [serving, watching, *(asyncio.ensure_future(engine.run()) for engine in self.engines)]
         ending = asyncio.ensure_future(stop.wait())
         gc.collect()
         gc.freeze()
@@ -272,32 +272,32 @@ class Suite:
         except BusDown as error:
             where = f"TONGBAN_BUS is {self.settings.bus}" if self.settings.bus else self.bus.name
             raise Unopened(f"{where}, but it cannot be reached: {error}.") from None
-        for line in self.lines:
+        for engine in self.engines:
             try:
-                await line.open()
+                await engine.open()
             except StoreDown as error:
-                where = f"TONGBAN_STORE is {plain(self.settings.store)}" if self.settings.store else line.store.name
+                where = f"TONGBAN_STORE is {plain(self.settings.store)}" if self.settings.store else engine.store.name
                 raise Unopened(f"{where}, but it cannot be reached: {error}.") from None
 
     async def _open_bus(self) -> None:
         await self.bus.open()
         portals = {*self.settings.portals, *self.app.state.portals.applying}
-        names = {topic for line in self.lines for topic in (*line.topics, *spoken(line.service, portals))}
+        names = {topic for engine in self.engines for topic in (*engine.topics, *spoken(engine.service, portals))}
         try:
             await self.bus.ensure(dict.fromkeys(sorted(names), self.settings.partitions))
         except ValueError as error:
             raise self.settings.wrong("partitions", f"what the bus already has ({error})") from None
         if SHARED in await self.bus.topics():
-            for line in self.lines:
-                line.topics.append(SHARED)
+            for engine in self.engines:
+                engine.topics.append(SHARED)
 
     async def _drain(self) -> None:
         async with asyncio.timeout(20):
-            await asyncio.gather(*(line.drain() for line in self.lines))
+            await asyncio.gather(*(engine.drain() for engine in self.engines))
 
     async def _close(self) -> None:
-        for line in self.lines:
-            await line.close()
+        for engine in self.engines:
+            await engine.close()
         await self.officers.close()
         await self.bus.close()
 

@@ -118,7 +118,7 @@ class Door:
         start = _uncursor(after) if after else None
 
         async def look() -> Page[S] | None:
-            load = self._pipeline.folders[decider.kind].load
+            load = self._pipeline.folds[decider.kind].load
             found: list[Told[S]] = []
             place, size, last = start, most + 1, ""
             while True:

@@ -175,9 +175,9 @@ def refuses(words: Callable[[str], Mapping[str, Any]]) -> Callable[[F], F]:
     return marked
 
 
-def begins(endpoint: F) -> F:
+def new_work(endpoint: F) -> F:
     """Decorates a route at which new work begins: where time is short, such requests are sent away first."""
-    endpoint.begins = True  # type: ignore[attr-defined]
+    endpoint.new_work = True  # type: ignore[attr-defined]
     return endpoint
 
 
@@ -193,10 +193,10 @@ class Ready(Live):
     services: dict[str, dict[str, Any]]
 
 
-def begun_at(app: FastAPI) -> frozenset[str]:
+def new_work_at(app: FastAPI) -> frozenset[str]:
     """The paths of the routes at which new work begins."""
     contexts = iter_route_contexts(app.routes)
-    return frozenset(str(c.path) for c in contexts if hasattr(c.endpoint, "begins"))
+    return frozenset(str(c.path) for c in contexts if hasattr(c.endpoint, "new_work"))
 
 
 class Measured:

@@ -1,6 +1,6 @@
 """Whom a process has no time for: new work goes first, so that what was begun is ended, and it is told at once.
 
-It paces commands on their way in and weighs how full the lines are; this module must never know a path's meaning, a
+It paces commands on their way in and weighs how full the inboxes are; this module must never know a path's meaning, a
 store or a bus.
 """
 
@@ -40,12 +40,12 @@ SEEN = 0.25
 
 
 class Pressure:
-    """One process's lines, and the queue of commands before them. `begins` are the paths at which new work begins; at
-    most `most` commands wait, here or in a line; `few` a second are taken however late all is."""
+    """One process's pipelines, and the queue of commands before them. `new_work` are the paths at which such
+    begins; at most `most` commands wait, here or in an inbox; `few` a second are taken however late all is."""
 
     def __init__(self, pipelines: Mapping[str, Pipeline], most: int, clock: Clock, few: float = FEW) -> None:
         self.pipelines, self.most, self.clock = pipelines, most, clock
-        self.begins: Collection[str] = frozenset()
+        self.new_work: Collection[str] = frozenset()
         self.pace = SUPPOSED
         self._steps: deque[asyncio.Future[None]] = deque()
         self._new: deque[asyncio.Future[None]] = deque()
@@ -63,13 +63,13 @@ class Pressure:
     def refuses(self, service: str, path: str) -> bool:
         """Whether this command is to come again later; to be asked once for each, since the few are counted here."""
         inbox = self.pipelines[service].inbox
-        waiting, begins = self._queued, path in self.begins
+        waiting, new_work = self._queued, path in self.new_work
         if waiting + inbox.asks >= self.most or len(self._steps) > LATE * self.pace:
             return True
-        if begins and waiting > SOON * self.pace:
+        if new_work and waiting > SOON * self.pace:
             return True
-        late = inbox.age > (SOON if begins else LATE)
-        late = late or (begins and any(each.late > BEHIND for each in self.pipelines.values()))
+        late = inbox.age > (SOON if new_work else LATE)
+        late = late or (new_work and any(each.late > BEHIND for each in self.pipelines.values()))
         return late and not self._spared()
 
     def _spared(self) -> bool:
@@ -95,7 +95,7 @@ class Pressure:
         if not self._queued:
             self._since, self._passed = self.clock.ticks(), 0
         place = loop.create_future()
-        (self._new if path in self.begins else self._steps).append(place)
+        (self._new if path in self.new_work else self._steps).append(place)
         await place
 
     @property

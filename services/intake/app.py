@@ -103,7 +103,7 @@ def build(parts: Parts) -> Service:
 
     def materials(door: Door) -> APIRouter:
         return file_routes.routes(
-            file_routes.Store(uploaded, applications, files, parts.keyring, settings.files_limit, door)
+            file_routes.Uploading(uploaded, applications, files, parts.keyring, settings.files_limit, door)
         )
 
     return Service(

@@ -19,7 +19,7 @@ from services.notify.hooks.rules import hooks
 from services.notify.looking import Looking
 from services.notify.mailbox import routes as mailbox
 from services.notify.mailbox.balance import Balance
-from services.notify.mailbox.limits import Manners
+from services.notify.mailbox.manners import Manners
 from services.notify.mailbox.rules import mailboxes
 from services.notify.providers import KNOWN
 from services.notify.settings import Settings
@@ -48,7 +48,7 @@ def build(parts: Parts) -> Service:
             settings.quiet_from,
             settings.quiet_to,
             settings.cap,
-            {one.name: one.limits(given) for one, given in carrying.items()},
+            {one.name: one.allowances(given) for one, given in carrying.items()},
         ),
         receipt_hours=settings.receipt_hours,
     )

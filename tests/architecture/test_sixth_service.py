@@ -189,7 +189,7 @@ async def serving(directory: Path) -> AsyncIterator[tuple[Suite, str]]:
     stop = asyncio.Event()
     running = asyncio.ensure_future(suite.run(stop))
     try:
-        await until(lambda: suite.started.is_set() and all(line.pipeline.shards for line in suite.lines), running)
+        await until(lambda: suite.started.is_set() and all(engine.pipeline.shards for engine in suite.engines), running)
         yield suite, f"http://127.0.0.1:{port}"
     finally:
         stop.set()
@@ -216,7 +216,7 @@ CASES = [(number, "民政局" if number % 3 else "水务局") for number in rang
 async def count(directory: Path) -> dict[str, Any]:
     """Says twelve cases accepted, eleven of them decided, everything twice; returns what counter answers by HTTP."""
     async with serving(directory) as (suite, address), aiohttp.ClientSession(address) as session:
-        assert {line.name for line in suite.lines} == {*folders(), "counter"}
+        assert {engine.name for engine in suite.engines} == {*folders(), "counter"}
 
         async def answer(department: str) -> Any:
             async with session.get(f"/counter/departments/{department}") as response:
@@ -228,7 +228,7 @@ async def count(directory: Path) -> dict[str, Any]:
         now = suite.clock.legal()
         said = [record(told(Accepted, n, department, now), n) for n, department in CASES]
         said += [record(told(Reviewed, n, department, now), n) for n, department in CASES[:-1]]
-        counter = next(line for line in suite.lines if line.name == "counter")
+        counter = next(engine for engine in suite.engines if engine.name == "counter")
         await suite.bus.publish(said)
         await suite.bus.publish(said)
         await until(settled)

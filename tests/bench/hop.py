@@ -14,7 +14,7 @@ from pathlib import Path
 from chassis.clock import Clock
 from chassis.drivers.kafka import KafkaBus
 from chassis.drivers.mongo import MongoStore
-from chassis.run.line import Line
+from chassis.run.engine import Engine
 from chassis.sealing import Keyring
 from chassis.settings import ChassisSettings
 from tests.bench.baseline_faststream import Run
@@ -72,27 +72,27 @@ async def ours(directory: Path, kafka: KafkaBroker, mongo: MongoServer, turn: in
     bus = KafkaBus(kafka.url, partitions=PARTITIONS, replication=1, clock=clock)
     store = MongoStore(mongo.url, f"ours_{turn}")
     settings = ChassisSettings(dir=directory, partitions=PARTITIONS)
-    line = Line(replace(service(), name=f"bench{turn}"), store, bus, clock, settings, Keyring.generate().tag)
+    engine = Engine(replace(service(), name=f"bench{turn}"), store, bus, clock, settings, Keyring.generate().tag)
     await bus.open()
-    await bus.ensure({f"{line.name}.dead": PARTITIONS})
-    await line.open()
-    running = asyncio.ensure_future(line.run())
+    await bus.ensure({f"{engine.name}.dead": PARTITIONS})
+    await engine.open()
+    running = asyncio.ensure_future(engine.run())
     try:
         async with asyncio.timeout(180):
-            await line.pipeline.changed.wait()
+            await engine.pipeline.changed.wait()
             first = time.perf_counter()
-            while not await line.idle():
+            while not await engine.idle():
                 if running.done():
                     running.result()
                 await asyncio.sleep(0.02)
             last = time.perf_counter()
-            await line.drain()
+            await engine.drain()
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     refs = [("account", f"account-{n:05d}") for n in range(ACCOUNTS)]
-    docs = await line.pipeline.documents.read(refs)
+    docs = await engine.pipeline.documents.read(refs)
     counts = {doc.state.id: doc.state.count for doc in docs.values() if doc.state.count}
-    await line.close()
+    await engine.close()
     await bus.close()
     return Run(last - first, count - settings.batch, counts)

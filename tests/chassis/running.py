@@ -1,4 +1,4 @@
-"""Runs one Line on given ports inside a test, and waits for conditions.
+"""Runs one Engine on given ports inside a test, and waits for conditions.
 
 It knows the chassis's public parts only; it must never sleep for a guess.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from chassis.bus import Bus, Record
 from chassis.clock import Clock
 from chassis.decision import NOBODY, Reject
-from chassis.run.line import Line
+from chassis.run.engine import Engine
 from chassis.sealing import Keyring
 from chassis.service import Service
 from chassis.settings import ChassisSettings
@@ -31,31 +31,31 @@ def settings(directory: Path, **changes: object) -> ChassisSettings:
 @contextlib.asynccontextmanager
 async def working(
     service: Service, store: Store, bus: Bus, clock: Clock, settings: ChassisSettings
-) -> AsyncIterator[tuple[Line, asyncio.Task[None]]]:
-    """A line that works, and its task, which ends as it will; after the block it is cancelled."""
+) -> AsyncIterator[tuple[Engine, asyncio.Task[None]]]:
+    """An engine that works, and its task, which ends as it will; after the block it is cancelled."""
     await bus.open()
-    line = Line(service, store, bus, clock, settings, KEYRING.tag)
-    await bus.ensure(dict.fromkeys([*line.topics, f"{service.name}.dead"], settings.partitions))
-    await line.open()
-    task = asyncio.ensure_future(line.run())
+    engine = Engine(service, store, bus, clock, settings, KEYRING.tag)
+    await bus.ensure(dict.fromkeys([*engine.topics, f"{service.name}.dead"], settings.partitions))
+    await engine.open()
+    task = asyncio.ensure_future(engine.run())
     try:
-        await until(lambda: bool(line.pipeline.shards), task)
-        yield line, task
+        await until(lambda: bool(engine.pipeline.shards), task)
+        yield engine, task
     finally:
         task.cancel()
         await asyncio.wait([task])
-        await line.close()
+        await engine.close()
 
 
 @contextlib.asynccontextmanager
 async def running(
     service: Service, store: Store, bus: Bus, clock: Clock, settings: ChassisSettings
-) -> AsyncIterator[Line]:
-    """A line that works while the block runs, and drains after it; where it has ended before, its failure is told."""
-    async with working(service, store, bus, clock, settings) as (line, task):
+) -> AsyncIterator[Engine]:
+    """An engine that works while the block runs, then drains; where it has ended before, its failure is told."""
+    async with working(service, store, bus, clock, settings) as (engine, task):
         try:
-            yield line
-            await line.drain()
+            yield engine
+            await engine.drain()
         finally:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -90,10 +90,10 @@ async def read_all(bus: Bus, *topics: str, group: str = "reader") -> list[Record
     return found
 
 
-async def total(line: Line, case: str) -> int:
-    """What this line answers of a toy; -1 where it knows none."""
+async def total(engine: Engine, case: str) -> int:
+    """What this engine answers of a toy; -1 where it knows none."""
     try:
-        state: Toy = (await line.door.read(line.service.deciders[0], case, by=NOBODY)).state
+        state: Toy = (await engine.door.read(engine.service.deciders[0], case, by=NOBODY)).state
     except Reject:
         return -1
     return state.total

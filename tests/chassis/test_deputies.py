@@ -1,6 +1,6 @@
 """What a process knows of who stands in for whom: after a restart, beside a replica, after it was down, in a replay.
 
-Whole lines on the embedded backends; which posts somebody fills is the verdict, and no document is looked into.
+Whole engines on the embedded backends; which posts somebody fills is the verdict, and no document is looked into.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from chassis.drivers.log import LogBus
 from chassis.drivers.sqlite import SqliteStore
 from chassis.heart.routing import Poison, Router
 from chassis.law.city import Deputy
-from chassis.run.line import Line
+from chassis.run.engine import Engine
 from chassis.service import Service
 from chassis.web.deputies import PAGE, Deputies
 from chassis.web.door import Page
@@ -58,12 +58,12 @@ class Place:
         self.directory, self._ids = directory, itertools.count()
 
     @contextlib.asynccontextmanager
-    async def process(self) -> AsyncIterator[tuple[Deputies, Line]]:
+    async def process(self) -> AsyncIterator[tuple[Deputies, Engine]]:
         deputies = Deputies(CITY)
         service = Service("toy", deciders=(deputies.kept,), deputies=deputies)
         store = SqliteStore(self.directory / "toy.db")
-        async with running(service, store, self.bus, self.clock, settings(self.directory)) as line:
-            yield deputies, line
+        async with running(service, store, self.bus, self.clock, settings(self.directory)) as engine:
+            yield deputies, engine
 
     async def say(self, *events: Appointed) -> list[Record]:
         """As review says them, in this order; returned as they went, to be said again."""
@@ -96,12 +96,12 @@ async def test_two_processes_know_what_either_has_heard_and_so_does_the_next_one
         assert names(one, today=TODAY - DAY) == {"mz-handler-2"}
     looked = Deputies(CITY)
     service = Service("toy", deciders=(looked.kept,), deputies=looked)
-    line = Line(
+    engine = Engine(
         service, SqliteStore(place.directory / "toy.db"), place.bus, place.clock, settings(place.directory), str
     )
-    await line.open()
+    await engine.open()
     assert names(looked) == BOTH, "before it has read anything"
-    await line.close()
+    await engine.close()
 
 
 async def test_what_was_said_while_nobody_listened_and_what_is_said_again(place: Place) -> None:
@@ -110,22 +110,22 @@ async def test_what_was_said_while_nobody_listened_and_what_is_said_again(place:
     records = await place.say(
         said(end=TODAY + 9 * DAY), said(deputy="mz-handler-9"), said(end=TODAY + DAY), withdrawn()
     )
-    async with place.process() as (deputies, line):
-        await until(line.idle)
-        await deputies(line.door)
+    async with place.process() as (deputies, engine):
+        await until(engine.idle)
+        await deputies(engine.door)
         assert names(deputies) == {"mz-handler-2"}, "the last word counts"
         await place.say(said())
         await until(lambda: names(deputies) == BOTH)
         await place.bus.publish(records)
-        await until(line.idle)
-        await deputies(line.door)
+        await until(engine.idle)
+        await deputies(engine.door)
         assert names(deputies) == BOTH, "a replay from the start says nothing new"
         await place.say(withdrawn())
         await until(lambda: names(deputies) == {"mz-handler-2"})
 
 
 async def test_whom_the_file_does_not_let_fill_a_post_fills_none(place: Place) -> None:
-    """Whatever an event says; and nothing of it stops the line."""
+    """Whatever an event says; and nothing of it stops the engine."""
     wrong = (
         ("nobody-known", "mz-handler-1"),
         ("mz-handler-2", "nobody-known"),
@@ -135,12 +135,12 @@ async def test_whom_the_file_does_not_let_fill_a_post_fills_none(place: Place) -
         ("aq-security-1", "aq-auditor-1"),
         ("yw-operator-1", "yw-operator-1"),
     )
-    async with place.process() as (deputies, line):
+    async with place.process() as (deputies, engine):
         await place.say(*(said(deputy, of) for deputy, of in wrong), said("mz-handler-2", "mz-handler-1", TODAY + DAY))
         await place.say(said("wj-handler-2", "wj-handler-1"))
         await until(lambda: "wj-handler-1" in names(deputies, CITY.staff["wj-handler-2"].caller()))
-        assert (await line.ready())["ok"]
-        assert not line.pipeline.parked
+        assert (await engine.ready())["ok"]
+        assert not engine.pipeline.parked
         for deputy in {deputy for deputy, _ in wrong} & CITY.staff.keys():
             assert names(deputies, CITY.staff[deputy].caller()) == {deputy}
 
@@ -148,24 +148,24 @@ async def test_whom_the_file_does_not_let_fill_a_post_fills_none(place: Place) -
 async def test_what_is_over_is_looked_at_no_more(place: Place) -> None:
     """However many there have been: a look reads those that are not over, in as many pages as it takes."""
     staff = [f"x-{n}" for n in range(PAGE + 7)]
-    async with place.process() as (deputies, line):
+    async with place.process() as (deputies, engine):
         await place.say(*(said(of=of, end=TODAY + DAY) for of in staff), said(end=TODAY + DAY))
-        await until(line.idle)
+        await until(engine.idle)
         asked: list[int] = []
-        find = line.door.find
+        find = engine.door.find
 
         async def counted(*given: Any, **more: Any) -> Page[Any]:
             page: Page[Any] = await find(*given, **more)
             asked.append(len(page.items))
             return page
 
-        line.door.find = counted  # type: ignore[method-assign]
-        await deputies(line.door)
+        engine.door.find = counted  # type: ignore[method-assign]
+        await deputies(engine.door)
         assert sum(asked[:2]) == PAGE + 8
         assert names(deputies, today=TODAY + DAY) == BOTH
         place.clock.move(NOW + 2 * DAY)
         asked.clear()
-        await deputies(line.door)
+        await deputies(engine.door)
         assert asked[0] == 0
 
 

@@ -13,7 +13,7 @@ import pytest
 from chassis.clock import Clock
 from chassis.document import Doc, Open
 from chassis.heart.errands import Errands
-from chassis.heart.fold import Folder
+from chassis.heart.fold import Fold
 from chassis.heart.lanes import OFTEN
 from chassis.heart.message import Defer, Message
 from chassis.settings import ChassisSettings
@@ -45,7 +45,7 @@ async def test_what_has_waited_too_long_comes_back_within_a_lease_however_many_t
     """All that waits behind it has waited too long by then, too: a lane must not stand still for what nobody makes."""
     clock, heard = Slow(), dict[str, Message]()
     errands = Errands(
-        "toy", {Ping: Partner()}, {"toy": Folder("toy", deciders()[0], [Ping], 4, LEASE)},
+        "toy", {Ping: Partner()}, {"toy": Fold("toy", deciders()[0], [Ping], 4, LEASE)},
         lambda ref, message: heard.update({ref[1]: message}), refused, clock,
         ChassisSettings(errands=1, lease=LEASE, settle=1.0),
     )  # fmt: skip
@@ -68,7 +68,7 @@ async def test_a_backlog_is_neither_claimed_whole_nor_kept_from_its_lane() -> No
     clock, heard = Clock(), dict[str, Message]()
     partner = Partner()
     errands = Errands(
-        "toy", {Ping: partner}, {"toy": Folder("toy", deciders()[0], [Ping], 4, LEASE)},
+        "toy", {Ping: partner}, {"toy": Fold("toy", deciders()[0], [Ping], 4, LEASE)},
         lambda ref, message: heard.update({ref[1]: message}), refused, clock,
         ChassisSettings(errands=4, lease=LEASE, settle=1.0),
     )  # fmt: skip

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from chassis.decision import Alarm, Answer, Decider, Decision, Reject, State
 from chassis.document import Bug, Doc
-from chassis.heart.fold import Folded, Folder
-from chassis.heart.message import TOUCH, Begin, Defer, Message
+from chassis.heart.fold import Fold, Folded
+from chassis.heart.message import TOUCH, Defer, Message, Renew
 from chassis.store import Row
 from contracts.event import SHANGHAI
 from tests.chassis.toy import CAREFUL, Bump, Counted, Found, Ping, Placed, Rang, Toy, deciders
@@ -22,21 +22,21 @@ SYSTEM = 1000.0
 CASE = "c-1"
 
 
-def folder() -> Folder[Toy]:
-    return Folder("toy", deciders()[0], [Ping], partitions=4, lease=10.0)
+def fold() -> Fold[Toy]:
+    return Fold("toy", deciders()[0], [Ping], partitions=4, lease=10.0)
 
 
 def place(n: int, id: str = "e1") -> Message:
     return Message(id, Placed(at=NOW, case=CASE, n=n))
 
 
-def stored(folder: Folder[Toy], folded: Folded[Toy], acked: int = 0, batch: int = 1, owner: str = "a") -> Doc[Toy]:
+def stored(fold: Fold[Toy], folded: Folded[Toy], acked: int = 0, batch: int = 1, owner: str = "a") -> Doc[Toy]:
     """The document as somebody else would load it."""
-    return folder.load(folder.row(folded, owner, batch), acked)
+    return fold.load(fold.row(folded, owner, batch), acked)
 
 
 def test_an_event_is_applied_once() -> None:
-    f = folder()
+    f = fold()
     first = f.fold(f.blank(CASE), [place(5), place(5)], NOW, SYSTEM)
     assert first.fresh == [True, False]
     assert first.view.state.total == 5
@@ -45,7 +45,7 @@ def test_an_event_is_applied_once() -> None:
 
 
 def test_the_same_cause_says_the_same_ids_again() -> None:
-    f = folder()
+    f = fold()
     one = f.fold(f.blank(CASE), [place(5)], NOW, SYSTEM)
     two = f.fold(f.blank(CASE), [place(5)], NOW + timedelta(days=1), SYSTEM + 99)
     assert [o.headers["ce_id"] for o in one.say] == [o.headers["ce_id"] for o in two.say] != []
@@ -55,7 +55,7 @@ def test_the_same_cause_says_the_same_ids_again() -> None:
 
 
 def test_a_refused_message_changes_nothing_and_the_others_count() -> None:
-    f = folder()
+    f = fold()
     result = f.fold(f.blank(CASE), [place(1, "a"), place(-1, "b"), place(666, "c"), place(2, "d")], NOW, SYSTEM)
     assert result.view.state.total == 3
     assert [type(r) for r in result.results] == [type(None), Reject, Bug, type(None)]
@@ -63,7 +63,7 @@ def test_a_refused_message_changes_nothing_and_the_others_count() -> None:
 
 
 def test_alarms_ring_before_what_comes_later() -> None:
-    f = folder()
+    f = fold()
     doc = stored(f, f.fold(f.blank(CASE), [place(1)], NOW, SYSTEM), acked=1)
     late = NOW + timedelta(hours=2)
     result = f.fold(doc, [Message("e9", Placed(at=late, case=CASE, n=1))], late, SYSTEM)
@@ -73,7 +73,7 @@ def test_alarms_ring_before_what_comes_later() -> None:
 
 
 def test_what_happened_in_time_and_is_heard_late_counts_before_the_alarm() -> None:
-    f = folder()
+    f = fold()
     doc = stored(f, f.fold(f.blank(CASE), [place(1)], NOW, SYSTEM), acked=1)
     late, timely = NOW + timedelta(hours=2), Message("e9", Placed(at=NOW + timedelta(minutes=5), case=CASE, n=1))
     result = f.fold(doc, [timely], late, SYSTEM)
@@ -81,7 +81,7 @@ def test_what_happened_in_time_and_is_heard_late_counts_before_the_alarm() -> No
 
 
 def test_while_catching_up_only_a_person_makes_alarms_ring() -> None:
-    f = folder()
+    f = fold()
     doc = stored(f, f.fold(f.blank(CASE), [place(1)], NOW, SYSTEM), acked=1)
     late = NOW + timedelta(hours=2)
     assert f.fold(doc, [Message("t", TOUCH)], late, SYSTEM, ripe=False).say == []
@@ -108,7 +108,7 @@ def test_an_alarm_that_stays_due_is_a_bug_and_a_dead_letter() -> None:
     def stay(state: Stuck, alarm: Alarm, now: datetime) -> Decision[Stuck]:
         return Decision(state)
 
-    f = Folder("toy", stuck, [], partitions=4, lease=10.0)
+    f = Fold("toy", stuck, [], partitions=4, lease=10.0)
     result = f.fold(f.blank(CASE), [place(1)], NOW, SYSTEM)
     assert result.doc is not None
     assert result.doc.due is None, "it must not ring for ever"
@@ -116,7 +116,7 @@ def test_an_alarm_that_stays_due_is_a_bug_and_a_dead_letter() -> None:
 
 
 def test_unpublished_events_are_carried_over_oldest_first() -> None:
-    f = folder()
+    f = fold()
     first = f.fold(f.blank(CASE), [place(1)], NOW, SYSTEM)
     doc = stored(f, first, acked=0)
     assert doc.carry
@@ -130,7 +130,7 @@ def test_unpublished_events_are_carried_over_oldest_first() -> None:
 
 
 def test_a_touch_publishes_what_the_dead_left_and_else_writes_nothing() -> None:
-    f = folder()
+    f = fold()
     first = f.fold(f.blank(CASE), [place(1)], NOW, SYSTEM)
     assert f.fold(stored(f, first, acked=0), [Message("t", TOUCH)], NOW, SYSTEM).doc is not None
     assert f.fold(stored(f, first, acked=1), [Message("t", TOUCH)], NOW, SYSTEM).doc is None
@@ -139,7 +139,7 @@ def test_a_touch_publishes_what_the_dead_left_and_else_writes_nothing() -> None:
 def test_what_has_nothing_left_to_say_carries_no_stamp() -> None:
     """Else every sweep would find it once its owner is dead, and a page of such documents hide those whose events are
     really lost."""
-    f = folder()
+    f = fold()
     doc = stored(f, f.fold(f.blank(CASE), [place(1)], NOW, SYSTEM), acked=1)
     silent = f.fold(doc, [place(1, "e2")], NOW, SYSTEM)
     assert silent.doc is not None
@@ -149,7 +149,7 @@ def test_what_has_nothing_left_to_say_carries_no_stamp() -> None:
 
 
 def test_what_is_acknowledged_leaves_with_the_next_write() -> None:
-    f = folder()
+    f = fold()
     first = f.fold(f.blank(CASE), [place(1)], NOW, SYSTEM)
     f.row(first, "a", 1)
     second = f.fold(first.view, [place(2, "e2")], NOW, SYSTEM)
@@ -158,7 +158,7 @@ def test_what_is_acknowledged_leaves_with_the_next_write() -> None:
 
 
 def test_an_errand_is_claimed_by_its_plan_and_taken_over_after_its_lease() -> None:
-    f = folder()
+    f = fold()
     first = f.fold(f.blank(CASE), [place(1)], NOW, SYSTEM)
     assert [(o.sure, o.tries, o.lease) for o in first.run] == [(True, 0, SYSTEM + 10)]
     doc = stored(f, first, acked=1)
@@ -169,24 +169,24 @@ def test_an_errand_is_claimed_by_its_plan_and_taken_over_after_its_lease() -> No
 
 
 def test_a_careful_errand_is_sure_until_it_has_begun_and_only_its_last_claim_may_begin() -> None:
-    f = folder()
+    f = fold()
     doc = stored(f, f.fold(f.blank(CASE), [place(CAREFUL)], NOW, SYSTEM), acked=1)
     id = doc.errands[0].id
     taken = f.fold(doc, [Message("t", TOUCH)], NOW, SYSTEM + 10)
     assert [(o.sure, o.tries) for o in taken.run] == [(True, 1)], "nobody has begun it: it need not be asked about"
     doc = stored(f, taken, acked=1)
-    old = f.fold(doc, [Message("b", Begin(id, 0, SYSTEM + 25))], NOW, SYSTEM + 15)
+    old = f.fold(doc, [Message("b", Renew(id, 0, SYSTEM + 25))], NOW, SYSTEM + 15)
     assert (old.fresh, old.doc) == ([False], None), "an older claim may not"
-    begun = f.fold(doc, [Message("b", Begin(id, 1, SYSTEM + 25))], NOW, SYSTEM + 15)
+    begun = f.fold(doc, [Message("b", Renew(id, 1, SYSTEM + 25))], NOW, SYSTEM + 15)
     assert begun.fresh == [True]
     doc = stored(f, begun, acked=1)
-    assert f.fold(doc, [Message("b", Begin(id, 1, SYSTEM + 30))], NOW, SYSTEM + 20).fresh == [False], "nor twice"
+    assert f.fold(doc, [Message("b", Renew(id, 1, SYSTEM + 30))], NOW, SYSTEM + 20).fresh == [False], "nor twice"
     again = f.fold(doc, [Message("t", TOUCH)], NOW, SYSTEM + 25)
     assert [(o.sure, o.tries, o.doubt) for o in again.run] == [(False, 2, SYSTEM + 25)], "it may have been made"
 
 
 def test_an_answer_counts_once_and_an_old_claim_cannot_defer() -> None:
-    f = folder()
+    f = fold()
     doc = stored(f, f.fold(f.blank(CASE), [place(1)], NOW, SYSTEM), acked=1)
     id = doc.errands[0].id
     stale = f.fold(doc, [Message("d", Defer(id, 5, SYSTEM, True))], NOW, SYSTEM + 1)
@@ -199,7 +199,7 @@ def test_an_answer_counts_once_and_an_old_claim_cannot_defer() -> None:
 
 
 def test_commands_wait_for_nothing_here_and_keys_are_kept() -> None:
-    f = folder()
+    f = fold()
     missing = f.fold(f.blank(CASE), [Message("k", Bump(by_how_much=1))], NOW, SYSTEM)
     assert isinstance(missing.results[0], Reject)
     assert missing.results[0].rule == "not_found"
@@ -213,7 +213,7 @@ def test_commands_wait_for_nothing_here_and_keys_are_kept() -> None:
 
 
 def test_of_two_commands_with_the_same_version_one_wins() -> None:
-    f = folder()
+    f = fold()
     doc = stored(f, f.fold(f.blank(CASE), [Message("f", Found())], NOW, SYSTEM), acked=1)
     pair = [Message(str(i), Bump(by_how_much=1), version=1) for i in range(2)]
     result = f.fold(doc, pair, NOW, SYSTEM)
@@ -226,7 +226,7 @@ def test_of_two_commands_with_the_same_version_one_wins() -> None:
 def test_documents_that_live_for_years_forget_and_refuse_what_is_older() -> None:
     toys = deciders()[0]
     toys.forgets = timedelta(days=8)
-    f = Folder("toy", toys, [Ping], partitions=4, lease=10.0)
+    f = Fold("toy", toys, [Ping], partitions=4, lease=10.0)
     old = Message("old", Placed(at=NOW - timedelta(days=9), case=CASE, n=1))
     result = f.fold(f.blank(CASE), [old], NOW, SYSTEM)
     assert isinstance(result.results[0], Reject)
@@ -238,7 +238,7 @@ def test_documents_that_live_for_years_forget_and_refuse_what_is_older() -> None
 
 
 def test_lines_are_numbered() -> None:
-    f = folder()
+    f = fold()
     result = f.fold(f.blank(CASE), [Message("a", Found()), Message("b", Bump(by_how_much=2))], NOW, SYSTEM)
     row: Row = f.row(result, "a", 1)
     assert (row.line, row.lines) == (0, ("bumped 1", "bumped 2"))
@@ -248,7 +248,7 @@ def test_lines_are_numbered() -> None:
 
 def test_what_is_written_beside_a_decision_is_no_change_to_whoever_has_seen_the_document() -> None:
     """Events said again for one that was taken for dead, an errand that is deferred, one whose lease has ended."""
-    f = folder()
+    f = fold()
     first = f.fold(f.blank(CASE), [place(1)], NOW, SYSTEM)
     doc = stored(f, first)
     assert (doc.version, doc.edition, doc.carry) == (1, 1, True)
@@ -278,7 +278,7 @@ def test_no_key_of_a_caller_makes_the_id_of_what_an_event_or_an_alarm_has_caused
     def ring(state: Toy, alarm: Alarm, now: datetime) -> Decision[Toy]:
         return Decision(replace(state, rings_at=None), say=(Rang(at=now, case=CASE),), do=(Ping(n=1),))
 
-    f = Folder("toy", toys, [Ping], partitions=4, lease=10.0)
+    f = Fold("toy", toys, [Ping], partitions=4, lease=10.0)
 
     def made(message: Message) -> set[str]:
         folded = f.fold(f.blank(CASE), [message], NOW, SYSTEM)

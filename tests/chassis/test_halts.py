@@ -18,15 +18,15 @@ from chassis.clock import Clock
 from chassis.decision import NOBODY, Reject
 from chassis.document import Doc
 from chassis.drivers.sqlite import SqliteStore
-from chassis.heart.fold import Folder
+from chassis.heart.fold import Fold
 from chassis.heart.halts import FIRST, HALTED, LONGEST, Halted, Halts, Resume
 from chassis.heart.message import Message
 from chassis.store import Ref
 from chassis.web.door import Asked
 from contracts.event import SHANGHAI
 from tests.chassis.running import total, until
-from tests.chassis.test_line import World
-from tests.chassis.test_two_lines import OFFICER, Two
+from tests.chassis.test_engine import World
+from tests.chassis.test_two_engines import OFFICER, Two
 from tests.chassis.toy import PLACING, SAYING, Toy
 
 AT = datetime(2026, 3, 2, 10, tzinfo=SHANGHAI)
@@ -46,7 +46,7 @@ class Shared:
 
     def __init__(self, clock: Clock, count: int = 1) -> None:
         self.clock = clock
-        self.folder = Folder("toy", HALTED, (), 4, 5.0)
+        self.fold = Fold("toy", HALTED, (), 4, 5.0)
         self.docs: dict[str, Doc[Halted]] = {}
         self.processes = [Halts("toy", 5, clock) for _ in range(count)]
 
@@ -54,8 +54,8 @@ class Shared:
         """Folds these messages, and has everybody learn of it."""
         results = []
         for (_, topic), message in found:
-            doc = self.docs.get(topic) or self.folder.blank(topic)
-            folded = self.folder.fold(doc, [message], AT, self.clock.steady())
+            doc = self.docs.get(topic) or self.fold.blank(topic)
+            folded = self.fold.fold(doc, [message], AT, self.clock.steady())
             self.docs[topic] = folded.view
             results += folded.results
             for halts in self.processes:
@@ -214,26 +214,26 @@ def test_of_two_processes_one_halts_and_resumes_for_both() -> None:
 async def test_after_a_stop_an_operator_lets_the_line_go_on_and_nobody_else_does(tmp_path: Path) -> None:
     """Neither does another start."""
     world = World(tmp_path)
-    async with world.line(dead_in_a_row=3) as line:
+    async with world.engine(dead_in_a_row=3) as engine:
         for i in range(3):
             await world.say(f"s{i}", -1, f"s{i}")
-        await until(lambda: line.pipeline.halts.all)
-        await line.pipeline.settle()
-        state = await line.ready()
+        await until(lambda: engine.pipeline.halts.all)
+        await engine.pipeline.settle()
+        state = await engine.ready()
         assert (state["ok"], state["stopped"], state["halted"]) == (False, True, {PLACING: None})
     world.store = SqliteStore(tmp_path / "toy.db")
-    async with world.line(dead_in_a_row=3) as line:
-        state = await line.ready()
+    async with world.engine(dead_in_a_row=3) as engine:
+        state = await engine.ready()
         assert (state["ok"], state["stopped"], state["halted"]) == (False, True, {PLACING: None})
         await world.say("good", 1, "g1")
-        await line.door.tell(HALTED, PLACING, Resume(), by=NOBODY)
+        await engine.door.tell(HALTED, PLACING, Resume(), by=NOBODY)
 
         async def counted() -> bool:
-            found: Toy = (await line.door.read(world.toys, "good", by=NOBODY, asked=Asked(wait=5))).state
+            found: Toy = (await engine.door.read(world.toys, "good", by=NOBODY, asked=Asked(wait=5))).state
             return found.total == 1
 
         await until(counted)
-        assert (await line.ready())["ok"]
+        assert (await engine.ready())["ok"]
     await world.bus.close()
 
 
@@ -245,7 +245,7 @@ async def test_what_two_processes_read_between_them_is_one_row(tmp_path: Path) -
         for case in (first, two.of(other), third):
             await two.say(case, -1, f"bad-{case}")
             await until(partial(two.letters, one, case, 1))
-        await until(lambda: all(line.pipeline.halts.told() == {PLACING: None} for line in (one, other)))
+        await until(lambda: all(engine.pipeline.halts.told() == {PLACING: None} for engine in (one, other)))
     await two.bus.close()
 
 
@@ -258,8 +258,8 @@ async def test_an_operator_who_resumes_at_one_process_resumes_at_all(tmp_path: P
         for n, case in enumerate(itertools.islice(two.cases(one), 3)):
             await two.say(case, -1, f"bad-{n}")
         await until(lambda: all(known.told() == {PLACING: None} for known in halts))
-        assert [(await line.ready())["stopped"] for line in (one, other)] == [True, True]
-        cases = [next(itertools.islice(two.cases(line), 3, 4)) for line in (one, other)]
+        assert [(await engine.ready())["stopped"] for engine in (one, other)] == [True, True]
+        cases = [next(itertools.islice(two.cases(engine), 3, 4)) for engine in (one, other)]
         for case in cases:
             await two.say(case, 1, f"good-{case}")
         looked = two.clock.ticks()
@@ -271,8 +271,8 @@ async def test_an_operator_who_resumes_at_one_process_resumes_at_all(tmp_path: P
             return [await total(one, case) for case in cases] == [1, 1]
 
         await until(read)
-        assert [(await line.ready())["halted"] for line in (one, other)] == [{}, {}]
-        for line in (one, other):
+        assert [(await engine.ready())["halted"] for engine in (one, other)] == [{}, {}]
+        for engine in (one, other):
             with pytest.raises(Reject, match="not_halted"):
-                await line.door.tell(HALTED, PLACING, Resume(), by=OFFICER)
+                await engine.door.tell(HALTED, PLACING, Resume(), by=OFFICER)
     await two.bus.close()

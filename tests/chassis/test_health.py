@@ -1,6 +1,6 @@
 """Readiness tells the truth of files that are gone, replaced, damaged or cannot grow; a start refuses what has lost.
 
-Real files under a running line; it must never ask the line how it came to its verdict.
+Real files under a running engine; it must never ask the engine how it came to its verdict.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from chassis.drivers import sqlite as store_sqlite
 from chassis.drivers.log import LogBus
 from chassis.drivers.sqlite import SqliteStore
 from chassis.run import doctor
-from chassis.run.line import Line
+from chassis.run.engine import Engine
 from chassis.store import StoreDown
 from tests.chassis.conftest import Trouble
 from tests.chassis.records import record
@@ -30,20 +30,20 @@ pytestmark = pytest.mark.anyio
 
 
 class KilledError(Exception):
-    """Leaves a line as a kill does: it could not drain into what is broken."""
+    """Leaves an engine as a kill does: it could not drain into what is broken."""
 
 
 @contextlib.asynccontextmanager
-async def serving(directory: Path, room: int = 0) -> AsyncIterator[Line]:
-    """A ready line on `bus.db` and `toy.db`, which has said something."""
+async def serving(directory: Path, room: int = 0) -> AsyncIterator[Engine]:
+    """A ready engine on `bus.db` and `toy.db`, which has said something."""
     clock = FastClock(speed=8.0)
     bus = LogBus(directory / "bus.db", partitions=4, clock=clock, room=room)
     store = SqliteStore(directory / "toy.db", room)
     try:
-        async with running(service(Partner()), store, bus, clock, settings(directory)) as line:
+        async with running(service(Partner()), store, bus, clock, settings(directory)) as engine:
             await bus.publish([record(PLACING, f"key-{n}", n) for n in range(5)])
             await until(lambda: read(directory / "bus-members.db", "SELECT coalesce(max(seq), 0) FROM done") > 1)
-            yield line
+            yield engine
     finally:
         await bus.close()
 
@@ -53,13 +53,13 @@ def read(path: Path, sql: str) -> float:
         return float(db.execute(sql).fetchone()[0])
 
 
-async def turned(line: Line, ready: bool, name: str = "", word: str = "") -> dict[str, object]:
+async def turned(engine: Engine, ready: bool, name: str = "", word: str = "") -> dict[str, object]:
     """What it says once its readiness is as expected, with this word of the one named."""
     found: dict[str, object] = {}
 
     async def as_expected() -> bool:
         nonlocal found
-        found = await line.ready()
+        found = await engine.ready()
         return found["ok"] is ready and (not name or word in str(found[name]))
 
     await until(as_expected)
@@ -93,28 +93,28 @@ async def test_harm_to_a_file_in_use_is_named(
 ) -> None:
     path = tmp_path / f"{file}.db"
     with contextlib.suppress(KilledError):
-        async with serving(tmp_path) as line:
-            await turned(line, True)
+        async with serving(tmp_path) as engine:
+            await turned(engine, True)
             harm(path)
-            found = await turned(line, False, "store" if file == "toy" else "bus", path.name)
+            found = await turned(engine, False, "store" if file == "toy" else "bus", path.name)
             assert found[other] == "ok"
-            assert line.live()
+            assert engine.live()
             raise KilledError
 
 
 async def test_a_full_disk_is_told_until_there_is_room_again(tmp_path: Path, full_disk: Trouble) -> None:
-    async with serving(tmp_path) as line:
-        await turned(line, True)
+    async with serving(tmp_path) as engine:
+        await turned(engine, True)
         with full_disk():
-            await turned(line, False, "store", "toy.db")
-            assert line.live()
-        await turned(line, True)
+            await turned(engine, False, "store", "toy.db")
+            assert engine.live()
+        await turned(engine, True)
 
 
 async def test_too_little_room_is_told_before_the_disk_is_full(tmp_path: Path) -> None:
-    async with serving(tmp_path, room=10**18) as line:
-        await turned(line, False, "bus", "MB are free")
-        await turned(line, False, "store", "MB are free")
+    async with serving(tmp_path, room=10**18) as engine:
+        await turned(engine, False, "bus", "MB are free")
+        await turned(engine, False, "store", "MB are free")
 
 
 # -- starting again ------------------------------------------------------------------------------------------------

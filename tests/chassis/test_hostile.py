@@ -23,7 +23,7 @@ from chassis.deadletters import HOLDS, MOST_LETTERS, PARKED, Park, Parked, park
 from chassis.decision import NOBODY, Caller, Decider, Decision, Malformed, Reject
 from chassis.document import Doc, brief
 from chassis.drivers.sqlite import SqliteStore
-from chassis.heart.fold import Folder
+from chassis.heart.fold import Fold
 from chassis.heart.message import Message
 from chassis.heart.parking import unpark
 from chassis.heart.routing import Poison, Router
@@ -35,7 +35,7 @@ from contracts.portal import Supplemented, WithdrawalRequested
 from contracts.wire import Envelope, decode, encode
 from tests.chassis.records import join, record, take
 from tests.chassis.running import read_all, running, settings, until
-from tests.chassis.test_line import World
+from tests.chassis.test_engine import World
 from tests.chassis.toy import PLACING, SAYING, Counted, Found, Pinged, Placed, Toy, deciders, placed
 
 AT = datetime(2026, 3, 2, 10, tzinfo=SHANGHAI)
@@ -87,11 +87,11 @@ def records(draw: st.DrawFn) -> Record:
 @hypothesis.settings(max_examples=60)
 def test_every_record_is_routed_or_is_poison_with_a_small_reason(of: Record) -> None:
     """And whatever it was, its place and its dead letter are plain and small, and can be written."""
-    router, folders = Router("toy", both()), {d.kind: Folder("toy", d, (), 4, 5.0) for d in (*both(), PARKED)}
+    router, folds = Router("toy", both()), {d.kind: Fold("toy", d, (), 4, 5.0) for d in (*both(), PARKED)}
     router.hears(of)
     try:
         for (kind, id), message in router.route(of):
-            folded = folders[kind].fold(folders[kind].blank(id), [message], AT, 0.0)
+            folded = folds[kind].fold(folds[kind].blank(id), [message], AT, 0.0)
             assert all(error is None or isinstance(error, Reject) for error in folded.results), folded.results
         poison = Poison("rule", "text")
     except Poison as error:
@@ -102,7 +102,7 @@ def test_every_record_is_routed_or_is_poison_with_a_small_reason(of: Record) -> 
     assert place.isprintable()
     assert "/" not in place
     message = Message("park:1", Park(of, poison.rule, poison.text, "toy", place))
-    folded = folders["parked"].fold(folders["parked"].blank(place), [message], AT, 0.0)
+    folded = folds["parked"].fold(folds["parked"].blank(place), [message], AT, 0.0)
     assert folded.results == [None]
     [said] = folded.say
     assert said.topic == "toy.dead"
@@ -150,38 +150,38 @@ def test_structured_mode_is_routed_like_binary_mode() -> None:
 # -- repetitions -----------------------------------------------------------------------------------------------------
 
 
-def heard(folder: Folder[Toy], doc: Doc[Toy], source: str, id: str = "1") -> tuple[Doc[Toy], bool]:
+def heard(fold: Fold[Toy], doc: Doc[Toy], source: str, id: str = "1") -> tuple[Doc[Toy], bool]:
     headers, body = encode(
         Envelope(id, source, 1, WithdrawalRequested(at=AT, portal="demo", submission="s-00000001", reason="不办了"))
     )
     [(_, message)] = Router("toy", both()).route(Record("portal.demo", "s-00000001", headers, body))
-    folded = folder.fold(doc, [message], AT, 0.0)
+    folded = fold.fold(doc, [message], AT, 0.0)
     return folded.view, folded.fresh[0]
 
 
 def test_what_a_portal_says_is_known_by_source_and_id() -> None:
-    folder: Folder[Toy] = Folder("toy", portalside(), (), 4, 5.0)
-    doc, fresh = heard(folder, folder.blank("s-00000001"), "/portal/demo/web")
+    fold: Fold[Toy] = Fold("toy", portalside(), (), 4, 5.0)
+    doc, fresh = heard(fold, fold.blank("s-00000001"), "/portal/demo/web")
     assert fresh
-    doc, fresh = heard(folder, doc, "/portal/demo/app")
+    doc, fresh = heard(fold, doc, "/portal/demo/app")
     assert fresh, "another event under the same id"
     for source in ("/portal/demo/web", "/portal/demo/app"):
-        assert heard(folder, doc, source)[1] is False
+        assert heard(fold, doc, source)[1] is False
 
 
 def test_marks_of_before_sources_were_told_apart_still_hold() -> None:
-    folder: Folder[Toy] = Folder("toy", portalside(), (), 4, 5.0)
-    doc = folder.blank("s-00000001")
+    fold: Fold[Toy] = Fold("toy", portalside(), (), 4, 5.0)
+    doc = fold.blank("s-00000001")
     doc.seen[brief("1")] = 0
-    assert heard(folder, doc, "/portal/demo/web")[1] is False
-    assert heard(folder, doc, "/portal/demo/web", "2")[1] is True
+    assert heard(fold, doc, "/portal/demo/web")[1] is False
+    assert heard(fold, doc, "/portal/demo/web", "2")[1] is True
 
 
 def test_events_of_two_sources_have_consequences_of_their_own() -> None:
     toys = deciders()[0]
-    folder: Folder[Toy] = Folder("toy", toys, (), 4, 5.0)
+    fold: Fold[Toy] = Fold("toy", toys, (), 4, 5.0)
     body = Placed(at=AT, case="c-1", n=1)
-    said = folder.fold(folder.blank("c-1"), [Message("1", body, source=s) for s in ("/a", "/b", "")], AT, 0.0).say
+    said = fold.fold(fold.blank("c-1"), [Message("1", body, source=s) for s in ("/a", "/b", "")], AT, 0.0).say
     assert len({out.headers["ce_id"] for out in said}) == 3
     assert {out.headers["ce_causationid"] for out in said} == {"1"}
 
@@ -250,10 +250,10 @@ async def test_an_event_that_no_bus_takes_becomes_a_small_dead_letter_and_the_li
     await bus.ensure({SAYING: 4})
     decider = giant()
     store = SqliteStore(tmp_path / "toy.db")
-    async with running(Service(topic, deciders=(decider,)), store, bus, clock, settings(tmp_path)) as line:
-        await line.door.tell(decider, topic, Found(), by=Caller("officer", "w-1"))
-        await until(lambda: line.pipeline.publisher.idle)
-        state = await line.ready()
+    async with running(Service(topic, deciders=(decider,)), store, bus, clock, settings(tmp_path)) as engine:
+        await engine.door.tell(decider, topic, Found(), by=Caller("officer", "w-1"))
+        await until(lambda: engine.pipeline.publisher.idle)
+        state = await engine.ready()
         assert (state["ok"], state["refused"]) == (True, 1)
         said = [r for r in await read_all(bus, SAYING, group=f"look-{topic}") if r.key == topic]
         assert [decode(r.headers, r.value).event.TYPE for r in said] == ["toy_counted", "toy_counted"]
@@ -307,7 +307,7 @@ def test_a_parking_document_stays_small() -> None:
 @asynchronous
 async def test_a_stranger_under_the_key_of_a_case_parks_nothing_of_it(tmp_path: Path) -> None:
     world = World(tmp_path)
-    async with world.line() as line:
+    async with world.engine() as engine:
         headers, body = placed("a", 50, "forged", world.clock.legal())
         await world.bus.publish([Record(PLACING, "a", {**headers, "ce_source": "/portal/demo"}, body)])
         await world.bus.publish([Record(PLACING, "a", *placed("b", 50, "misplaced", world.clock.legal()))])
@@ -315,15 +315,15 @@ async def test_a_stranger_under_the_key_of_a_case_parks_nothing_of_it(tmp_path: 
         await world.say("a", 1, "p1")
 
         async def counted() -> bool:
-            found: Toy = (await line.door.read(world.toys, "a", by=NOBODY, asked=Asked(wait=5))).state
+            found: Toy = (await engine.door.read(world.toys, "a", by=NOBODY, asked=Asked(wait=5))).state
             return found.total == 1
 
         await until(counted)
-        await until(line.idle)
-        found = await line.door.find(PARKED, "parked", by=NOBODY)
+        await until(engine.idle)
+        found = await engine.door.find(PARKED, "parked", by=NOBODY)
         rules = sorted(told.state.letters[0].rule for told in found.items)
         assert rules == ["foreign_source", "route_mismatch", "undecodable", "undecodable", "undecodable"]
         for told in found.items:
-            assert await unpark(line.pipeline, told.state.id, drop=True) == 0
-        assert not line.pipeline.parked
+            assert await unpark(engine.pipeline, told.state.id, drop=True) == 0
+        assert not engine.pipeline.parked
     await world.bus.close()

@@ -307,13 +307,15 @@ async def test_a_line_goes_on_behind_all_of_them(real: KafkaBus, writer: Writer,
     await real.ensure({PLACING: PARTITIONS})
     key = f"c-{tmp_path.name}-{AT:%H}"
     headers, body = placed(key, 3, f"p-{key}", AT)
-    async with running(service(Partner()), SqliteStore(tmp_path / "toy.db"), real, Clock(), settings(tmp_path)) as line:
+    async with running(
+        service(Partner()), SqliteStore(tmp_path / "toy.db"), real, Clock(), settings(tmp_path)
+    ) as engine:
         for strange in STRANGE:
             await writer.say(PLACING, *strange)
         await writer.say(PLACING, key.encode(), body, [*((n, v.encode()) for n, v in headers.items()), ("x", None)])
 
         async def counted() -> bool:
-            doc = (await line.pipeline.documents.read([("toy", key)]))["toy", key]
+            doc = (await engine.pipeline.documents.read([("toy", key)]))["toy", key]
             return bool(doc.version and doc.state.total == 3)
 
         await until(counted)

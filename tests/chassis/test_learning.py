@@ -1,6 +1,6 @@
 """What every process must know: fetched before the first message, then again and again, and its failures.
 
-A whole line on the embedded backends; it must never look inside the line for a verdict that `ready` can give.
+A whole engine on the embedded backends; it must never look inside the engine for a verdict that `ready` can give.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 from chassis.decision import Reject
 from chassis.drivers.log import LogBus
 from chassis.drivers.sqlite import SqliteStore
-from chassis.run.line import Line
+from chassis.run.engine import Engine
 from chassis.service import Service
 from chassis.web.door import Door
 from tests.chassis.running import running, settings, until
@@ -44,25 +44,25 @@ class School:
         self.service: Service = replace(service(Partner(())), learn=lessons)
         self.settings = settings(directory)
 
-    def line(self) -> AbstractAsyncContextManager[Line]:
+    def engine(self) -> AbstractAsyncContextManager[Engine]:
         return running(self.service, self.store, self.bus, self.clock, self.settings)
 
 
 async def test_learnt_before_the_first_message_and_ever_after(tmp_path: Path) -> None:
     lessons = Lessons()
     school = School(tmp_path, lessons)
-    async with school.line() as line:
+    async with school.engine() as engine:
         assert lessons.looks >= 1
         before = lessons.looks
         await until(lambda: lessons.looks > before + 1)
-        assert (await line.ready())["ok"]
+        assert (await engine.ready())["ok"]
     await school.bus.close()
 
 
 async def test_a_failure_at_the_start_ends_the_start(tmp_path: Path) -> None:
     school = School(tmp_path, Lessons(failing=True))
     with pytest.raises(Reject):
-        async with school.line():
+        async with school.engine():
             pass
     await school.store.close()
     await school.bus.close()
@@ -71,10 +71,10 @@ async def test_a_failure_at_the_start_ends_the_start(tmp_path: Path) -> None:
 async def test_a_later_failure_makes_the_process_unready_until_it_has_learnt(tmp_path: Path) -> None:
     lessons = Lessons()
     school = School(tmp_path, lessons)
-    async with school.line() as line:
+    async with school.engine() as engine:
 
         async def is_ready(wanted: bool) -> bool:
-            state = await line.ready()
+            state = await engine.ready()
             return (state["ok"], state["learnt"]) == (wanted, wanted)
 
         lessons.failing = True

@@ -15,7 +15,7 @@ import pytest
 from chassis.decision import Reject
 from chassis.document import Doc
 from chassis.drivers.sqlite import SqliteStore
-from chassis.heart.fold import Folder
+from chassis.heart.fold import Fold
 from chassis.heart.message import TOUCH, Message
 from contracts.event import SHANGHAI
 from tests.chassis.toy import Bump, Ping, Placed, Toy, deciders
@@ -35,17 +35,17 @@ async def store(tmp_path: Path) -> SqliteStore:
     return made
 
 
-def folder() -> Folder[Toy]:
-    return Folder("toy", deciders()[0], [Ping], partitions=4, lease=10.0)
+def fold() -> Fold[Toy]:
+    return Fold("toy", deciders()[0], [Ping], partitions=4, lease=10.0)
 
 
 async def load(store: SqliteStore, id: str) -> Doc[Toy]:
     row = (await store.load([("toy", id)]))["toy", id]
-    return folder().load(row, (await store.owners([row.owner]))[row.owner].acked)
+    return fold().load(row, (await store.owners([row.owner]))[row.owner].acked)
 
 
 async def test_documents_are_read_and_their_messages_are_known(store: SqliteStore) -> None:
-    f, doc = folder(), await load(store, "unpublished")
+    f, doc = fold(), await load(store, "unpublished")
     assert (doc.version, doc.state.total, doc.lines, len(doc.errands)) == (2, 12, 1, 2)
     event = Message("e3", Placed(at=NOW, case=doc.id, n=3))
     command = Message("a-key", Bump(by_how_much=7), digest="d1")
@@ -60,7 +60,7 @@ async def test_documents_are_read_and_their_messages_are_known(store: SqliteStor
 
 
 async def test_what_was_unpublished_is_found_said_and_then_gone(store: SqliteStore) -> None:
-    f, published, doc = folder(), await load(store, "published"), await load(store, "unpublished")
+    f, published, doc = fold(), await load(store, "published"), await load(store, "unpublished")
     assert (published.carry, published.outbox) == (False, [])
     dead = await store.owners()
     assert await store.stamped(ALL, dead, 9) == [("toy", "unpublished")]

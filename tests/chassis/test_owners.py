@@ -104,7 +104,7 @@ async def test_the_quiet_dead_are_left_alone_until_something_changes(store: Stor
     assert owners.silent() == {"other"}
     owners.quiet({"other"})
     assert owners.silent() == set()
-    owners.moved()
+    owners.reassigned()
     assert owners.silent() == {"other"}, "other shards are looked at now"
     owners.quiet({"other"})
     await store.beat("other", 0, 2.0)
@@ -138,10 +138,10 @@ async def test_a_line_forgets_who_is_gone_for_long(tmp_path: Path) -> None:
     await store.open()
     for days in range(2, 5):
         await store.beat(f"old-{days}", 1, clock.steady() - days * GONE)
-    async with running(service(Partner()), store, bus, clock, settings(tmp_path)) as line:
+    async with running(service(Partner()), store, bus, clock, settings(tmp_path)) as engine:
 
         async def alone() -> bool:
-            return list(await store.owners()) == [line.owner]
+            return list(await store.owners()) == [engine.owner]
 
         await until(alone)
     await bus.close()

@@ -1,6 +1,6 @@
 """Who waits and who is sent away when a process has no time: new work first, commands late, reads never.
 
-Every line here is real and merely does not work; it must never start one.
+Every engine here is real and merely does not work; it must never start one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from chassis.drivers.sqlite import SqliteStore
 from chassis.heart.message import Ask, Message
 from chassis.heart.owners import Owners
 from chassis.heart.publisher import Publisher
-from chassis.run.line import Line
+from chassis.run.engine import Engine
 from chassis.run.suite import Suite, discover
 from chassis.web.http import Measured
 from chassis.web.language import English
@@ -47,23 +47,23 @@ class Wound(Clock):
 
 
 class Still:
-    """Two lines of one process that do not work."""
+    """Two engines of one process that do not work."""
 
     def __init__(self, directory: Path) -> None:
         self.clock = Wound()
         bus = LogBus(directory / "bus.db", partitions=4, clock=self.clock)
         store = SqliteStore(directory / "toy.db")
-        self.line, self.other = (
-            Line(service(Partner()), store, bus, self.clock, settings(directory), KEYRING.tag) for _ in "ab"
+        self.engine, self.other = (
+            Engine(service(Partner()), store, bus, self.clock, settings(directory), KEYRING.tag) for _ in "ab"
         )
-        pipelines = {"toy": self.line.pipeline, "other": self.other.pipeline}
+        pipelines = {"toy": self.engine.pipeline, "other": self.other.pipeline}
         self.pressure = Pressure(pipelines, 500, self.clock, few=0)
-        self.pressure.begins = {NEW}
+        self.pressure.new_work = {NEW}
 
     def ask(self) -> None:
         command = Bump(by_how_much=1).spoken_by(Caller("officer", "w-1"))
         future = asyncio.get_running_loop().create_future()
-        self.line.pipeline.inbox.ask(Ask(("toy", "a"), Message("m", command), future, 0.0))
+        self.engine.pipeline.inbox.ask(Ask(("toy", "a"), Message("m", command), future, 0.0))
 
     def refused(self) -> tuple[bool, bool]:
         """New work, a later step."""
@@ -125,7 +125,7 @@ async def test_new_work_goes_first_then_every_command(still: Still) -> None:
     assert still.refused() == (True, False)
     still.clock.now += LATE
     assert still.refused() == (True, True)
-    await still.line.pipeline.inbox.take()
+    await still.engine.pipeline.inbox.take()
     assert still.refused() == (True, True), "what is being folded is not answered yet"
 
 
@@ -142,12 +142,12 @@ async def test_a_full_inbox_takes_no_command(still: Still) -> None:
         assert still.refused() == (False, False)
         still.ask()
     assert still.refused() == (True, True)
-    assert not still.pressure.refuses("other", "/other/x"), "another line has room"
+    assert not still.pressure.refuses("other", "/other/x"), "another engine has room"
 
 
 async def test_who_waits_for_a_document_presses_nobody(still: Still) -> None:
     still.ask()
-    inbox = still.line.pipeline.inbox
+    inbox = still.engine.pipeline.inbox
     (ask,) = (await inbox.take()).asks
     inbox.wait(ask)
     taking = asyncio.ensure_future(inbox.take())
@@ -242,7 +242,7 @@ async def test_nobody_is_let_in_while_commands_pile_up_before_the_store(still: S
     for _ in range(5):
         await still.clock.sleep(0)
     assert sum(task.done() for task in waiting) == STEP, "those who came before anybody had looked"
-    await still.line.pipeline.inbox.take()
+    await still.engine.pipeline.inbox.take()
     done, _ = await asyncio.wait(waiting, timeout=10)
     assert len(done) == 3 * STEP
 
@@ -265,4 +265,4 @@ async def test_a_queue_is_as_long_as_its_pace_allows(still: Still) -> None:
 async def test_the_suite_knows_where_new_work_begins(tmp_path: Path) -> None:
     """At the counters of intake, and nowhere else."""
     suite = Suite(settings(tmp_path, sandbox=True), {}, discover())
-    assert suite.pressure.begins == {"/intake/submissions", "/intake/counter"}
+    assert suite.pressure.new_work == {"/intake/submissions", "/intake/counter"}

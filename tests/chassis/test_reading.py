@@ -24,8 +24,8 @@ from chassis.drivers.sqlite import SqliteStore
 from chassis.heart import backlog as counting
 from chassis.heart.backlog import Backlog
 from chassis.lasting import lasting
-from chassis.run import line as lines
-from chassis.run.line import Line, Stalled
+from chassis.run import engine as engines
+from chassis.run.engine import Engine, Stalled
 from chassis.store import Row
 from contracts.event import SHANGHAI
 from tests.chassis.running import LIMIT, running, settings, total, until, working
@@ -46,31 +46,33 @@ class World:
         self.service = service(Partner())
         self.toys = self.service.deciders[0]
 
-    def line(self, **changes: object) -> contextlib.AbstractAsyncContextManager[Line]:
+    def engine(self, **changes: object) -> contextlib.AbstractAsyncContextManager[Engine]:
         return running(self.service, self.store, self.bus, self.clock, settings(self.directory, **changes))
 
-    def left_alone(self, **changes: object) -> contextlib.AbstractAsyncContextManager[tuple[Line, asyncio.Task[None]]]:
+    def left_alone(
+        self, **changes: object
+    ) -> contextlib.AbstractAsyncContextManager[tuple[Engine, asyncio.Task[None]]]:
         return working(self.service, self.store, self.bus, self.clock, settings(self.directory, **changes))
 
     async def say(self, case: str, n: int, id: str) -> None:
         headers, body = placed(case, n, id, self.clock.legal())
         await self.bus.publish([Record(PLACING, case, headers, body)])
 
-    async def counts(self, line: Line, case: str, wanted: int) -> None:
+    async def counts(self, engine: Engine, case: str, wanted: int) -> None:
         async def counted() -> bool:
-            return await total(line, case) == wanted
+            return await total(engine, case) == wanted
 
         await until(counted)
 
     @contextlib.asynccontextmanager
-    async def commanding(self, line: Line, many: int = 8) -> AsyncIterator[None]:
+    async def commanding(self, engine: Engine, many: int = 8) -> AsyncIterator[None]:
         """Commands come without a pause."""
 
         async def command(n: int) -> None:
             case = f"busy{n}"
-            await line.door.tell(self.toys, case, Found(), by=OFFICER)
+            await engine.door.tell(self.toys, case, Found(), by=OFFICER)
             while True:
-                await line.door.tell(self.toys, case, Bump(by_how_much=1), by=OFFICER)
+                await engine.door.tell(self.toys, case, Bump(by_how_much=1), by=OFFICER)
 
         tasks = [asyncio.ensure_future(command(n)) for n in range(many)]
         try:
@@ -120,23 +122,23 @@ async def test_where_nobody_can_say_how_much_waits_reading_goes_on_and_alarms_wa
 ) -> None:
     monkeypatch.setattr(counting, "WITHIN", 0.05)
     monkeypatch.setattr(counting, "AGAIN", 0.05)
-    async with world.line() as line:
-        reader = line.pipeline.subscription
+    async with world.engine() as engine:
+        reader = engine.pipeline.subscription
         with monkeypatch.context() as patched:
             patched.setattr(reader, "lag", lag)
-            line.pipeline.backlog.moved()
+            engine.pipeline.backlog.reassigned()
             for n in range(3):
                 await world.say("a", 1, f"p{n}")
-            await world.counts(line, "a", 3)
-            assert (line.pipeline.subscription, line.pipeline.backlog.over) == (reader, False)
-        await until(lambda: line.pipeline.backlog.over)
+            await world.counts(engine, "a", 3)
+            assert (engine.pipeline.subscription, engine.pipeline.backlog.over) == (reader, False)
+        await until(lambda: engine.pipeline.backlog.over)
 
 
 async def test_what_was_counted_before_partitions_moved_is_not_believed(clock: Clock) -> None:
     backlog, member = Backlog(clock), Held()
     counted = asyncio.ensure_future(backlog.count(member, (), 0))  # type: ignore[arg-type]
     await member.asked.wait()
-    backlog.moved()
+    backlog.reassigned()
     member.let.set()
     await counted
     assert not backlog.over
@@ -146,20 +148,20 @@ async def test_what_was_counted_before_partitions_moved_is_not_believed(clock: C
 
 async def test_partitions_are_given_away_although_commands_never_end(world: World) -> None:
     """All other members wait for it, and the group throws out whom it waits for too long."""
-    async with world.line() as line, world.commanding(line):
-        await until(lambda: line.pipeline.batches > 20)
+    async with world.engine() as engine, world.commanding(engine):
+        await until(lambda: engine.pipeline.batches > 20)
         await world.say("a", 5, "p1")
         async with asyncio.timeout(5):
-            await line.pipeline._revoked(frozenset())
-        await world.counts(line, "a", 5)
+            await engine.pipeline._revoked(frozenset())
+        await world.counts(engine, "a", 5)
 
 
 async def test_who_came_while_others_were_looked_at_is_looked_at_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a dead owner nothing was left where was looked; meanwhile there is more to look at."""
-    async with world.line() as line:
-        owners, shards = line.pipeline.owners, line.pipeline.shards
+    async with world.engine() as engine:
+        owners, shards = engine.pipeline.owners, engine.pipeline.shards
         fewer = frozenset(list(shards)[:1])
 
         async def nothing(of: Collection[int], names: Collection[str], most: int) -> list[Row]:
@@ -167,10 +169,10 @@ async def test_who_came_while_others_were_looked_at_is_looked_at_again(
 
         monkeypatch.setattr(world.store, "stamped", nothing)
         monkeypatch.setattr(owners, "silent", lambda: {"dead"} - owners._quiet)
-        owners.moved()
-        await line._stamped(fewer)
+        owners.reassigned()
+        await engine._stamped(fewer)
         assert owners.silent() == {"dead"}
-        await line._stamped(shards)
+        await engine._stamped(shards)
         assert owners.silent() == set()
 
 
@@ -220,9 +222,9 @@ async def test_a_client_that_ends_as_if_we_had_been_cancelled_is_ended_in_silenc
 
 async def test_a_line_whose_reader_is_gone_ends(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A TaskGroup would have gone on without it."""
-    async with world.left_alone() as (line, ended):
-        monkeypatch.setattr(line.pipeline, "fetch", lambda topics: hand_on())
-        monkeypatch.setattr(line.pipeline.subscription, "fetch", lambda most, wait: down())
+    async with world.left_alone() as (engine, ended):
+        monkeypatch.setattr(engine.pipeline, "fetch", lambda topics: hand_on())
+        monkeypatch.setattr(engine.pipeline.subscription, "fetch", lambda most, wait: down())
         await asyncio.wait([ended], timeout=LIMIT)
         with pytest.raises(ExceptionGroup) as caught:
             ended.result()
@@ -232,10 +234,10 @@ async def test_a_line_whose_reader_is_gone_ends(world: World, monkeypatch: pytes
 async def test_a_line_that_asks_for_nothing_ends_although_commands_are_answered(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with world.left_alone(stall=2.5) as (line, ended), world.commanding(line, 1):
-        monkeypatch.setattr(line.pipeline.subscription, "fetch", lambda most, wait: silence())
-        monkeypatch.setattr(line.pipeline.subscription, "lag", silence)
-        monkeypatch.setattr(lines, "LAG_WITHIN", 0.2)
+    async with world.left_alone(stall=2.5) as (engine, ended), world.commanding(engine, 1):
+        monkeypatch.setattr(engine.pipeline.subscription, "fetch", lambda most, wait: silence())
+        monkeypatch.setattr(engine.pipeline.subscription, "lag", silence)
+        monkeypatch.setattr(engines, "LAG_WITHIN", 0.2)
         await asyncio.wait([ended], timeout=LIMIT)
         with pytest.raises(ExceptionGroup) as caught:
             ended.result()
@@ -253,9 +255,9 @@ async def test_what_is_written_and_cannot_be_said_ends_nobody_who_answers_comman
     world: World, tmp_path: Path
 ) -> None:
     """A fresh process would meet the same."""
-    async with world.left_alone(stall=1) as (line, ended), world.commanding(line, 1):
-        line.pipeline.publisher.bus = Deaf(tmp_path / "deaf.db", partitions=4, clock=world.clock)
+    async with world.left_alone(stall=1) as (engine, ended), world.commanding(engine, 1):
+        engine.pipeline.publisher.bus = Deaf(tmp_path / "deaf.db", partitions=4, clock=world.clock)
         await world.say("a", 5, "p1")
-        await world.counts(line, "a", 5)
+        await world.counts(engine, "a", 5)
         await asyncio.wait([ended], timeout=6)
         assert not ended.done()

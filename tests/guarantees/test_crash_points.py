@@ -1,6 +1,6 @@
 """Promise: a crash between any two steps of the pipeline, with duplicates and reordering, loses and doubles nothing.
 
-The real store and bus on disk, the real line; only the moment of death is chosen, by Hypothesis.
+The real store and bus on disk, the real engine; only the moment of death is chosen, by Hypothesis.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from chassis.decision import Caller
 from chassis.drivers.log import LogBus
 from chassis.drivers.sqlite import SqliteStore
 from chassis.heart.message import Message
-from chassis.run.line import Line
+from chassis.run.engine import Engine
 from contracts.event import SHANGHAI
 from contracts.wire import decode
 from tests.chassis.running import KEYRING, read_all, until
@@ -67,18 +67,18 @@ async def life(directory: Path, partner: Partner, fuse: Fuse | None, expected: i
             Dying(store, fuse, STORE, "store"),
             DyingRunner(partner, fuse),
         )
-    line = Line(service(runner), store, bus, clock, chassis_settings(directory), KEYRING.tag)
+    engine = Engine(service(runner), store, bus, clock, chassis_settings(directory), KEYRING.tag)
     task: asyncio.Future[None] | None = None
     try:
-        await line.open()
-        task = asyncio.ensure_future(line.run())
+        await engine.open()
+        task = asyncio.ensure_future(engine.run())
         if fuse is not None:
             burnt = asyncio.ensure_future(fuse.burnt.wait())
             await asyncio.wait([task, burnt], timeout=0.6, return_when=asyncio.FIRST_COMPLETED)
             burnt.cancel()
         else:
-            await until(lambda: len(partner.made) >= expected and finished(line), task)
-            await line.drain()
+            await until(lambda: len(partner.made) >= expected and finished(engine), task)
+            await engine.drain()
     except Crash:
         pass
     finally:
@@ -90,12 +90,12 @@ async def life(directory: Path, partner: Partner, fuse: Fuse | None, expected: i
         await real[0].close()
 
 
-async def finished(line: Line) -> bool:
+async def finished(engine: Engine) -> bool:
     """Idle while holding everything: what a dead member still holds would be looked after only once its lease ends."""
     return (
-        len(line.pipeline.shards) == 4
-        and await line.idle()
-        and not await line.store.stamped(range(4), await line.store.owners(), 1)
+        len(engine.pipeline.shards) == 4
+        and await engine.idle()
+        and not await engine.store.stamped(range(4), await engine.store.owners(), 1)
     )
 
 
@@ -185,23 +185,23 @@ def test_commands_answered_are_kept(tmp_path: Path) -> None:
         await bus.open()
         await bus.ensure({PLACING: 4, SAYING: 4, "toy.dead": 4})
         await bus.publish([record(0, 1, "p0")])
-        line = Line(
+        engine = Engine(
             service(partner), SqliteStore(tmp_path / "toy.db"), bus, clock, chassis_settings(tmp_path), KEYRING.tag
         )
-        await line.open()
-        task = asyncio.ensure_future(line.run())
+        await engine.open()
+        task = asyncio.ensure_future(engine.run())
         command = Bump(by_how_much=7).spoken_by(OFFICER)
-        doc, fresh = await line.pipeline.tell(("toy", "case-0"), Message("k", command, digest="d"), wait=20)
+        doc, fresh = await engine.pipeline.tell(("toy", "case-0"), Message("k", command, digest="d"), wait=20)
         assert fresh
         assert doc.state.total == 8
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-        await line.close()
+        await engine.close()
         store = SqliteStore(tmp_path / "toy.db")
         await store.open()
         row = (await store.load([("toy", "case-0")]))[("toy", "case-0")]
-        assert line.pipeline.folders["toy"].load(row, 0).state.total == 8
+        assert engine.pipeline.folds["toy"].load(row, 0).state.total == 8
         await store.close()
         await bus.close()
 

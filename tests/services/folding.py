@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from chassis.decision import Answer, Decider, Errand
 from chassis.document import Doc
-from chassis.heart.fold import Folded, Folder
+from chassis.heart.fold import Fold, Folded
 from chassis.heart.message import TOUCH, Message
 from chassis.store import Row
 from contracts.event import SHANGHAI, Event
@@ -36,8 +36,8 @@ class Folding:
     ringing as they will."""
 
     def __init__(self, service: str, decider: Decider[Any], id: str, *errands: type[Errand]) -> None:
-        self.folder: Folder[Any] = Folder(service, decider, errands, 8, 10.0)
-        self.doc: Doc[Any] = self.folder.blank(id)
+        self.fold: Fold[Any] = Fold(service, decider, errands, 8, 10.0)
+        self.doc: Doc[Any] = self.fold.blank(id)
         self.events: list[Event] = []
         self.lines: list[str] = []
         self._count = 0
@@ -48,15 +48,15 @@ class Folding:
 
     @property
     def errands(self) -> dict[str, Any]:
-        return {open.id: self.folder.errand(open) for open in self.doc.errands}
+        return {open.id: self.fold.errand(open) for open in self.doc.errands}
 
     def hear(self, message: Any, now: datetime, id: str = "") -> list[Event]:
         """What one message makes the document say. Raises what it met. Whatever is heard is folded twice: a rule's
         answer depends on state, message and now alone, since another process may write first."""
         self._count += 1
-        given = self.folder.given()
+        given = self.fold.given()
         folded, again = (
-            self.folder.fold(self.doc, [Message(id or f"m{self._count}", message)], now, 0.0, given=given)
+            self.fold.fold(self.doc, [Message(id or f"m{self._count}", message)], now, 0.0, given=given)
             for _ in range(2)
         )
         assert outcome(folded) == outcome(again), "the rule remembers, draws or reads a clock"
@@ -64,10 +64,10 @@ class Folding:
             if result is not None:
                 raise result
         if folded.doc is not None:
-            row = self.folder.row(folded, "test", 1)
+            row = self.fold.row(folded, "test", 1)
             self.lines += row.lines
             kept = Row(**{name: getattr(row, name) for name in Row.__struct_fields__})
-            self.doc = self.folder.load(kept, acked=1)
+            self.doc = self.fold.load(kept, acked=1)
             assert self.doc.state == folded.doc.state, "what is stored is what was decided"
         for out in folded.say:
             assert "ce_id" in out.headers, f"a dead letter: {out.headers}"

@@ -96,7 +96,7 @@ class Doors:
 
     def settle(self) -> None:
         """Until the service has nothing left to do, so that what changes then is changed by a request."""
-        self.run(until(self.place.suite.lines[0].idle))
+        self.run(until(self.place.suite.engines[0].idle))
 
     def bytes(self, raw: bytes, method: str = "POST") -> Heard:
         """What is answered to these bytes. Raises TimeoutError for a hang, ConnectionError for none."""

@@ -96,10 +96,10 @@ class Town(Hall):
     async def settled(self) -> None:
         """Whatever the first replica has to read of this has been read, and it has looked; providers of messages are
         none of it."""
-        for line in self.suite.lines:
-            if line.service.deputies is not None:
-                await until(line.idle, limit=120)
-                await line.service.deputies(line.door)
+        for engine in self.suite.engines:
+            if engine.service.deputies is not None:
+                await until(engine.idle, limit=120)
+                await engine.service.deputies(engine.door)
 
 
 @contextlib.asynccontextmanager

@@ -49,11 +49,11 @@ def tried() -> list[tuple[str, str, RouteContext]]:
 async def kept(place: Hall) -> str:
     """A digest of every case, parcel and page; what providers of messages do meanwhile is not asked."""
     digest = hashlib.sha256()
-    for line in (line for line in place.suite.lines if line.name != "notify"):
-        await until(line.idle)
-        for kind in sorted(line.pipeline.folders):
+    for engine in (engine for engine in place.suite.engines if engine.name != "notify"):
+        await until(engine.idle)
+        for kind in sorted(engine.pipeline.folds):
             for id in (*place.cases.values(), *(f"{case}:in" for case in place.cases.values())):
-                doc = (await line.pipeline.documents.read([(kind, id)]))[(kind, id)]
+                doc = (await engine.pipeline.documents.read([(kind, id)]))[(kind, id)]
                 digest.update(f"{kind} {id} {doc.edition} {doc.state!r}".encode())
     return digest.hexdigest()
 
@@ -169,7 +169,7 @@ async def test_a_partner_speaks_for_no_parcel_of_another(place: Hall) -> None:
     before = await place.parcel()
     for speaker, request in requests.items():
         assert await place.push(request) == 200, speaker
-    await until(next(line for line in place.suite.lines if line.name == "courier").idle)
+    await until(next(engine for engine in place.suite.engines if engine.name == "courier").idle)
     assert await place.parcel() == before
     await staff_of_no_roster_hold_no_more_than_their_token_says(place)
 

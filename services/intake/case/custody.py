@@ -43,7 +43,7 @@ def lying(ledger: Ledger, *where: str) -> tuple[str, ...]:
     return tuple(code for code, place in places(ledger).items() if place in where)
 
 
-def moved(ledger: Ledger, at: datetime, codes: Iterable[str], place: str, by: str) -> Ledger:
+def carried(ledger: Ledger, at: datetime, codes: Iterable[str], place: str, by: str) -> Ledger:
     """The ledger with one more entry; none for originals that are there already."""
     now = places(ledger)
     fresh = tuple(code for code in codes if now.get(code, CITIZEN) != place)

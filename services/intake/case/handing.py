@@ -27,7 +27,7 @@ from contracts.intake import (
 from contracts.words import DeliveryMethod, Direction, LimitKind, Unit
 from services.intake.case.checking import Checker
 from services.intake.case.commands import Admit, HandBack, HandIn, RequestOriginals, Transfer
-from services.intake.case.custody import CITIZEN, INBOUND, OUTBOUND, SURRENDERED, WINDOW, lying, moved
+from services.intake.case.custody import CITIZEN, INBOUND, OUTBOUND, SURRENDERED, WINDOW, carried, lying
 from services.intake.case.founding import Founding
 from services.intake.case.notes import Concluded
 from services.intake.case.standing import waiting
@@ -129,7 +129,7 @@ class Handing:
         if state.phase != AWAITING:
             return None
         codes = self.founding.checker(state).pending(state)
-        return Decision(replace(state, custody=moved(state.custody, event.scanned_at, codes, INBOUND, COURIER)))
+        return Decision(replace(state, custody=carried(state.custody, event.scanned_at, codes, INBOUND, COURIER)))
 
     def delivered(self, state: Case, event: Delivered, now: datetime) -> Decision[Case] | None:
         if event.direction is Direction.RETURN:
@@ -142,7 +142,7 @@ class Handing:
         codes = lying(state.custody, INBOUND)
         if not codes:
             return None
-        state = replace(state, custody=moved(state.custody, event.scanned_at, codes, WINDOW, COURIER))
+        state = replace(state, custody=carried(state.custody, event.scanned_at, codes, WINDOW, COURIER))
         if state.phase not in CLOSED:
             return Decision(state)
         # The case ended while its papers were on their way: they go back.
@@ -165,7 +165,7 @@ class Handing:
             now,
             originals=listed(self.founding.checker(state), held),
         )
-        state = replace(state, custody=moved(state.custody, now, held, CITIZEN, command.by.name))
+        state = replace(state, custody=carried(state.custody, now, held, CITIZEN, command.by.name))
         return Decision(state, say=(event,))
 
     def concluded(self, state: Case, note: Concluded, now: datetime) -> Decision[Case] | None:
@@ -175,13 +175,13 @@ class Handing:
         checker = self.founding.checker(state)
         if note.outcome == "approved":
             taken = [code for code in lying(state.custody, WINDOW) if code in checker.surrendered]
-            state = replace(state, custody=moved(state.custody, now, taken, SURRENDERED, "review"))
+            state = replace(state, custody=carried(state.custody, now, taken, SURRENDERED, "review"))
         state, say = released(state, checker, now, note.outcome)
         return Decision(state, say=say)
 
     def _arrived(self, state: Case, checker: Checker, codes: tuple[str, ...], by: str, now: datetime) -> Decision[Case]:
         """The last one moves `received_on`, and the acceptance rule of the item begins (domain rule 9)."""
-        state = replace(state, custody=moved(state.custody, now, codes, WINDOW, by))
+        state = replace(state, custody=carried(state.custody, now, codes, WINDOW, by))
         if checker.pending(state):
             return Decision(state)
         state, check = self.founding.rechecked(state, checker, now)
@@ -200,7 +200,7 @@ class Handing:
     def _left(self, state: Case, at: datetime, codes: tuple[str, ...], place: str) -> Decision[Case] | None:
         if not codes:
             return None
-        return Decision(replace(state, custody=moved(state.custody, at, codes, place, COURIER)))
+        return Decision(replace(state, custody=carried(state.custody, at, codes, place, COURIER)))
 
     # ---------------------------------------------------------------------------------------------------- transfer
 

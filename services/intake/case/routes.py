@@ -14,7 +14,7 @@ from chassis.law import areas
 from chassis.law.rights import Over, Right, officers, portals
 from chassis.web.answers import Answer, Kept, Route, page, reply
 from chassis.web.door import Asked, Door
-from chassis.web.http import ASKED, begins, may
+from chassis.web.http import ASKED, may, new_work
 from contracts.event import CaseId, SubmissionId, case_id
 from services.intake.case import views
 from services.intake.case.commands import (
@@ -69,7 +69,7 @@ def routes(
     router = APIRouter(route_class=Route)
 
     @router.post("/submissions", status_code=201)
-    @begins
+    @new_work
     async def submit(
         application: Application, key: Key, by: Caller = may(APPLIES), asked: Asked = ASKED
     ) -> Kept[Receipt]:
@@ -83,7 +83,7 @@ def routes(
         return reply(told, views.receipt, 201, Location=f"/intake/cases/{case}")
 
     @router.post("/counter", status_code=201)
-    @begins
+    @new_work
     async def take(application: Application, key: Key, by: Caller = may(TAKES), asked: Asked = ASKED) -> Kept[Receipt]:
         """代为申请 apply for a citizen
 

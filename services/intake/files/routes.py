@@ -62,7 +62,7 @@ FILES = Right(
 CHECKS = Right("The window that checks a case opens its materials.", officers("window", over=Over.DEPARTMENT))
 
 
-class Store:
+class Uploading:
     """What the routes do with bytes and the document of an upload."""
 
     def __init__(
@@ -178,7 +178,7 @@ def marks(size: int, offset: int) -> dict[str, str]:
     return {"Upload-Offset": str(offset), "Upload-Length": str(size), "Cache-Control": "no-store"}
 
 
-def routes(store: Store) -> APIRouter:
+def routes(uploading: Uploading) -> APIRouter:
     """`/intake/uploads`, and the materials of a case for the window."""
     router = APIRouter(route_class=Route)
 
@@ -188,7 +188,7 @@ def routes(store: Store) -> APIRouter:
 
         SHA-256, size and type of the file. The same file again goes on where it is.
         """
-        return await store.begin(given, by, asked)
+        return await uploading.begin(given, by, asked)
 
     @router.get("/uploads/{upload}", responses={200: {"headers": MARKS}})
     async def read_upload(upload: UploadId, by: Caller = may(FILES)) -> Answer[UploadStatus]:
@@ -196,7 +196,7 @@ def routes(store: Store) -> APIRouter:
 
         `Upload-Offset` of `Upload-Length` bytes, and what inspection has found.
         """
-        return await store.shown(await store.own(upload, by))
+        return await uploading.shown(await uploading.own(upload, by))
 
     @router.head("/uploads/{upload}", responses={200: {"headers": MARKS}}, response_class=Response)
     async def measure_upload(upload: UploadId, by: Caller = may(FILES)) -> Response:
@@ -204,7 +204,7 @@ def routes(store: Store) -> APIRouter:
 
         As the draft of resumable uploads asks it.
         """
-        return await store.shown(await store.own(upload, by))
+        return await uploading.shown(await uploading.own(upload, by))
 
     @router.patch(
         "/uploads/{upload}", status_code=204, responses={204: {"headers": MARKS}}, openapi_extra={"requestBody": BYTES}
@@ -214,7 +214,7 @@ def routes(store: Store) -> APIRouter:
 
         The bytes from `Upload-Offset` on. 409 `offset_conflict` says where to go on.
         """
-        return await store.append(upload, offset, await request.body(), by)
+        return await uploading.append(upload, offset, await request.body(), by)
 
     @router.post("/uploads/{upload}/complete", status_code=202, responses={202: {"headers": MARKS}})
     async def complete_upload(upload: UploadId, by: Caller = may(FILES), asked: Asked = ASKED) -> Answer[UploadStatus]:
@@ -222,7 +222,7 @@ def routes(store: Store) -> APIRouter:
 
         The file is inspected; `GET` shows the verdict.
         """
-        return await store.complete(upload, by, asked)
+        return await uploading.complete(upload, by, asked)
 
     @router.get(
         "/cases/{case}/materials/{code}", response_class=Response, responses=described.text("文件", media="*/*")
@@ -232,6 +232,6 @@ def routes(store: Store) -> APIRouter:
 
         For the window that checks it.
         """
-        return await store.paper(case, code, by)
+        return await uploading.paper(case, code, by)
 
     return router

@@ -18,7 +18,7 @@ from contracts.evaluation import Invited
 from contracts.event import CaseEvent, Event, kept_days
 from contracts.notify import Notified, Replied
 from services.notify.errands import DOWN, REFUSED, SendMail, SendSms, SendWechat
-from services.notify.mailbox.limits import Manners, recent
+from services.notify.mailbox.manners import Manners, recent
 from services.notify.mailbox.notes import Alerted
 from services.notify.mailbox.state import HELD, SENDING, SENT, Invitation, Mailbox, Notice, Receipt, Reply, Sent
 from services.notify.texts.book import TOLD, Book, Template, filled, template_of

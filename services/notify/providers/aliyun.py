@@ -24,7 +24,7 @@ from chassis.sealing import Keyring
 from chassis.secret import Opens, Way
 from chassis.settings import Section
 from services.notify.errands import SendSms
-from services.notify.mailbox.limits import DAY, Limit
+from services.notify.mailbox.manners import DAY, Allowance
 from services.notify.providers.port import (
     Empty,
     Items,
@@ -238,7 +238,7 @@ PROVIDER = Provider(
     lists_all=True,
     sign=lambda settings: settings.sms_sign,
     lengths=UCS2,
-    limits=lambda settings: (Limit(settings.aliyun_daily, DAY, same=True),),
+    allowances=lambda settings: (Allowance(settings.aliyun_daily, DAY, same=True),),
     rate=1000,
     verify=signs_nothing,
     # The only answer that Aliyun takes for success is a numeric code.

@@ -19,7 +19,7 @@ from chassis.pushing import Push
 from chassis.sealing import Keyring
 from chassis.settings import Section
 from services.notify.errands import REFUSED, SendSms
-from services.notify.mailbox.limits import Limit
+from services.notify.mailbox.manners import Allowance
 from services.notify.texts.book import Lengths
 
 S = TypeVar("S", bound=Section)
@@ -87,10 +87,10 @@ class Provider(Generic[S]):
 
     `lists_all` is what its "not found" proves: whether it lists every message as soon as it has taken it, so that one
     it does not know was never sent. Otherwise few messages are under way at once, and a person is told of those in
-    doubt. `sign` stands before every text (签名), `lengths` is how it counts characters, `limits` what it takes for one
-    number, `rate` the messages a second that it takes by contract. `verify` proves a push to the secret address, where
-    the provider signs it as well, and raises Reject `signature_invalid` (401); `words` are what a push that is taken
-    must be answered with."""
+    doubt. `sign` stands before every text (签名), `lengths` is how it counts characters, `allowances` what it takes for
+    one number, `rate` the messages a second that it takes by contract. `verify` proves a push to the secret address,
+    where the provider signs it as well, and raises Reject `signature_invalid` (401); `words` are what a push that is
+    taken must be answered with."""
 
     name: str
     settings: type[S]
@@ -98,7 +98,7 @@ class Provider(Generic[S]):
     lists_all: bool
     sign: Callable[[S], str]
     lengths: Lengths
-    limits: Callable[[S], tuple[Limit, ...]]
+    allowances: Callable[[S], tuple[Allowance, ...]]
     rate: int
     verify: Callable[[Push, S], None]
     words: Mapping[str, Any]

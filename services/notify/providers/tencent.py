@@ -24,7 +24,7 @@ from chassis.secret import Opens, Way
 from chassis.settings import Section
 from contracts.event import SHANGHAI
 from services.notify.errands import SendSms
-from services.notify.mailbox.limits import DAY, Limit
+from services.notify.mailbox.manners import DAY, Allowance
 from services.notify.providers.port import (
     Empty,
     Items,
@@ -136,7 +136,7 @@ class TencentSms:
                 BeginTime=int(now - timedelta(days=3).total_seconds()),
                 EndTime=int(now) + 1,
                 Offset=offset,
-                Limit=PAGE,
+                Allowance=PAGE,
             )
             found = answer.get("PullSmsSendStatusSet") or []
             for status in found:
@@ -154,7 +154,7 @@ class TencentSms:
         answer = await self._call(
             "SmsPackagesStatistics",
             SmsSdkAppId=self.settings.app,
-            Limit=PAGE,
+            Allowance=PAGE,
             Offset=0,  # fixed, says the document
             BeginTime=f"{hour - BOUGHT:%Y%m%d%H}",
             EndTime=f"{hour + timedelta(hours=1):%Y%m%d%H}",
@@ -231,9 +231,9 @@ def _remaining(package: Mapping[str, Any], now: float) -> int:
     return max(0, package["PackageAmount"] - package["CurrentUsage"]) if begins <= now < ends else 0
 
 
-def _limits(settings: Settings) -> tuple[Limit, ...]:
+def _allowances(settings: Settings) -> tuple[Allowance, ...]:
     between = timedelta(seconds=settings.same_seconds)
-    return Limit(1, between, same=True), Limit(settings.daily, DAY, same=False)
+    return Allowance(1, between, same=True), Allowance(settings.daily, DAY, same=False)
 
 
 PROVIDER = Provider(
@@ -244,7 +244,7 @@ PROVIDER = Provider(
     lists_all=False,
     sign=lambda settings: settings.sign,
     lengths=UCS2,
-    limits=_limits,
+    allowances=_allowances,
     rate=3000,
     verify=signs_nothing,
     words={"result": 0, "errmsg": "OK"},  # cloud.tencent.com document 382/59178

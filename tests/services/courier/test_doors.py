@@ -112,12 +112,12 @@ class Place(Standing):
 
     async def scans(self, waybill: str) -> int:
         """How many scans are kept under a number that nobody knows."""
-        line = self.suite.lines[0]
-        strays = next(decider for decider in line.service.deciders if decider.kind == "stray")
+        engine = self.suite.engines[0]
+        strays = next(decider for decider in engine.service.deciders if decider.kind == "stray")
         found = 0
         for partner in ("ems", "kuaidi100", "sf", "partner"):
             with contextlib.suppress(Reject):
-                found += len((await line.door.read(strays, stray_id(waybill, partner), by=NOBODY)).state.scans)
+                found += len((await engine.door.read(strays, stray_id(waybill, partner), by=NOBODY)).state.scans)
         return found
 
 
@@ -234,8 +234,8 @@ async def test_a_replayed_push_does_not_bring_back_what_was_taken_back(place: Pl
     back = partners.standard(partners.scanned(GOOD, (ZONED, "posted"), retracts=True), now, id="msg_2")
     for request in (first, back, first):
         assert await place.push(request) == (200, SUCCESS["standard"])
-    line = place.suite.lines[0]
-    strays = next(decider for decider in line.service.deciders if decider.kind == "stray")
-    state = (await line.door.read(strays, stray_id(GOOD, "partner"), by=NOBODY)).state
+    engine = place.suite.engines[0]
+    strays = next(decider for decider in engine.service.deciders if decider.kind == "stray")
+    state = (await engine.door.read(strays, stray_id(GOOD, "partner"), by=NOBODY)).state
     assert state.scans == state.gone
-    assert len(await line.door.lines(strays, stray_id(GOOD, "partner"))) == 2, "nothing is kept of the third"
+    assert len(await engine.door.lines(strays, stray_id(GOOD, "partner"))) == 2, "nothing is kept of the third"

@@ -56,11 +56,11 @@ class Courier(Doors):
 
     def knows(self, waybill: str) -> bool:
         """Whether anything was kept of a parcel that is not ours."""
-        line = self.place.suite.lines[0]
-        strays = next(decider for decider in line.service.deciders if decider.kind == "stray")
+        engine = self.place.suite.engines[0]
+        strays = next(decider for decider in engine.service.deciders if decider.kind == "stray")
         for partner in ("ems", "kuaidi100", "sf", "partner"):
             with contextlib.suppress(Reject):
-                self.run(line.door.read(strays, stray_id(waybill, partner), by=NOBODY))
+                self.run(engine.door.read(strays, stray_id(waybill, partner), by=NOBODY))
                 return True
         return False
 

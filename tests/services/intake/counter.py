@@ -14,7 +14,7 @@ from chassis.bus import partition_of
 from chassis.cityfile import load
 from chassis.decision import Caller, Command, Decider, Malformed
 from chassis.document import Doc, Outgoing
-from chassis.heart.fold import Folder
+from chassis.heart.fold import Fold
 from chassis.heart.message import TOUCH, Message
 from chassis.law.workdays import Calendar
 from chassis.sealing import Keyring
@@ -87,8 +87,8 @@ class Counter:
     """One document of one decider; `events` are all that it has said, each once, with the topics it travelled on."""
 
     def __init__(self, decider: Decider[Any] = CASES, id: str = CASE) -> None:
-        self.folder: Folder[Any] = Folder("intake", decider, (), 8, 10.0)
-        self.doc: Doc[Any] = self.folder.blank(id)
+        self.fold: Fold[Any] = Fold("intake", decider, (), 8, 10.0)
+        self.doc: Doc[Any] = self.fold.blank(id)
         self.events: list[Event] = []
         self.topics: list[tuple[str, str]] = []
         self._count = 0
@@ -100,7 +100,7 @@ class Counter:
     def hear(self, message: Any, now: datetime = NOW, id: str = "", **more: Any) -> list[Event]:
         """Applies one message; returns what was said by it (and by alarms that rang before it). Raises what it met."""
         self._count += 1
-        folded = self.folder.fold(self.doc, [Message(id or f"m{self._count}", message, **more)], now, 0.0)
+        folded = self.fold.fold(self.doc, [Message(id or f"m{self._count}", message, **more)], now, 0.0)
         for result in folded.results:
             if result is not None and not folded.say:
                 raise result
@@ -113,10 +113,10 @@ class Counter:
     def _keep(self, folded: Any) -> None:
         if folded.doc is None:
             return
-        row = self.folder.row(folded, "test", 1)
+        row = self.fold.row(folded, "test", 1)
         assert row.shard == partition_of(row.id, 8)
         kept = Row(**{name: getattr(row, name) for name in Row.__struct_fields__})
-        self.doc = self.folder.load(kept, acked=1)
+        self.doc = self.fold.load(kept, acked=1)
         assert self.doc.state == folded.doc.state, "what is stored is what was decided"
 
     def ring(self, now: datetime) -> list[Event]:

@@ -190,8 +190,8 @@ HOUSING = window("住房和城乡建设局")
 def test_another_unit_takes_the_case() -> None:
     case = Counter()
     case.submit(body("SJ-SPJY"), at(4, 1, 9))
-    moved = one(case.tell(Transfer(department="住房和城乡建设局", reason="属住建职责"), at(4, 2, 9)), Transferred)
-    assert (moved.about.department, moved.handover.last_day) == ("市场监督管理局", date(2026, 4, 3))
+    carried = one(case.tell(Transfer(department="住房和城乡建设局", reason="属住建职责"), at(4, 2, 9)), Transferred)
+    assert (carried.about.department, carried.handover.last_day) == ("市场监督管理局", date(2026, 4, 3))
     assert case.ring(at(4, 30)) == [], "K has stopped, so silence is no acceptance"
     assert {"work:住房和城乡建设局|window", "work:*|window"} <= set(case.state.lookups())
     for command, by, rule in ((Accept(), WINDOW, "not_waiting"), (Admit(), WINDOW, "other_department")):

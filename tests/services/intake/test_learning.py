@@ -17,7 +17,7 @@ from chassis.document import Doc
 from chassis.drivers.log import LogBus
 from chassis.drivers.sqlite import SqliteStore
 from chassis.heart.fold import Folded
-from chassis.run.line import Line
+from chassis.run.engine import Engine
 from chassis.service import Service
 from services.intake.items.living import Living
 from services.intake.items.rules import Unreadable, publications
@@ -41,10 +41,10 @@ class Pupil:
         bus = LogBus(directory / "bus.db", partitions=4, clock=self.clock)
         self.store = SqliteStore(directory / "intake.db")
         service = Service("intake", deciders=(decider,), learn=self.learning)
-        self.line = Line(service, self.store, bus, self.clock, settings(directory), KEYRING.tag)
+        self.engine = Engine(service, self.store, bus, self.clock, settings(directory), KEYRING.tag)
 
     async def learn(self) -> None:
-        await self.learning(self.line.door)
+        await self.learning(self.engine.door)
 
     async def published(self, code: str, moment: datetime) -> Paper:
         """Another process publishes an item; `moment` is what its clock said."""
@@ -56,7 +56,7 @@ class Pupil:
 
     async def write(self, paper: Paper) -> None:
         doc = Doc(paper.doc.id, 1, paper.state, {}, 0, 0, [], [], None, None)
-        assert await self.store.write([paper.folder.row(Folded(doc, doc, [], []), "other", 1)]) == set()
+        assert await self.store.write([paper.fold.row(Folded(doc, doc, [], []), "other", 1)]) == set()
 
     def knows(self, code: str) -> bool:
         return self.catalog.knows(code)

@@ -17,7 +17,7 @@ from contracts.intake import Accepted
 from contracts.notify import Notified, Replied
 from contracts.words import DeliveryMethod, Direction, LimitKind
 from services.notify.errands import DOWN, REFUSED, SendMail, SendSms, SendWechat
-from services.notify.mailbox.limits import Manners
+from services.notify.mailbox.manners import Manners
 from services.notify.mailbox.rules import mailboxes, notice_key
 from services.notify.mailbox.state import Receipt, Reply
 from services.notify.providers import KNOWN

@@ -18,7 +18,7 @@ from contracts.notify import Notified
 from contracts.review import Reviewed
 from contracts.words import DeliveryMethod, Direction
 from services.notify.errands import DOWN, REFUSED, SendMail, SendSms, SendWechat
-from services.notify.mailbox.limits import DAY, Limit
+from services.notify.mailbox.manners import DAY, Allowance
 from services.notify.mailbox.state import Receipt
 from tests.contracts.samples import ABOUT
 from tests.services.folding import at
@@ -94,11 +94,11 @@ def test_a_language_that_was_asked_for_is_used_where_the_words_are_there() -> No
 # ------------------------------------------------------------------------------------- what a number may get
 
 
-LIMITS = {"aliyun": (Limit(2, DAY, same=True),), "tencent": (Limit(1, timedelta(seconds=30), same=True),)}
+LIMITS = {"aliyun": (Allowance(2, DAY, same=True),), "tencent": (Allowance(1, timedelta(seconds=30), same=True),)}
 
 
 def test_a_provider_that_would_refuse_the_number_is_not_asked() -> None:
-    box = Box(providers=("aliyun", "tencent"), limits=LIMITS)
+    box = Box(providers=("aliyun", "tencent"), allowances=LIMITS)
     asked = []
     for minute in range(3):
         box.hear(sample(Accepted, at(4, 9, 12, minute)), at(4, 9, 12, minute))
@@ -108,7 +108,7 @@ def test_a_provider_that_would_refuse_the_number_is_not_asked() -> None:
 
 
 def test_where_all_would_refuse_even_a_legal_notice_waits_for_the_first_that_would_not() -> None:
-    box = Box(providers=("aliyun",), limits=LIMITS)
+    box = Box(providers=("aliyun",), allowances=LIMITS)
     for minute in range(3):
         box.hear(sample(Accepted, at(4, 9, 12, minute)), at(4, 9, 12, minute))
     assert len(box.errands) == 2
@@ -119,7 +119,7 @@ def test_where_all_would_refuse_even_a_legal_notice_waits_for_the_first_that_wou
 
 
 def test_other_templates_have_limits_of_their_own() -> None:
-    box = Box(providers=("aliyun",), limits=LIMITS)
+    box = Box(providers=("aliyun",), allowances=LIMITS)
     told: tuple[type[CaseEvent], ...] = (Accepted, Accepted, Reviewed)
     for minute, cls in enumerate(told):
         box.hear(sample(cls, at(4, 9, 12, minute)), at(4, 9, 12, minute))

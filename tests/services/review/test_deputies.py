@@ -79,11 +79,11 @@ async def test_whom_a_head_may_appoint(town: Hall, staff: str, given: dict[str, 
 
 
 async def test_an_appointment_ends_with_its_day(town: Hall) -> None:
-    standing = town.suite.lines[0].service.deputies
+    standing = town.suite.engines[0].service.deputies
     head = town.office("sj-head-1")
     await head.call("PUT", "/review/deputies/sj-handler-1", {"deputy": "sj-handler-2", **DAYS})
     assert standing is not None
-    await standing(town.suite.lines[0].door)
+    await standing(town.suite.engines[0].door)
     by = Caller("officer", "sj-handler-2", frozenset({"handler"}), "市场监督管理局", "341600")
     names = [standing.filling(by, date(2026, 3, day)).names for day in (1, 2, 3)]
     both = {"sj-handler-1", "sj-handler-2"}

@@ -40,7 +40,7 @@ class Stalled(Exception):
     """Records wait and nothing moves: the process ends itself, so that another can take over."""
 
 
-class Line:
+class Engine:
     """A running service. `run` works until cancelled; `drain` ends it in order."""
 
     def __init__(
@@ -68,7 +68,7 @@ class Line:
         self.errands = Errands(
             service.name,
             service.errands,
-            self.pipeline.folders,
+            self.pipeline.folds,
             self.pipeline.inbox.put,
             self.pipeline.tell,
             clock,
@@ -219,10 +219,10 @@ class Line:
             except (BusDown, TimeoutError) as error:
                 self._bus.silent(str(error) or "no answer", self.clock.ticks(), f"{self.name} reads")
                 waits, unsaid = False, True
-            moved = self.pipeline.folded, self.pipeline.batches + self.pipeline.publisher.acked
-            stands = (waits and moved[0] == before[0]) or (unsaid and moved[1] == before[1])
+            done = self.pipeline.folded, self.pipeline.batches + self.pipeline.publisher.acked
+            stands = (waits and done[0] == before[0]) or (unsaid and done[1] == before[1])
             if not stands or self.pipeline.halts.all or self._draining:
-                before, since = moved, self.clock.steady()
+                before, since = done, self.clock.steady()
             elif self.clock.steady() - since > self.settings.stall:
                 raise Stalled(f"{self.name}: what waits has not moved for {self.settings.stall:.0f} s")
             if self.clock.ticks() - self.pipeline.pulse > self.settings.stall and not self._draining:
@@ -246,7 +246,7 @@ class Line:
         return not await self._due(shards) and not await self.store.leased(shards, soon, 1)
 
     async def ready(self) -> dict[str, object]:
-        """Able to serve: partitions held, outbox young, line not stopped, and bus and store did what was asked of them
+        """Able to serve: partitions held, outbox young, not stopped, and bus and store did what was asked of them
         last. A portal's topic that is left unread is named and makes nobody else wait; partners have no part in it."""
         now = self.clock.ticks()
         troubles = {"bus": self._bus.trouble(now), "store": self._store.trouble(now)}

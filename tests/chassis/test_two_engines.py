@@ -20,7 +20,7 @@ from chassis.decision import NOBODY, Caller, Reject
 from chassis.drivers.log import LogBus
 from chassis.drivers.sqlite import SqliteStore
 from chassis.heart.parking import unpark
-from chassis.run.line import Line
+from chassis.run.engine import Engine
 from chassis.web.door import PLAIN, Asked
 from contracts.event import SHANGHAI
 from tests.chassis.running import running, settings, total, until
@@ -33,7 +33,7 @@ PARTITIONS = 4
 
 
 class Two:
-    """Two lines, each with a store of its own on one file; together they hold all partitions."""
+    """Two engines, each with a store of its own on one file; together they hold all partitions."""
 
     def __init__(self, directory: Path, **changes: object) -> None:
         self.changes = changes
@@ -45,50 +45,52 @@ class Two:
         self.directory = directory
 
     @contextlib.asynccontextmanager
-    async def line(self) -> AsyncIterator[Line]:
+    async def engine(self) -> AsyncIterator[Engine]:
         store = SqliteStore(self.directory / "toy.db")
-        async with running(self.service, store, self.bus, self.clock, settings(self.directory, **self.changes)) as line:
-            yield line
+        async with running(
+            self.service, store, self.bus, self.clock, settings(self.directory, **self.changes)
+        ) as engine:
+            yield engine
 
     @contextlib.asynccontextmanager
-    async def both_with(self, one: Line) -> AsyncIterator[Line]:
-        """A second line, once the two have shared the partitions out."""
-        async with self.line() as other:
+    async def both_with(self, one: Engine) -> AsyncIterator[Engine]:
+        """A second engine, once the two have shared the partitions out."""
+        async with self.engine() as other:
             pair = (one.pipeline, other.pipeline)
             await until(lambda: pair[0].shards.isdisjoint(pair[1].shards) and all(p.shards for p in pair))
             yield other
 
     @contextlib.asynccontextmanager
-    async def both(self) -> AsyncIterator[tuple[Line, Line]]:
-        async with self.line() as one, self.both_with(one) as other:
+    async def both(self) -> AsyncIterator[tuple[Engine, Engine]]:
+        async with self.engine() as one, self.both_with(one) as other:
             yield one, other
 
-    def of(self, line: Line) -> str:
-        """A case whose events this line reads."""
-        return next(self.cases(line))
+    def of(self, engine: Engine) -> str:
+        """A case whose events this engine reads."""
+        return next(self.cases(engine))
 
-    def cases(self, line: Line) -> Iterator[str]:
-        """Cases whose events this line reads."""
-        return (k for i in itertools.count() if partition_of(k := f"k{i}", PARTITIONS) in line.pipeline.shards)
+    def cases(self, engine: Engine) -> Iterator[str]:
+        """Cases whose events this engine reads."""
+        return (k for i in itertools.count() if partition_of(k := f"k{i}", PARTITIONS) in engine.pipeline.shards)
 
     async def say(self, case: str, n: int, id: str) -> None:
         headers, body = placed(case, n, id, self.clock.legal())
         await self.bus.publish([Record(PLACING, case, headers, body)])
 
-    async def tell(self, line: Line, case: str, command: Found | Bump, asked: Asked = PLAIN) -> int:
-        return (await line.door.tell(self.toys, case, command, by=OFFICER, asked=asked)).version
+    async def tell(self, engine: Engine, case: str, command: Found | Bump, asked: Asked = PLAIN) -> int:
+        return (await engine.door.tell(self.toys, case, command, by=OFFICER, asked=asked)).version
 
-    async def letters(self, line: Line, case: str, count: int) -> bool:
+    async def letters(self, engine: Engine, case: str, count: int) -> bool:
         """So many letters of the case are parked."""
         try:
-            return len((await line.door.read(PARKED, case, by=NOBODY)).state.letters) == count
+            return len((await engine.door.read(PARKED, case, by=NOBODY)).state.letters) == count
         except Reject:
             return False
 
-    async def knows_nothing(self, line: Line, case: str) -> None:
-        """The line has looked for the document, and there was none."""
+    async def knows_nothing(self, engine: Engine, case: str) -> None:
+        """The engine has looked for the document, and there was none."""
         with pytest.raises(Reject, match="not_found"):
-            await self.tell(line, case, Bump(by_how_much=1))
+            await self.tell(engine, case, Bump(by_how_much=1))
 
 
 @pytest.fixture
@@ -109,12 +111,12 @@ async def test_what_one_has_founded_the_other_acts_on_at_once(two: Two) -> None:
 
 
 async def test_the_version_that_one_has_answered_the_other_knows(two: Two) -> None:
-    async with two.both() as lines:
-        version = await two.tell(lines[0], "a", Found())
+    async with two.both() as engines:
+        version = await two.tell(engines[0], "a", Found())
         for i in range(12):
-            version = await two.tell(lines[i % 2], "a", Bump(by_how_much=1), Asked(version=version))
+            version = await two.tell(engines[i % 2], "a", Bump(by_how_much=1), Asked(version=version))
         with pytest.raises(Reject, match="version_changed"):
-            await two.tell(lines[1], "a", Bump(by_how_much=1), Asked(version=version - 1))
+            await two.tell(engines[1], "a", Bump(by_how_much=1), Asked(version=version - 1))
 
 
 async def test_a_repetition_at_the_other_is_known(two: Two) -> None:
@@ -140,7 +142,7 @@ async def test_who_waits_at_one_is_answered_for_what_the_other_writes(two: Two) 
 
 async def test_an_alarm_rings_at_whoever_comes_next(two: Two) -> None:
     """The next one has looked at the document when there was none, and would have found nothing due for ever."""
-    async with two.line() as heir:
+    async with two.engine() as heir:
         async with two.both_with(heir) as other:
             case = two.of(other)
             await two.knows_nothing(heir, case)
@@ -177,7 +179,7 @@ async def test_a_case_freed_by_one_goes_on_at_the_other(two: Two) -> None:
 
 
 async def test_a_case_parked_by_one_waits_at_whoever_comes_next(two: Two) -> None:
-    async with two.line() as heir:
+    async with two.engine() as heir:
         async with two.both_with(heir) as other:
             case = two.of(other)
             await two.say(case, -1, "bad")

@@ -1,4 +1,4 @@
-"""What a number may get, known before sending: the providers' limits, our own cap, and the quiet hours.
+"""What a number may get, known before sending: the providers' allowances, our own cap, and the quiet hours.
 
 Pure; this module must never know a mailbox or a provider's wire format.
 """
@@ -17,7 +17,7 @@ DAY: Final = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class Allowance:
     """At most `most` messages to one number within `period`; with `same`, of the same template only."""
 
     most: int
@@ -27,13 +27,13 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Manners:
-    """When a number is left in peace. Hours are legal time; `cap` is ours, over 24 hours, for what can wait; `limits`
-    are the providers' own."""
+    """When a number is left in peace. Hours are legal time; `cap` is ours, over 24 hours, for what can wait;
+    `allowances` are the providers' own."""
 
     quiet_from: int = 22
     quiet_to: int = 8
     cap: int = 40
-    limits: Mapping[str, tuple[Limit, ...]] = field(default_factory=dict)
+    allowances: Mapping[str, tuple[Allowance, ...]] = field(default_factory=dict)
 
     def quiet(self, now: datetime) -> datetime | None:
         """The end of the quiet hours, if this is one of them; they may reach over midnight, equal ends mean none."""
@@ -54,10 +54,10 @@ class Manners:
     def free(self, sends: Sequence[Sent], provider: str, template: str, now: datetime) -> datetime:
         """From when on this provider would take one more message of this template to this number."""
         start = now
-        for limit in self.limits.get(provider, ()):
-            counted = [s.at for s in sends if s.provider == provider and (not limit.same or s.template == template)]
-            if len(counted) >= limit.most:
-                start = max(start, counted[-limit.most] + limit.period)
+        for each in self.allowances.get(provider, ()):
+            counted = [s.at for s in sends if s.provider == provider and (not each.same or s.template == template)]
+            if len(counted) >= each.most:
+                start = max(start, counted[-each.most] + each.period)
         return start
 
     def full(self, sends: Sequence[Sent], template: Mapping[str, str], now: datetime) -> Mapping[str, datetime]:

@@ -1,6 +1,6 @@
 """Numbers that citizens carry and quote: 身份证, 统一社会信用代码, mobile numbers, case numbers; checked, masked, made.
 
-No result ever repeats the number it judges; this module must never import anything but `contracts.event`.
+No result ever repeats the number it judges; this module must never import anything of ours but contracts.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The other side of `ratio_dbos`: a lifecycle as one DBOS workflow on SQLite, as its documentation would have it.
 
-It runs in an environment of its own, which holds nothing of this project; this module must never import it.
+It runs in an environment of its own, without this project; this module must never import anything of ours.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """Owns a real server of the S3 protocol: a process that tests start, stop, kill and restart.
-It must never import what it proves, only the servers beside it.
+This module must never import what it proves.
 """
 
 import urllib.error

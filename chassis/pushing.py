@@ -7,13 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from chassis.decision import Reject
 from chassis.secret import Secrets
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+
+UNREADABLE: Final = "push_unreadable"
+"""The rule of what is refused because it cannot be read."""
+MOST_FAULTS: Final = 20
+"""Faults of a push that its answer names."""
 
 
 @dataclass(frozen=True, slots=True)

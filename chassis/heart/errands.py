@@ -56,7 +56,7 @@ class Errands:
         self._lanes: dict[str, Queue] = {}
         self._group: asyncio.TaskGroup | None = None
         self._limit, self._careful = settings.errands, settings.careful
-        self._doubtful = 0
+        self._going = 0
         self._ending = False
         self._open = 0
         self._gauge = metrics.ERRANDS_OPEN.labels(service)
@@ -95,7 +95,7 @@ class Errands:
         could not ask about them."""
         self._ending = True
         deadline = self.clock.ticks() + patience
-        while self._doubtful and self.clock.ticks() < deadline:
+        while self._going and self.clock.ticks() < deadline:
             await self.clock.sleep(0.02)
 
     @property
@@ -129,11 +129,11 @@ class Errands:
     async def _carefully(self, queue: Queue, ref: Ref, open: Open, errand: Errand) -> Answer | Defer | None:
         if self._ending:
             return self._later(open, self.clock.steady(), open.sure, open.doubt)
-        self._doubtful += 1
+        self._going += 1
         try:
             return await self._go(queue, ref, open, errand)
         finally:
-            self._doubtful -= 1
+            self._going -= 1
 
     async def _renew(self, ref: Ref, open: Open) -> Open | None:
         """Returns once it is durable that this errand may have been made; None when another process has claimed it. Its

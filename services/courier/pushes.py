@@ -18,7 +18,7 @@ from chassis import metrics
 from chassis.decision import Caller, Decider, Reject
 from chassis.document import describe
 from chassis.law.rights import PARTNERS, Right
-from chassis.pushing import Push
+from chassis.pushing import MOST_FAULTS, UNREADABLE, Push
 from chassis.sealing import Keyring
 from chassis.web.door import Door
 from chassis.web.problems import Say, in_words, listed
@@ -32,10 +32,7 @@ log = logging.getLogger("tongban")
 PUSHES = Right(
     "A courier partner, by its signature, speaks for the parcels that it carries and for no other.", PARTNERS
 )
-UNREADABLE: Final = "push_unreadable"
 UNAUTHENTIC: Final = 401
-MOST_FAULTS: Final = 20
-"""Faults that one answer names."""
 
 
 class Pushes:

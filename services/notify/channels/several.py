@@ -26,10 +26,10 @@ class Several:
     patient = True
 
     def __init__(
-        self, providers: Mapping[str, Sender], listing: Collection[str], balance: Balance, clock: Clock
+        self, providers: Mapping[str, Sender], lists_all: Collection[str], balance: Balance, clock: Clock
     ) -> None:
-        """`listing` are those that list all they have taken: nobody else's "not found" is believed."""
-        self.providers, self.listing, self.balance, self.clock = providers, listing, balance, clock
+        """`lists_all` are those that list all they have taken: nobody else's "not found" is believed."""
+        self.providers, self.lists_all, self.balance, self.clock = providers, lists_all, balance, clock
         self._rests = {name: metrics.RESTS.labels("notify", name) for name in providers}
 
     async def make(self, id: str, errand: SendSms) -> Mapping[str, Any]:
@@ -75,7 +75,7 @@ class Several:
             found = await self.providers[errand.provider].ask(id, errand)
         except Reject as reject:  # who will not tell has not said that it was not sent
             raise Unknown(reject.rule) from None
-        if found is None and errand.provider not in self.listing:
+        if found is None and errand.provider not in self.lists_all:
             raise Unknown("not listed")
         return found
 

@@ -19,6 +19,7 @@ import msgspec
 from chassis.calling import JSON, Calls
 from chassis.clock import Clock
 from chassis.decision import Lost, Reject, Retry, Unknown
+from chassis.pushing import UNREADABLE
 from chassis.sealing import Keyring
 from chassis.secret import Secrets
 from services.notify.errands import SendWechat
@@ -212,4 +213,4 @@ def _parsed(body: bytes) -> ElementTree.Element:
 
 
 def _unreadable() -> Reject:
-    return Reject("push_unreadable", "推送内容无法解析", status=400)
+    return Reject(UNREADABLE, "推送内容无法解析", status=400)

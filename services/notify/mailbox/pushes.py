@@ -15,7 +15,7 @@ import msgspec
 
 from chassis.decision import Caller, Decider, Reject
 from chassis.law.rights import PARTNERS, Right
-from chassis.pushing import Push
+from chassis.pushing import MOST_FAULTS, UNREADABLE, Push
 from chassis.sealing import Keyring
 from chassis.settings import Section
 from chassis.web.door import Asked, Door
@@ -35,9 +35,6 @@ PUSHES = Right(
 )
 MOST: Final = 5_000
 """Items in a push: as many as the body limit has room for when they are written as the documents print them."""
-MOST_FAULTS: Final = 20
-"""Items of a push that cannot be read and are named in the answer."""
-UNREADABLE: Final = "push_unreadable"
 PARTS = msgspec.json.Decoder(list[msgspec.Raw])
 OUT_ID = re.compile(r"([0-9a-f]{32})\.([0-9a-f]{24})")
 STOP, RESUME = ("退订", "TD", "T", "N"), ("恢复", "HF")

@@ -136,7 +136,7 @@ class TencentSms:
                 BeginTime=int(now - timedelta(days=3).total_seconds()),
                 EndTime=int(now) + 1,
                 Offset=offset,
-                Allowance=PAGE,
+                Limit=PAGE,
             )
             found = answer.get("PullSmsSendStatusSet") or []
             for status in found:
@@ -154,7 +154,7 @@ class TencentSms:
         answer = await self._call(
             "SmsPackagesStatistics",
             SmsSdkAppId=self.settings.app,
-            Allowance=PAGE,
+            Limit=PAGE,
             Offset=0,  # fixed, says the document
             BeginTime=f"{hour - BOUGHT:%Y%m%d%H}",
             EndTime=f"{hour + timedelta(hours=1):%Y%m%d%H}",

@@ -101,8 +101,8 @@ class Chaos:
         city.ems.traces.taken = city.ems.legacy.taken = self.taken.scans.extend
 
     async def run(self, seconds: float, limit: float, break_other: Break | None = None) -> list[str]:
-        """Publishes all cases over about `seconds` during which processes are killed, then waits at most `limit`
-        seconds until all is over; returns what is wrong."""
+        """Publishes all cases over about `seconds` during which processes are killed, then waits until all is over,
+        at most `limit` seconds for it to come to rest. Returns what is wrong."""
         self._set_faults()
         async with asyncio.TaskGroup() as group:
             listening = group.create_task(self._listen())
@@ -116,7 +116,7 @@ class Chaos:
             await asyncio.wait([publishing], timeout=MOST_TIMES * seconds)
             self._calm.set()
             await asyncio.gather(*killing, publishing)
-            await self.world.until(self._over, "every case is rated and nothing is under way", limit, self.unfinished)
+            await self._end(limit)
             for task in (*staff, listening, keeping):
                 task.cancel()
         submissions, city = list(self.submissions.values()), self.world.city
@@ -288,20 +288,26 @@ class Chaos:
 
     # -- the end -------------------------------------------------------------------------------------------------
 
-    async def _over(self) -> bool:
-        """Every case is rated, every message's notice ended, and nothing moves. What waits for days gets them."""
-        done = self._work.empty() and all(self.witness.has(case, "rated") for case in self.submissions)
-        if not (done or self.day.leap) or not await self.world.idle():
-            return False
-        if self.day.leap is None:
-            return done
-        submissions = list(self.submissions.values())
-        if done and not untold(submissions, self.witness, telephones(self.world.city, submissions)):
-            return True
-        if self._leaps < MOST_LEAPS:
+    async def _end(self, limit: float) -> None:
+        """Waits until every case is rated, every message's notice ended, and nothing moves. What waits for days gets
+        them, and after each leap as long again."""
+        while True:
+            await self.world.until(self._still, "all has come to rest", limit, self.unfinished)
+            if self.day.leap is None or (self._rated_all() and not self._untold()):
+                return
+            assert self._leaps < MOST_LEAPS, f"not over after {self._leaps} leaps\n{self.unfinished()}"
             self._leaps += 1
             self.world.clock.move(self.world.clock.legal() + self.day.leap)
-        return False
+
+    async def _still(self) -> bool:
+        return (self.day.leap is not None or self._rated_all()) and await self.world.idle()
+
+    def _rated_all(self) -> bool:
+        return self._work.empty() and all(self.witness.has(case, "rated") for case in self.submissions)
+
+    def _untold(self) -> list[str]:
+        submissions = list(self.submissions.values())
+        return untold(submissions, self.witness, telephones(self.world.city, submissions))
 
     def unfinished(self) -> str:
         """What has been heard of cases that are not rated."""
@@ -315,8 +321,11 @@ class Chaos:
             f"{case} {item}: {' '.join(types)} {self.submissions[case].answers or self.submissions[case].refused}"
             for case, (item, types) in list(seen.items())[:12]
         ]
-        head = [self.summary(), f"{len(seen)} are not rated; pushes {counts}; {self._work.qsize()} errands wait"]
-        return "\n".join([*head, *lines, *self.witness.faults[:12]])
+        head = [
+            self.summary(),
+            f"{len(seen)} are not rated; pushes {counts}; {self._work.qsize()} errands wait; {self._leaps} leaps",
+        ]
+        return "\n".join([*head, *lines, *self._untold()[:12], *self.witness.faults[:12]])
 
     def summary(self) -> str:
         """One line for the log of a run."""

@@ -57,13 +57,11 @@ class Stepped(Chaos):
         super().__init__(world, seed, count, day)
         self.wall = wall
 
-    async def _over(self) -> bool:
-        if not await super()._over():
-            return False
+    async def _end(self, limit: float) -> None:
+        await super()._end(limit)
         for off in (STEP, 0.0):
             self.wall.set(off)
             await self.world.until(self._seen, "every process lives by the clock that was set", 10)
-        return True
 
     async def _seen(self) -> bool:
         for child in self.world.children.values():
@@ -76,7 +74,8 @@ class Stepped(Chaos):
 async def survive(
     directory: Path, wall: WallClock, seed: int, count: int, seconds: float, limit: float, day: Day, env: dict[str, str]
 ) -> None:
-    """`limit` is shorter than a step, so that what waits for the clock to come back to where it was is found."""
+    """`limit` is shorter than a step, so that what waits for the clock to come back to where it was is found; whoever
+    gets days by the legal clock gets as long again."""
     assert limit < STEP
     print(f"TONGBAN_SEED={seed}")
     async with running(Setup(directory, "pairs", seed=seed, env={**env, **wall.env})) as world:

@@ -43,13 +43,15 @@ class StuckError(LifeError):
 
 class Place(Protocol):
     """Where lives are led. `patience` is how long something is waited for, in seconds; `rough` says that processes are
-    killed, so that callers repeat what nobody answered; `put_off` counts who was told to come again later."""
+    killed, so that callers repeat what nobody answered; `put_off` counts who was told to come again later, `longest` is
+    the longest wait that ended."""
 
     world: World
     witness: Witness
     patience: float
     rough: bool
     put_off: int
+    longest: float
 
     async def token(self, role: str, department: str) -> str: ...
 
@@ -124,18 +126,24 @@ class Life:
             return Heard(0, None), 0.0
 
     async def heard(self, kind: str, fits: Callable[[Said], bool] = lambda _: True) -> Said:
-        """Waits until the case's event is on the bus."""
-        clock = self.place.world.clock
-        deadline = clock.ticks() + self.place.patience
+        """Waits until the case's event is on the bus. Where processes are killed, who is stuck hears no news of the
+        case at all: what is waited for may be nine steps away, at services of which each may have lost one."""
+        clock, place = self.place.world.clock, self.place
+        began = since = clock.ticks()
+        known = 0
         while True:
-            for said in self.place.witness.cases.get(self.case, ()):
+            heard = place.witness.cases.get(self.case, [])
+            for said in heard:
                 if said.type == kind and fits(said):
+                    place.longest = max(place.longest, clock.ticks() - began)
                     return said
-            left = deadline - clock.ticks()
-            if left <= 0:
-                types = " ".join(said.type for said in self.place.witness.cases.get(self.case, ()))
-                raise StuckError(f"no {kind} after: {types}")
-            await self.place.news(self.case, left)
+            now = clock.ticks()
+            if place.rough and len(heard) > known:
+                known, since = len(heard), now
+            if now - since >= place.patience:
+                types = " ".join(said.type for said in heard)
+                raise StuckError(f"no {kind}, and no news for {now - since:.0f} s, after: {types}")
+            await place.news(self.case, since + place.patience - now)
 
     # -- what many lives have in common --------------------------------------------------------------------------
 

@@ -67,6 +67,7 @@ class Replicas:
         self.answers: Counter[tuple[str, int, str]] = Counter()
         self.killed: Counter[str] = Counter()
         self.put_off = 0
+        self.longest = 0.0
         self._news: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._offices: dict[str, Office] = {}
         self._room = asyncio.Semaphore(WIDTH)
@@ -219,7 +220,7 @@ class Replicas:
         return (
             f"seed {self.seed}: {self.count} lives, {self.ended['well']} ended well, {self.ended['stuck']} stuck,"
             f" {self.ended['refused']} refused; {lawful} lawful requests, {sum(refused.values())} refused {refused},"
-            f" {self.put_off} times told to come again;"
+            f" {self.put_off} times told to come again, {self.longest:.0f} s waited at most;"
             f" {sum(map(len, self.witness.cases.values()))} events, {self.witness.repeated} said again;"
             f" {self.killed.total()} kills {dict(self.killed)}; answered {shares}"
         )

@@ -25,6 +25,8 @@ from chassis.web.door import Door
 
 SWEEP = 0.2
 """Seconds between two looks for alarms and leases."""
+RARELY = 5.0
+"""Seconds between two looks at most, however dear they are: what a dead process has left waits for one."""
 PAGE = 300
 LAST_CALLS = 9.0
 """Seconds that a process which ends waits for calls that nobody could ask about: more than any of them takes."""
@@ -149,8 +151,9 @@ class Engine:
             while self.pipeline.inbox.messages:
                 await self.clock.sleep(0.005)
             if not full:
-                # Where a look is dear (a store that scans), it is taken less often.
-                await self.clock.sleep(max(SWEEP, 10 * took))
+                # Where a look is dear (a store that scans), it is taken less often; one that merely took long is no
+                # reason to look away for minutes.
+                await self.clock.sleep(min(max(SWEEP, 10 * took), RARELY))
 
     async def _ripe(self, shards: Collection[int]) -> list[Ref]:
         """Alarms ring once everything that waited on the bus when the partitions were taken has been read."""

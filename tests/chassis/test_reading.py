@@ -25,8 +25,8 @@ from chassis.heart import backlog as counting
 from chassis.heart.backlog import Backlog
 from chassis.lasting import lasting
 from chassis.run import engine as engines
-from chassis.run.engine import Engine, Stalled
-from chassis.store import Row
+from chassis.run.engine import RARELY, Engine, Stalled
+from chassis.store import Ref, Row
 from contracts.event import SHANGHAI
 from tests.chassis.running import LIMIT, running, settings, total, until, working
 from tests.chassis.toy import PLACING, Bump, Found, Partner, placed, service
@@ -174,6 +174,31 @@ async def test_who_came_while_others_were_looked_at_is_looked_at_again(
         assert owners.silent() == {"dead"}
         await engine._stamped(shards)
         assert owners.silent() == set()
+
+
+async def test_one_look_that_takes_long_is_followed_by_the_next(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a store changes its primary, or has no time: what a dead process left waits for the next look."""
+    slept: list[float] = []
+    looked, sleep = 0, world.clock.sleep
+
+    async with world.engine():
+
+        async def briefly(seconds: float) -> None:
+            slept.append(seconds)
+            await sleep(min(seconds, 0.05))
+
+        async def slow(shards: Collection[int], now: float, most: int) -> list[Ref]:
+            nonlocal looked
+            looked += 1
+            if looked == 1:
+                await sleep(RARELY / 8)
+            return []
+
+        monkeypatch.setattr(world.store, "due", slow)
+        monkeypatch.setattr(world.clock, "sleep", briefly)
+        await until(lambda: looked > 2)
+    assert RARELY in slept
+    assert [seconds for seconds in slept if seconds > RARELY] == []
 
 
 # -- who no longer reads ---------------------------------------------------------------------------------------------

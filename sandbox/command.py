@@ -31,7 +31,10 @@ def parser(name: str, text: str) -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(prog=f"tongban {name}", description=text)
     found.add_argument("--seed", type=int, default=1, help="seed of the citizens (default 1)")
     found.add_argument("--keep", type=Path, metavar="FOLDER", help="keep all data in this folder, new or empty")
-    found.add_argument("--processes", action="store_true", help="one process a service, behind a front door")
+    found.add_argument(
+        "--processes", dest="mode", action="store_const", const="supervised", default="one",
+        help="one process a service, behind a front door",
+    )  # fmt: skip
     found.add_argument("--bus", default="", metavar="URL", help="kafka://host:9092 instead of the embedded bus")
     found.add_argument("--store", default="", metavar="URL", help="mongodb://host:27017 instead of the embedded store")
     return found

@@ -16,10 +16,12 @@ from typing import Any
 import aiohttp
 
 from sandbox import command
+from sandbox.processes import NEEDED
 from sandbox.stories import Stories
 from sandbox.story import at
 from sandbox.story_judge import Verdict, judge, printed, table, timelines
-from sandbox.world import PORTS, World, WorldError
+from sandbox.town import Town
+from sandbox.world import WorldError
 
 START = at(2, 12, 8, 30)
 """Legal time at the beginning: a Thursday, five days before Spring Festival."""
@@ -27,7 +29,7 @@ START = at(2, 12, 8, 30)
 INTERRUPTED = "演示中断, 各进程已结束 (interrupted; every process has ended)"
 
 
-async def tell(world: World, stories: Stories, say: Callable[[str], None]) -> Verdict:
+async def tell(world: Town, stories: Stories, say: Callable[[str], None]) -> Verdict:
     """Everything in the order of the calendar, ordinary cases first. Raises WorldError."""
     took = await world.start(START)
     say(f"五个服务就绪({took:.1f} 秒), 法定时钟 {START:%Y-%m-%d %H:%M}")
@@ -51,9 +53,7 @@ async def demonstrate(options: argparse.Namespace, directory: Path, **more: Any)
         if not options.json:
             print(f"[{time.monotonic() - began:5.1f}s] {text}", flush=True)
 
-    world = World(
-        directory, port=options.port, processes=options.processes, bus=options.bus, store=options.store, **more
-    )
+    world = Town(directory, port=options.port, mode=options.mode, bus=options.bus, store=options.store, **more)
     stories = Stories(world, options.seed, say)
     try:
         verdict = await tell(world, stories, say)
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         if options.port:
-            command.free(options.port, PORTS if options.processes else 1, "--port")
+            command.free(options.port, NEEDED[options.mode], "--port")
         with command.folder(options.keep, "demo") as directory:
             code = command.ended_by(demonstrate(options, directory))
     except command.Refused as error:

@@ -16,16 +16,18 @@ import aiohttp
 
 from sandbox import command
 from sandbox.demo import START
+from sandbox.processes import NEEDED
 from sandbox.stories_living import Living
+from sandbox.town import Town
 from sandbox.wayin import WayIn, granted
-from sandbox.world import PORTS, World, WorldError
+from sandbox.world import WorldError
 
 PORT, CITY_PORT = 8080, 9090
 HANDY = Path("build/play.env")
 ENDED = "已结束 (ended)"
 
 
-async def play(options: argparse.Namespace, world: World) -> int:
+async def play(options: argparse.Namespace, world: Town) -> int:
     """Plays until it is cancelled; 1 when it could not begin, or when the suite ended by itself."""
     began = time.monotonic()
 
@@ -59,7 +61,7 @@ async def play(options: argparse.Namespace, world: World) -> int:
     return 1
 
 
-async def approved(world: World) -> dict[str, str]:
+async def approved(world: Town) -> dict[str, str]:
     """What the providers of text messages have approved, by template id: the office's own templates, read at its public
     door with `${name}` in the place of each value."""
     office = world.office("supervisor")
@@ -84,12 +86,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        command.free(options.port, PORTS if options.processes else 1, "--port")
+        command.free(options.port, NEEDED[options.mode], "--port")
         command.free(options.city_port, 1, "--city-port")
         with command.folder(options.keep, "play") as directory:
-            world = World(
+            world = Town(
                 directory, port=options.port, city_port=options.city_port,
-                processes=options.processes, bus=options.bus, store=options.store,
+                mode=options.mode, bus=options.bus, store=options.store,
             )  # fmt: skip
             command.private(options.handy)
             try:

@@ -1,4 +1,4 @@
-"""The suite as processes on one folder: started, asked whether they are ready, ended in order.
+"""The suite as processes on one folder: how many there are, on which ports, behind which doors; started, killed, ended.
 
 It knows the suite by its command, its signals and its health; this module must never import a service.
 """
@@ -8,18 +8,35 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import signal
 import socket
+import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, Literal, TypeAlias
 
 import aiohttp
+
+from contracts.export import publishers
+from sandbox.balancer import Balancer
+
+Mode: TypeAlias = Literal["one", "each", "supervised", "pair", "pairs"]
+"""One process; a process a service, kept by whoever started them; `--processes`, kept by the suite's own supervisor;
+two whole suites, or two processes a service, behind balancers that send every other request to the other one."""
+SERVICES: Final = tuple(publishers())
+NEEDED: Final[dict[Mode, int]] = {
+    "one": 1, "supervised": 10, "each": 1 + len(SERVICES), "pair": 3, "pairs": 1 + 3 * len(SERVICES)
+}  # fmt: skip
+"""Ports in a row: the suite's or its front door's, one a service (its balancer's, where there are replicas), two of
+replicas each; the supervisor takes those behind its front door's."""
+ENDING: Final = 40.0
+"""Seconds for an end in order."""
 
 
 def free_ports(count: int) -> int:
     """The first of `count` free ports in a row, below the range from which the kernel lends. Raises OSError."""
-    for first in random.SystemRandom().sample(range(20_000, 32_000 - count), 200):
+    for first in random.SystemRandom().sample(range(12_000, 32_000 - count), 200):
         with contextlib.suppress(OSError):
             for port in range(first, first + count):
                 with socket.socket() as probe:
@@ -28,69 +45,125 @@ def free_ports(count: int) -> int:
     raise OSError(f"no {count} free ports in a row on 127.0.0.1")
 
 
-class Processes:
-    """As many processes as `ports`, each with all that `arguments` name. They start in `directory`, where nobody's
-    `.env` is read, and write there: one to `suite.log`, several to a numbered log each."""
+class Child:
+    """One process on its port, which it keeps when it is started again. It starts in `directory`, where nobody's `.env`
+    is read, and writes its log there."""
 
-    def __init__(self, directory: Path, ports: Sequence[int], arguments: Sequence[str] = ()) -> None:
-        self.ports = tuple(ports)
-        several = len(self.ports) > 1
-        self.logs = [directory / (f"suite-{n}.log" if several else "suite.log") for n in range(len(self.ports))]
-        self.urls = tuple(f"http://127.0.0.1:{port}" for port in ports)
-        self._directory, self._arguments = directory, tuple(arguments)
-        self._children: list[asyncio.subprocess.Process] = []
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        port: int,
+        env: Mapping[str, str],
+        directory: Path,
+        python: str = sys.executable,
+    ) -> None:
+        self.name, self.port, self.python = name, port, python
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = directory / f"{name}.log"
+        self._arguments = [*arguments, "--port", str(port)]
+        self._env, self._directory = dict(env), directory
+        self._process: subprocess.Popen[bytes] | None = None
+        self.starts = 0
 
-    async def start(self, environment: Mapping[str, str]) -> None:
-        self._children = []
-        joined = {"TONGBAN_JOIN": "true"} if len(self.ports) > 1 else {}
-        for port, path in zip(self.ports, self.logs, strict=True):
-            with path.open("ab") as log:
-                child = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "chassis.run.cli", "serve", *self._arguments, "--port", str(port)),
-                    cwd=self._directory, env={**environment, **joined, "TONGBAN_PORT": str(port)},
-                    stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
-                )  # fmt: skip
-            self._children.append(child)
-
-    async def end(self) -> None:
-        """SIGTERM for all: they drain. Only what does not end in time is killed, and that is a failure."""
-        running = [child for child in self._children if child.returncode is None]
-        for child in running:
-            child.send_signal(signal.SIGTERM)
-        for child in running:
-            try:
-                await asyncio.wait_for(child.wait(), 40)
-            except TimeoutError:
-                child.kill()
-                await child.wait()
-
-    async def gone(self) -> int:
-        """Waits until one of them has ended by itself; its exit code."""
-        waiting = [asyncio.ensure_future(child.wait()) for child in self._children]
-        done, others = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        for other in others:
-            other.cancel()
-        return done.pop().result()
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def code(self) -> int | None:
-        """None while all run; else the exit code of the first that failed, or 0."""
-        codes = [child.returncode for child in self._children if child.returncode is not None]
-        return next(filter(None, codes), 0) if codes else None
+        """Its exit code; None while it runs, or has never been started."""
+        return self._process.poll() if self._process is not None else None
 
-    async def ready(self, http: aiohttp.ClientSession) -> bool:
-        for url in self.urls:
-            try:
-                async with http.get(f"{url}/ready") as answer:
-                    if answer.status != 200:
-                        return False
-            except (aiohttp.ClientError, TimeoutError):
-                return False
-        return True
+    def start(self) -> None:
+        self.starts += 1
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603  (the suite's own command)
+                [self.python, *self._arguments],
+                cwd=self._directory,
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
 
-    def last_words(self) -> str:
-        return "\n".join("\n".join(said.splitlines()[-15:]) for said in self.said())
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
-    def said(self) -> list[str]:
-        """What every process has written to its log."""
-        return [log.read_text("utf-8", "replace") if log.exists() else "" for log in self.logs]
+    def kill(self) -> None:
+        """SIGKILL: nothing is flushed, said or closed."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM, and its exit code; killed when it does not end in time (then -9)."""
+        if self._process is None:
+            return 0
+        self._process.terminate()
+        try:
+            return self._process.wait(ENDING)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return -9
+
+    def said(self) -> str:
+        """What it has written to its log."""
+        return self.log.read_text("utf-8", "replace") if self.log.exists() else ""
+
+    def last_words(self, lines: int = 30) -> str:
+        return "\n".join(self.said().splitlines()[-lines:])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A process to be: its name, what stands behind `serve`, which services it serves (none named: all), its port."""
+
+    name: str
+    arguments: tuple[str, ...]
+    services: tuple[str, ...]
+    port: int
+
+
+class Layout:
+    """Where a suite of some mode listens, from the first of its ports on."""
+
+    def __init__(self, mode: Mode, first: int) -> None:
+        self.mode, self.first = mode, first
+        self.doors: list[Balancer] = []
+        self.plans = tuple(self._plans())
+
+    def port(self, service: str) -> int:
+        """The first port is that of the suite or its front door, the next ones those of the services."""
+        return self.first + 1 + SERVICES.index(service) if self.mode in ("each", "pairs") else self.first
+
+    def _plans(self) -> Iterator[Plan]:
+        """What stands before pairs is made, too."""
+        if self.mode == "each":
+            yield from (Plan(name, (name,), (name,), self.port(name)) for name in SERVICES)
+        elif self.mode == "pair":
+            yield from self._pair("suite", (), self.first, self.first + 1)
+        elif self.mode == "pairs":
+            for n, name in enumerate(SERVICES):
+                yield from self._pair(name, (name,), self.port(name), self.first + 1 + len(SERVICES) + 2 * n)
+        else:
+            yield Plan("suite", ("--processes",) if self.mode == "supervised" else (), (), self.first)
+
+    def _pair(self, name: str, services: tuple[str, ...], door: int, first: int) -> Iterator[Plan]:
+        ports = (first, first + 1)
+        self.doors.append(Balancer(ports, door))
+        yield from (Plan(f"{name}-{n}", services, services, port) for n, port in enumerate(ports))
+
+
+async def ended(children: Sequence[Child]) -> list[int]:
+    """Ends all that run in order, at the same time; their exit codes."""
+    return await asyncio.gather(*(asyncio.to_thread(child.stop) for child in children if child.running()))
+
+
+async def answers(http: aiohttp.ClientSession, child: Child) -> bool:
+    """Whether it says that it is ready."""
+    with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+        async with http.get(f"{child.url}/ready") as answer:
+            return answer.status == 200
+    return False

@@ -13,7 +13,8 @@ from typing import Any
 from contracts.event import SHANGHAI
 from sandbox.citizens import Citizens, as_record
 from sandbox.officers import Heard, Office
-from sandbox.world import PORTAL, World, WorldError
+from sandbox.town import Town
+from sandbox.world import PORTAL, WorldError
 
 AUTO_EMS = ("ACCEPTED", "REVIEWED", "DISPATCHED", "DELIVERED", "INVITED")
 AUTO = ("ACCEPTED", "REVIEWED", "INVITED")
@@ -79,7 +80,7 @@ class Teller:
     """Plays cases; `cases` are all of them, `bounces` the submissions that founded none, `notes` single expectations
     that stand beside the cases, and whether they held."""
 
-    def __init__(self, world: World, seed: int, say: Callable[[str], None]) -> None:
+    def __init__(self, world: Town, seed: int, say: Callable[[str], None]) -> None:
         self.world, self.say = world, say
         self.citizens = Citizens(seed)
         self.cases: list[Case] = []

@@ -10,7 +10,7 @@ from typing import Any
 
 from sandbox.officers import BY_ID, telephone
 from sandbox.story import Case, Teller
-from sandbox.world import World
+from sandbox.town import Town
 
 PREFIX = "SMS_TB_"
 WATCHED = {"warned": "提醒/预警", "overdue": "超时", "rated": "评价", "rectifying": "差评整改"}
@@ -34,7 +34,7 @@ class Verdict:
         return all(whose != other for other, _ in self.faults)
 
 
-async def judge(world: World, told: Teller) -> Verdict:
+async def judge(world: Town, told: Teller) -> Verdict:
     """Progress pages, answers to the portal, telephones, supervisors' journals, and the partners' own counts."""
     verdict = Verdict()
     for case in told.cases:
@@ -59,7 +59,7 @@ async def judge(world: World, told: Teller) -> Verdict:
     return verdict
 
 
-async def judge_case(world: World, case: Case, verdict: Verdict) -> None:
+async def judge_case(world: Town, case: Case, verdict: Verdict) -> None:
     """One case: its page, its portal's answers, its applicant's telephone, its journal."""
 
     def expect(holds: bool, text: str) -> None:
@@ -88,7 +88,7 @@ async def judge_case(world: World, case: Case, verdict: Verdict) -> None:
     expect(not case.journal["problems"] and bool(case.journal["lines"]), "留痕链不完整")
 
 
-def judge_counts(world: World, told: Teller, verdict: Verdict, alarms: int) -> None:
+def judge_counts(world: Town, told: Teller, verdict: Verdict, alarms: int) -> None:
     """Each notice and each parcel exactly once, as their partners counted; nothing pushed in vain. `alarms` are the
     messages that officers got."""
     counts = world.city.counts()

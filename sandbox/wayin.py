@@ -14,7 +14,8 @@ from pathlib import Path
 from sandbox.officers import BY_ID, Officer
 from sandbox.stories_living import COURIER, WAYBILL, Sample
 from sandbox.story_judge import width
-from sandbox.world import PORTAL, World
+from sandbox.town import Town
+from sandbox.world import PORTAL
 
 LIFETIME = 24 * 3600.0
 """Seconds that the printed tokens live: longer than anybody plays in one go."""
@@ -39,7 +40,7 @@ class WayIn:
     """`tokens` by the keys of STAFF; `samples` begins with the case that waits at the counter; `legal` is the legal
     time, `handy` the file for shells."""
 
-    world: World
+    world: Town
     tokens: Mapping[str, str]
     samples: Sequence[Sample]
     legal: datetime
@@ -123,7 +124,7 @@ class WayIn:
         return (self.legal + timedelta(days=1)).isoformat(timespec="seconds")
 
 
-def granted(world: World) -> dict[str, str]:
+def granted(world: Town) -> dict[str, str]:
     """A token for everybody of STAFF, from the pretend city's own issuer."""
     return {post: world.city.issuer.token(BY_ID[id], LIFETIME) for post, id in STAFF.items()}
 

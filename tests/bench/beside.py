@@ -13,10 +13,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
 
+from sandbox.world import ROOT
 from tests.bench.cost import LIFECYCLES, WINDOW, Cost, turn
 from tests.bench.load import Load
 from tests.bench.report import Figure
-from tests.guarantees.harness import ROOT, Setup, running
+from tests.guarantees.harness import Setup, running
 
 DBOS = ROOT / "build" / "bench-dbos" / "bin" / "python"
 """`make bench` builds it from requirements/bench-dbos.txt."""

@@ -46,7 +46,7 @@ async def catalogue(directory: Path, quick: bool) -> list[Figure]:
         {"start_of_the_command_s": round(min(bare), 2)},
     )
     async with running(Setup(directory / "suite", mode="one", env={"TONGBAN_INTAKE_CATALOG": str(folder)})) as world:
-        url = f"{world.url('intake')}/intake/items"
+        url = f"{world.address('intake')}/intake/items"
         async with aiohttp.ClientSession() as http:
             runs = [await searches(http, url) for _ in range(3)]
     return [load, Figure("catalogue_search_p95_ms", runs, {"items": ITEMS, "words": len(WORDS), "over": "HTTP"})]

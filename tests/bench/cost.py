@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sandbox.processes import SERVICES, Mode
+from sandbox.world import ROOT
 from tests.bench.load import Load
 from tests.bench.procs import cpu_seconds, family, written_bytes
 from tests.bench.report import Figure
-from tests.guarantees.harness import ROOT, SERVICES, Mode, Setup, World, running
+from tests.guarantees.harness import Arena, Setup, running
 
 WINDOW = 200
 """Lifecycles under way."""
@@ -48,7 +50,7 @@ async def cost(directory: Path, mode: Mode, quick: bool, against: Path | None) -
     found = {name: Cost() for name in products}
     empty = {}
     async with contextlib.AsyncExitStack() as stack:
-        worlds: dict[str, World] = {}
+        worlds: dict[str, Arena] = {}
         for seed, (name, product) in enumerate(products.items(), 1):
             setup = Setup(directory / name, mode=mode, seed=seed, product=product)
             worlds[name] = await stack.enter_async_context(running(setup))
@@ -64,16 +66,16 @@ async def cost(directory: Path, mode: Mode, quick: bool, against: Path | None) -
     return figures(mode, found, settings)
 
 
-async def turn(world: World, cost: Cost, count: int) -> None:
+async def turn(world: Arena, cost: Cost, count: int) -> None:
     """What `count` lifecycles cost in steady state, however long a busy machine takes over them."""
     suite = world.children["suite"].pid
     load = Load(world)
     load.make(count + 3 * WINDOW)
     async with load.listening():
         async with load.feeding(WINDOW, ramp=1.0):
-            await world.until(lambda: rated(load, WINDOW), "the first lifecycles", 120)
+            await world.comes("the first lifecycles", lambda: rated(load, WINDOW), 120)
             cpu, written, before, began = spent(suite), written_so_far(suite), len(load.rated), time.perf_counter()
-            await world.until(lambda: rated(load, before + count), f"{count} lifecycles", 300)
+            await world.comes(f"{count} lifecycles", lambda: rated(load, before + count), 300)
             ended = len(load.rated) - before
             cost.cpu_ms.append((spent(suite) - cpu) / ended * 1e3)
             cost.written_kb.append((written_so_far(suite) - written) / ended / 1e3)

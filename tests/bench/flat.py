@@ -21,7 +21,7 @@ from chassis.settings import ChassisSettings
 from chassis.store import Row
 from tests.bench.load import Load
 from tests.bench.report import Figure
-from tests.guarantees.harness import Setup, World, running
+from tests.guarantees.harness import Arena, Setup, running
 
 MODELS = 40
 """Lifecycles that are really run, and then copied under new ids."""
@@ -66,7 +66,7 @@ async def flat(directory: Path, key: str, stored: int, quick: bool) -> Figure:
     )
 
 
-async def rate(world: World, seconds: float) -> float:
+async def rate(world: Arena, seconds: float) -> float:
     load = Load(world, "turn")
     load.make(int(seconds * 600))
     async with load.listening():

@@ -8,10 +8,12 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from sandbox.processes import Mode
+from sandbox.world import ROOT
 from tests.bench.load import Load
 from tests.bench.procs import family, memory_mb
 from tests.bench.report import Figure
-from tests.guarantees.harness import ROOT, Mode, Setup, running
+from tests.guarantees.harness import Setup, running
 
 UNDER_WAY = 100
 
@@ -37,7 +39,7 @@ async def start(directory: Path) -> float:
         child.stop()
         began = time.perf_counter()
         child.start()
-        await world.until(world.ready, "the suite is ready", 60)
+        await world.comes("the suite is ready", world.ready, 60)
         return time.perf_counter() - began
 
 
@@ -49,7 +51,7 @@ async def memory(directory: Path, mode: Mode, field: str, lifecycles: int, produ
         load.make(lifecycles)
         async with load.listening():
             async with load.feeding(UNDER_WAY):
-                await world.until(lambda: enough(load, lifecycles), f"{lifecycles} lifecycles", 120)
+                await world.comes(f"{lifecycles} lifecycles", lambda: enough(load, lifecycles), 120)
             await load.finish()
         after = {f"{name} {pid}": round(memory_mb(pid, field), 1) for pid, name in family(suite.pid).items()}
     return Figure(

@@ -22,7 +22,7 @@ from sandbox.citizens import Citizens
 from sandbox.officers import Office, officer_of
 from tests.bench.load import Cpu
 from tests.bench.report import Figure, percentile
-from tests.guarantees.harness import KEY, Setup, World, running
+from tests.guarantees.harness import KEY, Arena, Setup, running
 
 ITEM, DEPARTMENT = "SJ-YYZZ", "市场监督管理局"
 SCOPE = "危险化学品经营"
@@ -35,9 +35,9 @@ CALLS = ("create", "assign", "resolve", "search")
 class Client:
     """One portal and one officer, over kept-alive connections."""
 
-    def __init__(self, world: World, token: str) -> None:
+    def __init__(self, world: Arena, token: str) -> None:
         self.world, self.run = world, uuid4().hex[:6]
-        self.url = world.url("intake")
+        self.url = world.address("intake")
         self.citizens = Citizens(int(self.run, 16))
         self.errors: Counter[str] = Counter()
         self.took: dict[str, list[float]] = {call: [] for call in CALLS}
@@ -116,7 +116,7 @@ async def http4(directory: Path, quick: bool, profile: bool = False) -> list[Fig
     async with running(Setup(directory, mode="one", program=program)) as world:
         if profile:
             os.kill(world.children["suite"].pid, signal.SIGUSR1)
-        office = Office(world.http, world.url("review"), world.city.url, officer_of("approver", DEPARTMENT))
+        office = Office(world.http, world.address("review"), world.city.url, officer_of("approver", DEPARTMENT))
         client = Client(world, await office.token())
         try:
             closed = await closed_loop(client, world, quick)
@@ -128,7 +128,7 @@ async def http4(directory: Path, quick: bool, profile: bool = False) -> list[Fig
     return [closed, opened]
 
 
-async def closed_loop(client: Client, world: World, quick: bool) -> Figure:
+async def closed_loop(client: Client, world: Arena, quick: bool) -> Figure:
     """Each of CONCURRENT users begins the next lifecycle as soon as the last one has ended; no think time."""
     seconds, runs = (4.0, 2) if quick else (8.0, 3)
     numbers = iter(range(10**9))

@@ -16,7 +16,7 @@ from pathlib import Path
 from chassis.bus import Record
 from tests.bench.load import Load
 from tests.bench.report import Figure, percentile
-from tests.guarantees.harness import Setup, World, running
+from tests.guarantees.harness import Arena, Setup, running
 from tests.real.backends import KafkaBroker, MongoServer
 
 TOLD = {"accepted", "reviewed", "dispatched", "delivered", "invited"}
@@ -52,7 +52,7 @@ async def promptness(directory: Path, quick: bool, kafka: bool) -> list[Figure]:
     return found
 
 
-async def measured(world: World, key: str, rate: float, seconds: float) -> Figure:
+async def measured(world: Arena, key: str, rate: float, seconds: float) -> Figure:
     """Open loop: cases come on a fixed schedule. Three equal stretches give three runs. The key chooses what a run is:
     the 99th percentile in ms, or the share that was PROMPT."""
     load = Load(world)

@@ -9,9 +9,10 @@ import os
 import signal
 from pathlib import Path
 
+from sandbox.processes import Mode
 from tests.bench.load import Cpu, Load
 from tests.bench.report import Figure
-from tests.guarantees.harness import Mode, Setup, World, running
+from tests.guarantees.harness import Arena, Setup, running
 
 WINDOW = 400
 """Lifecycles under way: enough that batches fill, few enough that the oldest is a second or two old."""
@@ -24,7 +25,7 @@ async def lifecycles(directory: Path, mode: Mode, quick: bool, profile: bool = F
         return await measure(world, quick, profile)
 
 
-async def measure(world: World, quick: bool, profile: bool) -> Figure:
+async def measure(world: Arena, quick: bool, profile: bool) -> Figure:
     warm, seconds, runs = (3.0, 4.0, 2) if quick else (5.0, 8.0, 3)
     mode, suite = world.setup.mode, world.children["suite"]
     load = Load(world)

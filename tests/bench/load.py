@@ -17,8 +17,9 @@ from chassis.bus import Record
 from contracts.event import SHARED, case_id, case_topic
 from contracts.export import publishers
 from sandbox.citizens import Citizens, as_record
+from sandbox.world import PORTAL
 from tests.bench.procs import cpu_seconds, family
-from tests.guarantees.harness import PORTAL, START, World
+from tests.guarantees.harness import START, Arena
 from tests.guarantees.listening import listen
 
 ITEM = "MZ-YDZ"
@@ -29,7 +30,7 @@ class Load:
     """Lifecycles of `MZ-YDZ`: submitted on the portal's topic, then received, accepted, reviewed, issued, ordered,
     dispatched, delivered, with all notices; invited, answered by SMS, rated."""
 
-    def __init__(self, world: World, name: str = "load") -> None:
+    def __init__(self, world: Arena, name: str = "load") -> None:
         self.world = world
         self.prefix = f"{name}-{uuid4().hex[:6]}"
         self.rated: list[float] = []
@@ -120,7 +121,7 @@ class Load:
         async def over() -> bool:
             return not self._open and await self.world.idle()
 
-        await self.world.until(over, f"{len(self._open)} lifecycles end", limit, self._unfinished)
+        await self.world.comes(f"{len(self._open)} lifecycles end", over, limit, self._unfinished)
         for partner, effect in (("sms", "sent"), ("ems", "ordered")):
             twice = self.world.city.counts(partner=partner)[partner]["effects"][effect]["twice"]
             if twice:

@@ -22,7 +22,7 @@ import aiohttp
 from sandbox.officers import Office, officer_of
 from tests.bench.http4 import CONCURRENT, DEPARTMENT, Client
 from tests.bench.report import Figure, percentile
-from tests.guarantees.harness import KEY, Setup, World, running
+from tests.guarantees.harness import KEY, Arena, Setup, running
 
 ROLE = "approver"
 SUITE_CORE, LOAD_CORE = 0, 1
@@ -34,7 +34,7 @@ class Overload(Client):
     """A portal and an officer who do as they are told: whoever is sent away at the counter goes home, whoever has begun
     comes again when he was told to."""
 
-    def __init__(self, world: World, token: str) -> None:
+    def __init__(self, world: Arena, token: str) -> None:
         super().__init__(world, token)
         self.accepted: list[float] = []
         self.refused: list[float] = []
@@ -133,7 +133,7 @@ async def offered(directory: Path, key: str, times: float, whole: bool, quick: b
     seconds = 10.0 if quick else 60.0
     async with running(Setup(directory, mode="one")) as world:
         pin(world.children["suite"].pid, SUITE_CORE)
-        office = Office(world.http, world.url("review"), world.city.url, officer_of("approver", DEPARTMENT))
+        office = Office(world.http, world.address("review"), world.city.url, officer_of("approver", DEPARTMENT))
         client = Overload(world, await office.token())
         client.whole = whole
         try:
@@ -147,7 +147,7 @@ async def offered(directory: Path, key: str, times: float, whole: bool, quick: b
             busy = (time.process_time() - spent) / (time.perf_counter() - began)
             ended = time.perf_counter()
             await asyncio.wait(tasks, timeout=PATIENCE)
-            await world.until(world.idle, "what was accepted has ended", PATIENCE)
+            await world.comes("what was accepted has ended", world.idle, PATIENCE)
             recovered = time.perf_counter() - ended
             if not whole:
                 await client.arrived()

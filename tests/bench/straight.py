@@ -26,8 +26,8 @@ from chassis.run.suite import describe_services
 from chassis.sealing import Keyring
 from chassis.settings import ChassisSettings
 from contracts.wire import decode, encode
+from sandbox.processes import SERVICES
 from tests.bench.cost import LIFECYCLES
-from tests.guarantees.harness import SERVICES
 
 SEALED = re.compile(rb"k1\.[A-Za-z0-9_-]{30,}")
 POSTS = ((5, 700), (1, 1600))

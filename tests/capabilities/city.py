@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.citizens import Citizens
-from sandbox.world import ROOT, World
+from sandbox.town import Town
+from sandbox.world import ROOT
 
 MARKET = "市场监督管理局"
 
 
-async def handed_in(world: World, citizens: Citizens, item: str, n: int = 1) -> tuple[str, str, str]:
+async def handed_in(world: Town, citizens: Citizens, item: str, n: int = 1) -> tuple[str, str, str]:
     """An application of this item, whole, by HTTP: case, number, telephone."""
     body = citizens.submission(item, n)
     status, answer = await world.apply(body, world.submission_id())

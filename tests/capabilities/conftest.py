@@ -15,7 +15,7 @@ import pytest
 
 from sandbox.citizens import Citizens
 from sandbox.processes import free_ports
-from sandbox.world import World
+from sandbox.town import Town
 from tests import chosen
 from tests.services.conforming import Conforming
 
@@ -23,18 +23,18 @@ from tests.services.conforming import Conforming
 class Begin(Protocol):
     """Starts the world at a legal moment, with settings beside the usual ones."""
 
-    async def __call__(self, at: datetime, **settings: str) -> World: ...
+    async def __call__(self, at: datetime, **settings: str) -> Town: ...
 
 
 @pytest.fixture
 async def begin(tmp_path: Path) -> AsyncIterator[Begin]:
     """Starts the world at a legal moment; ended after the test, and the suite must have ended well."""
-    worlds: list[World] = []
+    worlds: list[Town] = []
 
-    async def start(at: datetime, **settings: str) -> World:
+    async def start(at: datetime, **settings: str) -> Town:
         port = free_ports(chosen.replicas + 1)
         traces: list[aiohttp.TraceConfig] = [Conforming(f"http://127.0.0.1:{port}")]
-        world = World(tmp_path / "world", port=port, replicas=chosen.replicas, settings=settings, traces=traces)
+        world = Town(tmp_path / "world", port=port, mode=chosen.mode(), settings=settings, traces=traces)
         await world.start(at)
         worlds.append(world)
         return world

@@ -22,8 +22,9 @@ from chassis.run.principals import SUITE
 from sandbox.play import approved
 from sandbox.stories_living import Living
 from sandbox.story import at
+from sandbox.town import Town
 from sandbox.wayin import WayIn, granted
-from sandbox.world import PORTAL, World
+from sandbox.world import PORTAL
 from tests.docs.guides import ROOT, Block, printed, script
 
 NOON = at(3, 16, 12)
@@ -86,7 +87,7 @@ def clone(folder: Path) -> Reader:
 async def reading(folder: Path, **more: Any) -> AsyncIterator[Reader]:
     """A reader beside whom the suite and its city stay up as by `make play`, with its last stories."""
     found = clone(folder / "clone")
-    world = World(folder / "world", **more)
+    world = Town(folder / "world", **more)
     stories = Living(world, 1, lambda _: None)
     await world.start(NOON)
     world.city.messages.texts = await approved(world)

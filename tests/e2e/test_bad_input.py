@@ -20,15 +20,16 @@ from chassis.bus import Record
 from sandbox.citizens import Citizens, as_record
 from sandbox.shared import SHARED
 from sandbox.story import at
-from sandbox.world import PORTAL, World
+from sandbox.town import Town
+from sandbox.world import PORTAL
 
 pytestmark = pytest.mark.anyio
 NOW = at(3, 2, 9)
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    made = World(tmp_path / "suite")
+async def world(tmp_path: Path) -> AsyncIterator[Town]:
+    made = Town(tmp_path / "suite")
     await made.start(NOW)
     yield made
     assert await made.stop() == 0
@@ -39,9 +40,7 @@ def citizens() -> Citizens:
     return Citizens(7)
 
 
-async def post(
-    world: World, body: bytes | Any, key: str = "bad-00000001", **headers: str
-) -> tuple[int, dict[str, Any]]:
+async def post(world: Town, body: bytes | Any, key: str = "bad-00000001", **headers: str) -> tuple[int, dict[str, Any]]:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     sent = {"X-Api-Key": world.key, "Idempotency-Key": key, "Content-Type": "application/json", **headers}
     async with world.http.post(f"{world.url}/intake/submissions", data=io.BytesIO(data), headers=sent) as answer:
@@ -53,7 +52,7 @@ def rules(problem: dict[str, Any]) -> set[str]:
     return {error["rule"] for error in problem["errors"]}
 
 
-async def test_bad_requests_name_field_and_rule(world: World, citizens: Citizens) -> None:
+async def test_bad_requests_name_field_and_rule(world: Town, citizens: Citizens) -> None:
     good = citizens.submission("MZ-YDZ", 1)
     identity, phone = good["applicant"]["identity"], good["applicant"]["phone"]
 
@@ -104,13 +103,13 @@ async def test_bad_requests_name_field_and_rule(world: World, citizens: Citizens
         assert secret not in json.dumps(problem, ensure_ascii=False)
 
 
-async def test_missing_material_is_asked_for_not_refused(world: World, citizens: Citizens) -> None:
+async def test_missing_material_is_asked_for_not_refused(world: Town, citizens: Citizens) -> None:
     status, answer = await post(world, citizens.submission("SJ-YYZZ", 3, missing=("lease",)), key="missing-00001")
     assert (status, answer["status"]) == (201, "correcting")
     assert [missing["code"] for missing in answer["missing"]] == ["lease"]
 
 
-async def test_bad_records_bounce_or_become_dead_letters_and_the_line_goes_on(world: World, citizens: Citizens) -> None:
+async def test_bad_records_bounce_or_become_dead_letters_and_the_line_goes_on(world: Town, citizens: Citizens) -> None:
     schema = as_record(PORTAL, "schema-000001", citizens.submission("MZ-YDZ", 4), NOW)
     schema.value = json.dumps({**json.loads(schema.value), "applicant": {"kind": "robot"}}).encode()
     bytes_ = as_record(PORTAL, "bytes-0000001", citizens.submission("MZ-YDZ", 5), NOW)
@@ -162,7 +161,7 @@ async def test_bad_records_bounce_or_become_dead_letters_and_the_line_goes_on(wo
     assert (refused.status, refused.body["rule"]) == (403, "role_missing")
 
 
-async def test_partners_pushes_are_verified_and_never_break_anything(world: World) -> None:
+async def test_partners_pushes_are_verified_and_never_break_anything(world: Town) -> None:
     traces = f"{world.url}/courier/webhooks/ems/traces"
     reports = f"{world.url}/notify/webhooks/aliyun/{SHARED.pushes}/reports"
     for url, body, status in (

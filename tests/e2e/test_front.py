@@ -24,7 +24,7 @@ from chassis.run.suite import discover
 from sandbox.citizens import Citizens
 from sandbox.processes import free_ports
 from sandbox.story import at
-from sandbox.world import World
+from sandbox.town import Town
 from tests.services.conforming import Conforming, document
 
 MARKET = "市场监督管理局"
@@ -37,22 +37,22 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="module")
-async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
     port = free_ports(1 + len(discover()))
     traces: list[aiohttp.TraceConfig] = [Conforming(f"http://127.0.0.1:{port}")]
-    found = World(tmp_path_factory.mktemp("front") / "world", processes=True, port=port, traces=traces)
+    found = Town(tmp_path_factory.mktemp("front") / "world", mode="supervised", port=port, traces=traces)
     await found.start(at(3, 2, 9))
     yield found
     assert await found.stop() == 0, found.last_words()
 
 
-async def test_the_front_describes_all_services_as_one_process_does(world: World) -> None:
+async def test_the_front_describes_all_services_as_one_process_does(world: Town) -> None:
     async with world.http.get(f"{world.url}/openapi.json") as answer:
         assert answer.status == 200
         assert await answer.json() == document()
 
 
-async def test_docs_at_the_front_need_no_network(world: World) -> None:
+async def test_docs_at_the_front_need_no_network(world: Town) -> None:
     async with world.http.get(f"{world.url}/docs") as answer:
         assert answer.status == 200
         page = await answer.text()
@@ -66,7 +66,7 @@ async def test_docs_at_the_front_need_no_network(world: World) -> None:
             assert len(await answer.read()) > 100, link
 
 
-async def test_metrics_at_the_front_are_those_of_every_process(world: World) -> None:
+async def test_metrics_at_the_front_are_those_of_every_process(world: Town) -> None:
     async with world.http.get(f"{world.url}/metrics") as answer:
         assert answer.status == 200
         text = await answer.text()
@@ -80,7 +80,7 @@ async def test_metrics_at_the_front_are_those_of_every_process(world: World) -> 
 
 
 @pytest.fixture
-async def client(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+async def client(world: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """A package that openapi-python-client has made of what the front serves."""
     async with world.http.get(f"{world.url}/openapi.json") as answer:
         (tmp_path / "openapi.json").write_text(await answer.text(), "utf-8")
@@ -95,7 +95,7 @@ async def client(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return importlib.import_module("tongban_client")
 
 
-async def test_a_generated_client_submits_follows_and_reads_a_case(world: World, client: ModuleType) -> None:
+async def test_a_generated_client_submits_follows_and_reads_a_case(world: Town, client: ModuleType) -> None:
     async with contextlib.AsyncExitStack() as opened:
         portal = await opened.enter_async_context(client.Client(base_url=world.url, headers={"X-Api-Key": world.key}))
         tokens = [await world.office(role, MARKET).token() for role in ("window", "handler")]

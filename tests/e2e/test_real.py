@@ -20,7 +20,8 @@ from sandbox import command
 from sandbox.citizens import Citizens, as_record
 from sandbox.demo import demonstrate
 from sandbox.story import at
-from sandbox.world import PORTAL, World
+from sandbox.town import Town
+from sandbox.world import PORTAL
 from tests.guarantees.guarded import Guarded, guarded
 from tests.real.backends import MongoServer
 from tests.real.console import console_consumer, console_producer
@@ -63,7 +64,7 @@ async def test_kafkas_own_tools_say_a_submission_and_read_the_answers(
 ) -> None:
     """The portal's as the portal, whose certificate authority and password are all that it was given."""
     entering: dict[str, Any] = {"settings": kafka.login(SUITE), "logins": kafka.entering}
-    world = World(tmp_path / "suite", bus=kafka.url, store=mongo.url, **entering)
+    world = Town(tmp_path / "suite", bus=kafka.url, store=mongo.url, **entering)
     now = at(3, 2, 9)
     await world.start(now)
     body = Citizens(3).submission("MZ-YDZ", 1)

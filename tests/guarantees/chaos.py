@@ -19,7 +19,8 @@ from contracts.event import case_id
 from contracts.portal import Submitted
 from sandbox.citizens import Citizens, as_record, record_of
 from sandbox.faults import Fault, Kind, Name
-from tests.guarantees.harness import PORTAL, START, World
+from sandbox.world import PORTAL
+from tests.guarantees.harness import START, Arena
 from tests.guarantees.judge import (
     TOPICS,
     Said,
@@ -84,7 +85,7 @@ Break = Callable[[random.Random], Awaitable[str]]
 class Chaos:
     """One run: `count` cases under a seed."""
 
-    def __init__(self, world: World, seed: int, count: int, day: Day = USUAL) -> None:
+    def __init__(self, world: Arena, seed: int, count: int, day: Day = USUAL) -> None:
         self.world, self.seed, self.count, self.day = world, seed, count, day
         self.rng = random.Random(seed)
         self.witness = Witness()
@@ -292,7 +293,7 @@ class Chaos:
         """Waits until every case is rated, every message's notice ended, and nothing moves. What waits for days gets
         them, and after each leap as long again."""
         while True:
-            await self.world.until(self._still, "all has come to rest", limit, self.unfinished)
+            await self.world.comes("all has come to rest", self._still, limit, self.unfinished)
             if self.day.leap is None or (self._rated_all() and not self._untold()):
                 return
             assert self._leaps < MOST_LEAPS, f"not over after {self._leaps} leaps\n{self.unfinished()}"

@@ -18,7 +18,9 @@ from typing import Any
 from chassis.drivers.kafka_access import access
 from chassis.run.principals import SUITE
 from chassis.settings import ChassisSettings
-from tests.guarantees.harness import PORTAL, ROOT, SERVICES, WITNESS
+from sandbox.processes import SERVICES
+from sandbox.world import PORTAL, ROOT
+from tests.guarantees.harness import WITNESS
 from tests.real.secure import WARDEN, GuardedKafkaBroker
 
 

@@ -19,8 +19,9 @@ from contracts.event import case_topic
 from sandbox.city import City
 from sandbox.ems import Place
 from sandbox.ems_scans import LEGACY_ACTION, SCRIPTS
+from sandbox.processes import SERVICES
 from sandbox.sms import Message
-from tests.guarantees.harness import PORTAL, SERVICES
+from sandbox.world import PORTAL
 
 CHAIN = ("received", "accepted", "reviewed", "issued", "ordered", "dispatched", "delivered")
 """Each of these is caused by the one before it, where a case has both."""

@@ -15,7 +15,8 @@ import aiohttp
 
 from sandbox.citizens import as_record
 from sandbox.officers import Heard, officer_of
-from tests.guarantees.harness import KEY, PORTAL, START, World
+from sandbox.world import PORTAL
+from tests.guarantees.harness import KEY, START, Arena
 from tests.guarantees.judge import DECIDED, Said, Submission, Witness
 
 CIVIL, MARKET, TOWN, CENTRE = "民政局", "市场监督管理局", "乡镇政府", "政务服务中心"
@@ -46,7 +47,7 @@ class Place(Protocol):
     killed, so that callers repeat what nobody answered; `put_off` counts who was told to come again later, `longest` is
     the longest wait that ended."""
 
-    world: World
+    world: Arena
     witness: Witness
     patience: float
     rough: bool
@@ -100,7 +101,7 @@ class Life:
         if wait:
             headers["Prefer"] = f"wait={wait:g}"
         world = self.place.world
-        url = world.url(path.split("/", 2)[1]) + path
+        url = world.address(path.split("/", 2)[1]) + path
         while True:
             heard, again = await self._once("GET" if body is None else "POST", url, body, headers)
             if again:

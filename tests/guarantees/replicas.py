@@ -17,8 +17,9 @@ from typing import Any
 from contracts.event import SHANGHAI, case_id
 from sandbox.citizens import Citizens
 from sandbox.officers import Office, officer_of
+from sandbox.world import PORTAL
 from tests.capabilities.city import catalogue
-from tests.guarantees.harness import PORTAL, Setup, World, running
+from tests.guarantees.harness import Arena, Setup, running
 from tests.guarantees.judge import TOPICS, Submission, Taken, Witness, telephones, verdict
 from tests.guarantees.listening import listen
 from tests.guarantees.lives import KINDS, WEEK, Life, LifeError, RefusedError
@@ -55,7 +56,7 @@ class Replicas:
     """One run of `count` lives under a seed, in a world of pairs. With `kills` so many processes are killed at least,
     one every five seconds, and never both of a pair."""
 
-    def __init__(self, world: World, seed: int, count: int, kills: int = 0) -> None:
+    def __init__(self, world: Arena, seed: int, count: int, kills: int = 0) -> None:
         self.world, self.seed, self.count, self.kills = world, seed, count, kills
         self.rough = kills > 0
         self.patience = 90.0 if self.rough else 60.0
@@ -186,7 +187,7 @@ class Replicas:
             async with self._moving:
                 if self._over.is_set():
                     return
-                await self.world.until(serves, f"{other} is ready", 120)
+                await self.world.comes(f"{other} is ready", serves, 120)
                 child = self.world.children[name]
                 child.kill()
                 child.start()
@@ -199,7 +200,7 @@ class Replicas:
     async def _judge(self) -> list[str]:
         submissions, world = [life.submission for life in self.lives], self.world
         # Everything asked for here is lawful, and partners push what is true.
-        statuses = sum((balancer.statuses for balancer in world.balancers), Counter[int]())
+        statuses = sum((balancer.statuses for balancer in world.layout.doors), Counter[int]())
         found = [f"{n} requests were answered {status}" for status, n in statuses.items() if 400 <= status != 503]
         if not self.rough and 503 not in statuses:
             pushes = {f"{name}/{channel}": counts["failed"] for name, partner in world.city.counts(brief=True).items()
@@ -216,7 +217,7 @@ class Replicas:
         lawful = self.answers.total()
         refused = {f"{what}: {status} {rule}": n for (what, status, rule), n in self.answers.items()
                    if not 200 <= status < 300}  # fmt: skip
-        shares = [sorted(balancer.answered.values()) for balancer in self.world.balancers]
+        shares = [sorted(balancer.answered.values()) for balancer in self.world.layout.doors]
         return (
             f"seed {self.seed}: {self.count} lives, {self.ended['well']} ended well, {self.ended['stuck']} stuck,"
             f" {self.ended['refused']} refused; {lawful} lawful requests, {sum(refused.values())} refused {refused},"

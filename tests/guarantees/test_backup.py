@@ -15,7 +15,7 @@ from chassis.run.backup import NoBackup, backup
 from chassis.settings import ChassisSettings
 from sandbox.citizens import Citizens
 from sandbox.story import at
-from sandbox.world import World
+from sandbox.town import Town
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +24,7 @@ BEFORE, AFTER = 15, 15
 
 
 async def test_a_suite_goes_on_from_a_copy_taken_while_it_was_busy(tmp_path: Path) -> None:
-    world = World(tmp_path / "world", settings={"TONGBAN_LEASE": "1"})
+    world = Town(tmp_path / "world", settings={"TONGBAN_LEASE": "1"})
     await world.start(at(3, 2, 9))
     citizens = Citizens(7)
     known: dict[str, tuple[str, str]] = {}

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.guarantees.chaos import Chaos, Day, Strike
-from tests.guarantees.harness import Setup, World, running
+from tests.guarantees.harness import Arena, Setup, running
 from tests.guarantees.test_kill import CHOSEN
 from tests.guarantees.test_kill_partners import DAY, SHORT
 from tests.guarantees.test_kill_partners import SETTINGS as PARTNERS
@@ -53,7 +53,7 @@ def wall(tmp_path: Path) -> Iterator[WallClock]:
 class Stepped(Chaos):
     """Once all is over the clock is set right, since the judge shows tokens to read what the services have kept."""
 
-    def __init__(self, world: World, wall: WallClock, seed: int, count: int, day: Day) -> None:
+    def __init__(self, world: Arena, wall: WallClock, seed: int, count: int, day: Day) -> None:
         super().__init__(world, seed, count, day)
         self.wall = wall
 
@@ -61,7 +61,7 @@ class Stepped(Chaos):
         await super()._end(limit)
         for off in (STEP, 0.0):
             self.wall.set(off)
-            await self.world.until(self._seen, "every process lives by the clock that was set", 10)
+            await self.world.comes("every process lives by the clock that was set", self._seen, 10)
 
     async def _seen(self) -> bool:
         for child in self.world.children.values():

@@ -22,7 +22,7 @@ from chassis.clock import Clock
 from contracts.event import SHANGHAI
 from sandbox.faults import Fault, Kind
 from sandbox.officers import officer_of
-from sandbox.world import World
+from sandbox.town import Town
 from tests.chassis.running import until
 
 pytestmark = pytest.mark.anyio
@@ -38,25 +38,25 @@ BEHIND = 1.0
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    world = World(tmp_path / "world", replicas=2, settings={"TONGBAN_OIDC_TRUST": str(TRUST)})
+async def world(tmp_path: Path) -> AsyncIterator[Town]:
+    world = Town(tmp_path / "world", mode="pair", settings={"TONGBAN_OIDC_TRUST": str(TRUST)})
     await world.start(datetime(2026, 3, 2, 9, tzinfo=SHANGHAI))
     yield world
     assert await world.stop() == 0, world.last_words()
 
 
-async def come(world: World, token: str, url: str = "") -> int:
+async def come(world: Town, token: str, url: str = "") -> int:
     """The status that a bearer of this token is answered, by one replica or by whose turn it is."""
     headers = {"Authorization": f"Bearer {token}"}
     async with world.http.get(f"{url or world.url}/intake/work", headers=headers) as answer:
         return answer.status
 
 
-async def all_say(world: World, token: str, status: int) -> bool:
-    return [await come(world, token, url) for url in world.suite.urls] == [status, status]
+async def all_say(world: Town, token: str, status: int) -> bool:
+    return [await come(world, token, url) for url in world.urls] == [status, status]
 
 
-async def prompt(world: World, number: int = 20) -> None:
+async def prompt(world: Town, number: int = 20) -> None:
     """Officers with tokens that nobody has seen before, of a known key, one after the other."""
     took, clock = [], Clock()
     for _ in range(number):
@@ -70,7 +70,7 @@ async def prompt(world: World, number: int = 20) -> None:
 
 
 @contextlib.asynccontextmanager
-async def strangers(world: World, allowed: set[int]) -> AsyncIterator[None]:
+async def strangers(world: Town, allowed: set[int]) -> AsyncIterator[None]:
     """200 tokens at once with key ids that nobody has, under way while the block runs; all are refused in the end."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     claims = {"sub": WINDOW.id, "iss": world.city.url, "aud": "tongban", "exp": 2**40, "roles": ["window"]}
@@ -80,11 +80,11 @@ async def strangers(world: World, allowed: set[int]) -> AsyncIterator[None]:
     assert set(await asyncio.gather(*knocking)) <= allowed
 
 
-def asked(world: World) -> int:
+def asked(world: Town) -> int:
     return int(world.city.issuer.ledger.requests["discovery"])
 
 
-def asked_again(world: World) -> Callable[[], bool]:
+def asked_again(world: Town) -> Callable[[], bool]:
     """Whether the issuer has been asked twice since this was called."""
     before = asked(world)
     return lambda: asked(world) >= before + 2
@@ -94,7 +94,7 @@ KINDS: tuple[tuple[Kind, float], ...] = (("silent", 60), ("slow", 2), ("error500
 """What ails the issuer, and for how many seconds."""
 
 
-async def test_a_known_officer_is_answered_at_once_whatever_ails_the_issuer(world: World) -> None:
+async def test_a_known_officer_is_answered_at_once_whatever_ails_the_issuer(world: Town) -> None:
     await prompt(world)
     for kind, seconds in KINDS:
         world.city.faults.add(Fault(partner="identity", kind=kind, seconds=seconds))
@@ -107,7 +107,7 @@ async def test_a_known_officer_is_answered_at_once_whatever_ails_the_issuer(worl
         await prompt(world)
 
 
-async def test_a_withdrawn_key_is_refused_within_the_time_stated(world: World) -> None:
+async def test_a_withdrawn_key_is_refused_within_the_time_stated(world: Town) -> None:
     issuer = world.city.issuer
     old, token = next(iter(issuer.keys)), issuer.token(WINDOW)
     assert await all_say(world, token, 200)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.processes import SERVICES
 from tests.guarantees.chaos import Chaos
-from tests.guarantees.harness import SERVICES, Setup, running
+from tests.guarantees.harness import Setup, running
 
 pytestmark = pytest.mark.anyio
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.processes import SERVICES
 from tests.guarantees.chaos import Chaos
 from tests.guarantees.guarded import guarded
-from tests.guarantees.harness import SERVICES, Setup, running
+from tests.guarantees.harness import Setup, running
 from tests.guarantees.test_kill import CHOSEN, SEEDS
 from tests.real.backends import MongoServer
 

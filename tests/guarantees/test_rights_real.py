@@ -19,9 +19,9 @@ from chassis.clock import Clock
 from chassis.drivers.kafka import KafkaBus
 from chassis.drivers.kafka_access import access
 from chassis.settings import ChassisSettings
+from sandbox.processes import SERVICES
 from tests.chassis.running import until
 from tests.guarantees.guarded import Guarded
-from tests.guarantees.harness import SERVICES
 from tests.real.secure import WARDEN
 
 pytestmark = [pytest.mark.anyio, pytest.mark.real, pytest.mark.timeout(300)]

@@ -13,7 +13,7 @@ import pytest
 
 from sandbox.citizens import Citizens
 from sandbox.story import at
-from sandbox.world import World
+from sandbox.town import Town
 from tests.capabilities.city import catalogue, moments
 from tests.capabilities.conftest import Begin
 from tests.capabilities.courier.test_C04_parcel_truth import SILENT, Parcel
@@ -31,7 +31,7 @@ HOME = (("203", at(4, 7, 15)), ("702", at(4, 8, 8, 30)), ("704", at(4, 8, 9)))
 class Way(Parcel):
     """The case's parcel of one direction."""
 
-    def __init__(self, world: World, case: str, number: str, phone: str, direction: str) -> None:
+    def __init__(self, world: Town, case: str, number: str, phone: str, direction: str) -> None:
         super().__init__(world, case, number, phone)
         self.direction = direction
 

@@ -17,7 +17,7 @@ import pytest
 from chassis.clock import Clock
 from sandbox.citizens import Citizens
 from sandbox.story import at
-from sandbox.world import World
+from sandbox.town import Town
 from tests.capabilities.conftest import Begin
 from tests.services.courier import partners
 
@@ -28,7 +28,7 @@ SILENT = "9105"
 """A telephone that ends so makes the pretend EMS push nothing of its own."""
 
 
-async def push(world: World, request: partners.Request) -> tuple[int, Any]:
+async def push(world: Town, request: partners.Request) -> tuple[int, Any]:
     path, body, headers = request
     async with world.http.post(
         f"{world.url}/courier/webhooks/{path}", data=io.BytesIO(body), headers=headers
@@ -36,7 +36,7 @@ async def push(world: World, request: partners.Request) -> tuple[int, Any]:
         return answer.status, await answer.json(content_type=None)
 
 
-async def applied(world: World, citizens: Citizens, item: str, n: int, **variation: Any) -> tuple[str, str, str]:
+async def applied(world: Town, citizens: Citizens, item: str, n: int, **variation: Any) -> tuple[str, str, str]:
     """Case, number, telephone, once everything is at rest."""
     body = citizens.submission(item, n, **variation)
     status, answer = await world.apply(body, world.submission_id())
@@ -127,7 +127,7 @@ async def test_an_ems_order_is_taken_back_before_collection(begin: Begin, citize
 
 
 async def fetched(
-    world: World, role: str, path: str, accept: str = "*/*", body: bytes | None = None
+    world: Town, role: str, path: str, accept: str = "*/*", body: bytes | None = None
 ) -> tuple[str, bytes]:
     """Media type and bytes of what must be answered 200 to this officer of the civil affairs office."""
     desk = world.office(role, "" if role == "supervisor" else CIVIL)

@@ -12,7 +12,7 @@ import pytest
 
 from sandbox.citizens import Citizens
 from sandbox.story import at
-from sandbox.world import World
+from sandbox.town import Town
 from tests import chosen
 from tests.capabilities.city import moments
 from tests.capabilities.conftest import Begin
@@ -39,7 +39,7 @@ async def test_the_promise_in_hours_from_the_first_scan(
 
 async def test_what_was_never_pushed_is_pulled(tmp_path: Path, citizens: Citizens) -> None:
     """EMS delivers and pushes nothing: three days after the order it is asked, and everything is told after all."""
-    world = World(tmp_path / "world", replicas=chosen.replicas, ems_traces="", ems_legacy="")
+    world = Town(tmp_path / "world", mode=chosen.mode(), ems_traces="", ems_legacy="")
     try:
         await world.start(at(4, 1, 9))
         body = citizens.submission("MZ-YDZ", 1)

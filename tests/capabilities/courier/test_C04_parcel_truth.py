@@ -15,7 +15,7 @@ from sandbox.citizens import Citizens
 from sandbox.ems_codec import digest
 from sandbox.shared import SHARED
 from sandbox.story import at
-from sandbox.world import World
+from sandbox.town import Town
 from tests.capabilities.city import moments
 from tests.capabilities.conftest import Begin
 
@@ -28,7 +28,7 @@ SILENT = "9105"
 class Parcel:
     """One case with a parcel on its way, and EMS's hand."""
 
-    def __init__(self, world: World, case: str, number: str, phone: str) -> None:
+    def __init__(self, world: Town, case: str, number: str, phone: str) -> None:
         self.world, self.case, self.number, self.phone = world, case, number, phone
         self.waybill = ""
 
@@ -66,7 +66,7 @@ class Parcel:
         return (await self.push({"listexpressmail": [{**mail, "action": action, "effect": effect}]}))[0]
 
 
-async def decided(world: World, citizens: Citizens) -> Parcel:
+async def decided(world: Town, citizens: Citizens) -> Parcel:
     """Item 2, decided by rules and ordered at EMS."""
     body = citizens.submission("MZ-YDZ", 1, ending=SILENT)
     status, answer = await world.apply(body, world.submission_id())

@@ -11,7 +11,7 @@ import pytest
 
 from sandbox.citizens import Citizens
 from sandbox.story import at
-from sandbox.world import World
+from sandbox.town import Town
 from tests.capabilities.conftest import Begin
 from tests.capabilities.courier.test_C02_partners import applied, push
 from tests.capabilities.courier.test_C04_parcel_truth import decided
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 MARKET, CIVIL, TOWN, LABOUR = "市场监督管理局", "民政局", "乡镇政府", "人力资源和社会保障局"
 
 
-async def told(world: World, number: str, phone: str) -> list[str]:
+async def told(world: Town, number: str, phone: str) -> list[str]:
     """Notices by EMS and by hand that this case's applicant got."""
     found = [m["TemplateCode"] for m in await world.messages(phone) if number in m["TemplateParam"]]
     return sorted(code.removeprefix("SMS_TB_") for code in found if "DELIVER" in code or "DISPATCHED" in code)
@@ -101,7 +101,7 @@ async def test_what_is_lost_is_issued_again_as_the_next_parcel(begin: Begin, cit
 ELSEWHERE = {"address": "安徽省亳州市利辛县城关镇向阳路8号", "phone": "14400000008"}
 
 
-async def asked_for(world: World) -> list[dict[str, Any]]:
+async def asked_for(world: Town) -> list[dict[str, Any]]:
     """What EMS has been asked to carry, oldest first."""
     async with world.http.get(f"{world.city.url}/ems/parcels") as answer:
         found: list[dict[str, Any]] = (await answer.json())["parcels"]
@@ -158,7 +158,7 @@ async def test_another_slot_and_another_address_while_nothing_is_collected(begin
     assert (await world.progress(parcel.number, parcel.phone))["status"] == "delivered"
     refused = await world.ask("POST", f"{path}/address", ELSEWHERE)
     assert (refused[0], refused[1]["rule"]) == (409, "under_way")
-    log = "".join(world.suite.said())
+    log = "".join(world.logs())
     assert "ready at" in log
     assert not any(secret in log for secret in ("利辛县", ELSEWHERE["phone"]))
 

@@ -13,7 +13,7 @@ import pytest
 
 from sandbox.citizens import Citizens
 from sandbox.story import at
-from sandbox.world import World
+from sandbox.town import Town
 from tests.capabilities.conftest import Begin
 from tests.capabilities.courier.test_C02_partners import SILENT, applied, push
 from tests.services.courier import partners
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 MARKET, CIVIL = "市场监督管理局", "民政局"
 
 
-async def posted(world: World, case: str, partner: str, waybill: str) -> Any:
+async def posted(world: Town, case: str, partner: str, waybill: str) -> Any:
     given = {"partner": partner, "waybill": waybill}
     return await world.office("issuer", MARKET).call("POST", f"/courier/cases/{case}/post", given)
 

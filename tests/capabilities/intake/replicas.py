@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-
-import aiohttp
 
 from chassis.clock import Clock
 from chassis.web.auth import hash_key
@@ -21,65 +18,70 @@ from contracts.event import SHANGHAI
 from sandbox.citizens import Citizens
 from sandbox.city import City, Options
 from sandbox.officers import BY_ID, Heard, Office
-from tests.chassis.running import until
-from tests.guarantees.harness import ROOT, Child, free_ports
+from sandbox.processes import Child, Plan, free_ports
+from sandbox.world import PORTAL, World
 
 KEY = "key-of-the-demo-portal"
+LEARNING = 30.0
+"""Seconds until every process knows a version."""
 START = datetime(2026, 4, 1, 9, 0, tzinfo=SHANGHAI)
 EDITOR, BOTH, PUBLISHER = "sx-editor-1", "sx-editor-2", "sx-publisher-1"
 
 
-class Replicas:
+class Replicas(World):
     """As many processes of intake as were started; what is asked goes to the first, or to the one named by number."""
 
     def __init__(self, directory: Path) -> None:
-        self.directory = directory
+        super().__init__(directory)
         self.clock = Clock(directory / "clock")
         self.clock.move(START)
         self.city = City(Options(instant=True), legal=self.clock.legal)
         self.citizens = Citizens(7)
-        self.children: list[Child] = []
-        self.http: aiohttp.ClientSession
 
-    async def start(self) -> None:
-        """One process more; returns once it is ready."""
-        number, kept = len(self.children), {k: v for k, v in os.environ.items() if not k.startswith("TONGBAN_")}
-        env = {
-            **kept,
-            "PYTHONPATH": str(ROOT),
-            "TONGBAN_DIR": str(self.directory),
+    def environment(self) -> dict[str, str]:
+        return {
+            **super().environment(),
             "TONGBAN_JOIN": "true",
-            "TONGBAN_SANDBOX": "true",
             "TONGBAN_PARTITIONS": "2",
-            "TONGBAN_PORTALS": "demo",
-            "TONGBAN_PORTAL_KEYS": f"demo={hash_key(KEY)}:submit+read",
+            "TONGBAN_PORTAL_KEYS": f"{PORTAL}={hash_key(KEY)}:submit+read",
             "TONGBAN_OIDC_ISSUER": self.city.url,
             "TONGBAN_LEASE": "3",
             "TONGBAN_LOG_LEVEL": "WARNING",
         }
-        arguments = ("-m", "chassis.run.cli", "serve", "intake")
-        self.children.append(Child(f"intake-{number}", arguments, free_ports(1), env, self.directory))
-        await self.restart(number)
+
+    async def begin(self) -> float:
+        """Nothing yet: a test starts one process after the other."""
+        return 0.0
+
+    async def start(self) -> None:
+        """One process more; returns once it is ready."""
+        name = f"intake-{len(self.children)}"
+        self.children[name] = self.child(Plan(name, ("intake",), ("intake",), free_ports(1)), self.environment())
+        await self.restart(len(self.children) - 1)
 
     async def restart(self, number: int = 0) -> None:
-        child = self.children[number]
+        child = self.process(number)
         child.start()
 
         async def ready() -> bool:
             assert child.running(), child.last_words()
-            with contextlib.suppress(aiohttp.ClientError):
-                return (await self.ask("GET", "/ready", at=number)).status == 200
-            return False
+            return await self.ready(child.name)
 
-        await until(ready)
+        await self.until(f"{child.name} to be ready", ready, self.starting)
 
     def kill(self, number: int = 0) -> None:
-        self.children[number].kill()
+        self.process(number).kill()
+
+    def process(self, number: int) -> Child:
+        return list(self.children.values())[number]
+
+    def alive(self, what: str) -> None:
+        """Its processes end because a test kills them."""
 
     # -- talking -------------------------------------------------------------------------------------------------
 
     def url(self, number: int) -> str:
-        return f"http://127.0.0.1:{self.children[number].port}"
+        return self.process(number).url
 
     async def ask(self, method: str, path: str, body: Any = None, at: int = 0, **headers: str) -> Heard:
         """Anybody's request."""
@@ -151,10 +153,7 @@ class Replicas:
         async def known() -> bool:
             return version in await self.versions(code, at)
 
-        await self.until(known)
-
-    async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
-        await until(condition)
+        await self.until(f"version {version} of {code}", known, LEARNING)
 
     async def put_public(self, item: dict[str, Any], at: int = 0) -> None:
         """Drafted by one, published by another, known to the process that was asked."""
@@ -169,12 +168,11 @@ class Replicas:
 async def replicas(directory: Path, count: int = 1) -> AsyncIterator[Replicas]:
     """Processes that live while the block does; whatever happens, none is left behind."""
     found = Replicas(directory)
-    await found.city.start()
+    await found.open()
     try:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as found.http:
-            await asyncio.gather(*(found.start() for _ in range(count)))
-            yield found
+        await asyncio.gather(*(found.start() for _ in range(count)))
+        yield found
     finally:
-        for child in found.children:
+        for child in found.children.values():
             child.kill()
-        await found.city.stop()
+        await found.stop()

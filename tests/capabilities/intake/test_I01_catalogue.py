@@ -16,7 +16,7 @@ import pytest
 
 from sandbox.citizens import Citizens
 from sandbox.story import at
-from sandbox.world import World
+from sandbox.town import Town
 from tests.capabilities.conftest import Begin
 
 pytestmark = pytest.mark.anyio
@@ -69,12 +69,12 @@ WORDS: dict[str, tuple[str, str, str, str]] = {
 """Code: what a citizen may type: a part of the name, pinyin, its initials, a life event."""
 
 
-async def get(world: World, path: str, **query: str) -> tuple[int, Any]:
+async def get(world: Town, path: str, **query: str) -> tuple[int, Any]:
     async with world.http.get(f"{world.url}/intake/{path}", params=query) as answer:
         return answer.status, await answer.json(content_type=None)
 
 
-async def found(world: World, word: str) -> list[str]:
+async def found(world: Town, word: str) -> list[str]:
     return [item["code"] for item in (await get(world, "items", word=word))[1]["items"]]
 
 

@@ -110,7 +110,7 @@ async def test_what_is_not_on_the_list_is_not_done(town: Replicas) -> None:
     async def gone() -> bool:
         return "SJ-SPJY" not in await lines(town, "powers")
 
-    await town.until(gone)
+    await town.until("it to leave every list", gone, 30.0)
     refused = await town.apply("later-00001", "SJ-SPJY")
     assert (refused.status, refused.body["rule"], refused.body["field"]) == (422, "item_not_in_effect", "item")
     never = await town.apply("never-00001", "SJ-NEVER", like="SJ-SPJY")

@@ -16,7 +16,7 @@ import pytest
 from chassis.clock import Clock
 from sandbox.citizens import Citizens
 from sandbox.faults import Fault
-from sandbox.world import World
+from sandbox.town import Town
 from tests import chosen
 from tests.capabilities.conftest import Begin
 from tests.services.intake.counter import at
@@ -61,7 +61,7 @@ class Wire:
         self._open.clear()
 
 
-async def apply(world: World, citizens: Citizens, first: int, count: int) -> list[str]:
+async def apply(world: Town, citizens: Citizens, first: int, count: int) -> list[str]:
     """Cases by HTTP, all at once; their ids."""
     bodies = [citizens.submission("MZ-80", n) for n in range(first, first + count)]
     answers = await asyncio.gather(*(world.apply(body, world.submission_id()) for body in bodies))
@@ -69,20 +69,20 @@ async def apply(world: World, citizens: Citizens, first: int, count: int) -> lis
     return [answer["case"] for _, answer in answers]
 
 
-def sent(world: World) -> dict[str, Counter[str]]:
+def sent(world: Town) -> dict[str, Counter[str]]:
     """What each provider accepted, by our reference."""
     counts = world.city.counts()
     return {name: Counter(counts[name]["effects"]["sent"]["by"]) for name in ("sms", "tencent")}
 
 
-async def all_sent(world: World, count: int, patience: float = 60) -> None:
+async def all_sent(world: Town, count: int, patience: float = 60) -> None:
     async def so() -> bool:
         return sum(counter.total() for counter in sent(world).values()) >= count
 
     await world.until(f"{count} messages", so, patience)
 
 
-def never_twice(world: World, count: int) -> dict[str, int]:
+def never_twice(world: Town, count: int) -> dict[str, int]:
     """Each message exactly once over both providers; how many each has."""
     found = sent(world)
     together = found["sms"] + found["tencent"]
@@ -91,9 +91,9 @@ def never_twice(world: World, count: int) -> dict[str, int]:
     return {name: counter.total() for name, counter in found.items()}
 
 
-def of(world: World) -> list[str]:
+def of(world: Town) -> list[str]:
     """What each process has said about the provider that dies, in the words of its log."""
-    return ["\n".join(line for line in log.splitlines() if "SMS provider aliyun" in line) for log in world.suite.said()]
+    return ["\n".join(line for line in log.splitlines() if "SMS provider aliyun" in line) for log in world.logs()]
 
 
 async def test_both_share_and_each_says_what_became_of_its_own(begin: Begin, citizens: Citizens) -> None:
@@ -109,9 +109,9 @@ async def test_both_share_and_each_says_what_became_of_its_own(begin: Begin, cit
 
 async def test_receipts_without_our_reference_are_known_by_their_number(tmp_path: Path, citizens: Citizens) -> None:
     """An account whose receipts carry no session context; they may also come before the answer."""
-    world = World(
+    world = Town(
         tmp_path / "world",
-        replicas=chosen.replicas,
+        mode=chosen.mode(),
         settings={"TONGBAN_NOTIFY_PROVIDERS": "tencent"},
         tencent_context=False,
     )
@@ -130,7 +130,7 @@ async def test_one_provider_dead_and_back(tmp_path: Path, citizens: Citizens) ->
     """Every process finds out for itself, and says so once, that it is dead, and that it is back."""
     wire = Wire()
     settings = {"TONGBAN_NOTIFY_SMS_URL": f"http://127.0.0.1:{wire.port}/sms"}
-    world = World(tmp_path / "world", replicas=chosen.replicas, settings=settings)
+    world = Town(tmp_path / "world", mode=chosen.mode(), settings=settings)
     try:
         await world.start(START)
         await wire.up(int(world.city.url.rpartition(":")[2]))

@@ -13,7 +13,7 @@ import yaml
 
 from sandbox.citizens import Citizens, phone
 from sandbox.story import at
-from sandbox.world import World
+from sandbox.town import Town
 from tests import chosen
 from tests.capabilities.city import MARKET, handed_in
 from tests.capabilities.conftest import Begin
@@ -39,7 +39,7 @@ def officers(tmp_path: Path) -> str:
     return str(path)
 
 
-async def got(world: World, number: str) -> list[tuple[str, str]]:
+async def got(world: Town, number: str) -> list[tuple[str, str]]:
     """(template, when) of what this telephone got, oldest first."""
     found = [(m["TemplateCode"].removeprefix("SMS_TB_"), m["SendDate"][:16]) for m in await world.messages(number)]
     return sorted(found, key=lambda message: message[1])
@@ -104,7 +104,7 @@ async def test_a_citizens_clock_reminds_the_citizen_and_no_officer(
 async def test_a_wrong_phone_book_stops_the_start_and_repeats_no_number(tmp_path: Path) -> None:
     path = tmp_path / "officers.yaml"
     path.write_text("officers: [{staff: a, unit: b, roles: [handler], phone: '123456'}]", "utf-8")
-    world = World(tmp_path / "world", replicas=chosen.replicas, settings={"TONGBAN_NOTIFY_OFFICERS": str(path)})
+    world = Town(tmp_path / "world", mode=chosen.mode(), settings={"TONGBAN_NOTIFY_OFFICERS": str(path)})
     with pytest.raises(Exception, match="the suite ended"):
         await world.start(at(4, 1, 9))
     assert "officers.0.phone" in world.last_words()

@@ -13,14 +13,14 @@ from collections import Counter
 import pytest
 
 from sandbox.citizens import Citizens
-from sandbox.world import World
+from sandbox.town import Town
 from tests.capabilities.conftest import Begin
 from tests.services.intake.counter import at
 
 pytestmark = pytest.mark.anyio
 
 
-async def case_of(world: World, citizens: Citizens, n: int) -> tuple[str, str]:
+async def case_of(world: Town, citizens: Citizens, n: int) -> tuple[str, str]:
     """A case of MZ-80 of the same telephone, whatever the citizen: its number and telephone."""
     body = citizens.submission("MZ-80", n)
     body["applicant"]["phone"] = citizens.submission("MZ-80", 1)["applicant"]["phone"]
@@ -40,7 +40,7 @@ async def tongban(*arguments: str) -> tuple[int | None, str, str]:
     return child.returncode, out.decode(), err.decode()
 
 
-async def texts(world: World, number: str, phone: str) -> Counter[str]:
+async def texts(world: Town, number: str, phone: str) -> Counter[str]:
     found = [m["TemplateCode"] for m in await world.messages(phone) if number in m["TemplateParam"]]
     return Counter(found)
 

@@ -18,7 +18,7 @@ from sandbox.citizens import Citizens
 from sandbox.faults import Fault
 from sandbox.portal import PortalHooks
 from sandbox.story import at
-from sandbox.world import World
+from sandbox.town import Town
 from tests.bench.report import percentile
 from tests.capabilities.conftest import Begin
 
@@ -28,20 +28,20 @@ START = at(4, 1, 9)
 EMAIL, OPENID = "citizen.one@example.com", "oSandboxCitizen0000000001"
 
 
-async def apply(world: World, body: dict[str, Any], **addresses: str) -> str:
+async def apply(world: Town, body: dict[str, Any], **addresses: str) -> str:
     body["applicant"] |= addresses
     status, answer = await world.apply(body, world.submission_id())
     assert status == 201, answer
     return str(answer["case"])
 
 
-async def mails(world: World, to: str) -> list[dict[str, Any]]:
+async def mails(world: Town, to: str) -> list[dict[str, Any]]:
     async with world.http.get(f"{world.city.url}/mail/messages", params={"to": to}) as answer:
         found: list[dict[str, Any]] = (await answer.json())["messages"]
         return found
 
 
-async def chats(world: World, openid: str) -> list[dict[str, Any]]:
+async def chats(world: Town, openid: str) -> list[dict[str, Any]]:
     async with world.http.get(f"{world.city.url}/wechat/messages", params={"openid": openid}) as answer:
         found: list[dict[str, Any]] = (await answer.json())["messages"]
         return found
@@ -53,7 +53,7 @@ def posted(receiver: PortalHooks, case: str) -> list[dict[str, Any]]:
     return [body for body in bodies if body["data"]["case"] == case]
 
 
-def ends(world: World, case: str) -> Counter[tuple[str, str, str]]:
+def ends(world: Town, case: str) -> Counter[tuple[str, str, str]]:
     return Counter((e.channel, e.notice, e.outcome) for e in world.said(case, "notified"))
 
 

@@ -14,8 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import chosen
+
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.load_profile("untimed")
+"""A busy machine draws and runs examples slowly, which says nothing of what is tested; speed is `make bench`'s."""
 
 LEFT = (
     "ignore:.*unclosed (<socket|transport <_SelectorSocketTransport):ResourceWarning",

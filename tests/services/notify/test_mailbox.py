@@ -54,7 +54,9 @@ TELLING: dict[type[CaseEvent], dict[str, Any]] = {Ordered: {"direction": Directi
 
 class Box(Folding):
     def __init__(self, **settings: Any) -> None:
-        manners = {name: settings.pop(name) for name in ("quiet_from", "quiet_to", "cap", "limits") if name in settings}
+        manners = {
+            name: settings.pop(name) for name in ("quiet_from", "quiet_to", "cap", "allowances") if name in settings
+        }
         providers = {name: KNOWN[name].lists_all for name in settings.pop("providers", ("aliyun",))}
         decider = mailboxes(BOOK, providers=providers, manners=Manners(**manners), **settings)
         super().__init__("notify", decider, TAG, SendSms, SendMail, SendWechat)

@@ -15,6 +15,7 @@ import msgspec
 
 from chassis.pushing import Push
 from chassis.secret import Secrets
+from chassis.web.described import JSON
 from chassis.web.reading import decoded, mended
 from contracts.codes import SCAN_EMS, SCAN_EMS_LEGACY
 from services.courier.partners.port import Read, Row, meaning, scanned_at, unsigned
@@ -87,7 +88,7 @@ def acknowledged(failed: list[str], problem: str = "") -> dict[str, Any]:
 class EmsPushes:
     """Both formats at one door."""
 
-    name, shape = EMS, list[Trace] | Legacy
+    name, shape, media = EMS, list[Trace] | Legacy, JSON
     signs: Mapping[str, str] = {"authenticate": "Base64(MD5(body + key))"}
 
     def __init__(self, keys: Secrets) -> None:

@@ -13,6 +13,7 @@ import msgspec
 from chassis.decision import Reject
 from chassis.pushing import Push
 from chassis.secret import Secrets
+from chassis.web.described import JSON
 from chassis.web.reading import decoded, mended
 from contracts.codes import SCAN_SF
 from services.courier.partners.port import Read, Row, meaning, scanned_at, unsigned
@@ -51,7 +52,7 @@ LIST: Final = "Body.WaybillRoute"
 class Sf:
     """The push carries no signature, so the address itself is the secret."""
 
-    name, shape = "sf", Envelope
+    name, shape, media = "sf", Envelope, JSON
     signs: Mapping[str, str] = {}
 
     def __init__(self, secrets: Secrets) -> None:

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse
 from pydantic import TypeAdapter
 
+from chassis.pushing import FORM, JSON
 from chassis.web.sampling import sampled
 
 VERSION: Final = version("tongban")
@@ -35,7 +36,6 @@ TAGS: Final = {
     "suite": "平台: health, metrics and the legal clock",
 }
 REFERENCE: Final = "#/components/schemas/"
-JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 PROBLEM: Final = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "rule", "errors"],

@@ -17,6 +17,7 @@ def test_the_fields_of_a_form() -> None:
     sent = {"from": "+8614400000001", "body": "满意 & 谢谢=5\n", "empty": "", "zero": "\x00"}
     assert form(urlencode(sent).encode(), ()) == sent
     assert form(b"a=1+2&b=%zz", ()) == {"a": "1 2", "b": "%zz"}, "what is no escape stands for itself"
+    assert form(b"", ()) == {}
     most = {f"f{n}": "x" for n in range(MOST_FIELDS)}
     assert form(urlencode(most).encode(), ()) == most
 

@@ -13,9 +13,8 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from chassis.pushing import Push
+from chassis.pushing import JSON, Push
 from chassis.secret import Secrets
-from chassis.web.described import JSON
 from chassis.web.reading import decoded, mended
 from contracts.codes import SCAN_EMS, SCAN_EMS_LEGACY
 from services.courier.partners.port import Read, Row, meaning, scanned_at, unsigned

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from chassis.decision import Reject
-from chassis.pushing import Push
+from chassis.pushing import FORM, Push
 from chassis.secret import Secrets
 from chassis.web import described as docs
 from chassis.web.reading import decoded, fault, form, mended
@@ -87,7 +87,7 @@ LINE, WHOLE = msgspec.json.Decoder(Line), msgspec.json.Decoder(Whole)
 class Kuaidi100:
     """One of `salts` was given with the subscription."""
 
-    name, shape, media = "kuaidi100", Form, docs.FORM
+    name, shape, media = "kuaidi100", Form, FORM
     signs: Mapping[str, str] = {}
 
     def __init__(self, salts: Secrets) -> None:

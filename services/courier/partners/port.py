@@ -87,7 +87,7 @@ class Partner(Protocol):
     shape: Any
     """The type of what it pushes, for `/docs`."""
     media: str
-    """How that is encoded, for `/docs`: `described.JSON` or `described.FORM`."""
+    """How that is encoded, for `/docs`: `pushing.JSON` or `pushing.FORM`."""
     signs: Mapping[str, str]
     """Headers that make a push authentic, with what they hold."""
 

@@ -11,9 +11,8 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from chassis.decision import Reject
-from chassis.pushing import Push
+from chassis.pushing import JSON, Push
 from chassis.secret import Secrets
-from chassis.web.described import JSON
 from chassis.web.reading import decoded, mended
 from contracts.codes import SCAN_SF
 from services.courier.partners.port import Read, Row, meaning, scanned_at, unsigned

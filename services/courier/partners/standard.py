@@ -14,8 +14,7 @@ import msgspec
 
 from chassis import metrics
 from chassis.decision import Reject
-from chassis.pushing import Push
-from chassis.web.described import JSON
+from chassis.pushing import JSON, Push
 from chassis.web.reading import decoded, fault, mended
 from chassis.webhooks import signature
 from contracts.words import ParcelScan

@@ -16,7 +16,7 @@ from chassis.pushing import Push, by_address
 from chassis.sealing import Keyring
 from chassis.settings import Section
 from chassis.web.answers import Route, answer
-from chassis.web.described import JSON, push, xml_push
+from chassis.web.described import push, xml_push
 from chassis.web.door import Asked, Door
 from chassis.web.http import entitled
 from services.notify.channels import wechat
@@ -99,7 +99,7 @@ def receiving(
         name=f"{provider.name}_{kind}",
         summary=items.title,
         description=items.about,
-        **push(list[items.item], media=JSON, accepted=provider.words),  # type: ignore[name-defined]
+        **push(items.apart.whole(items.item), media=items.apart.media, accepted=provider.words),
     )
     @entitled(PUSHES)
     async def taken(secret: str, request: Request) -> Response:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Iterable, Mapping
+from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 from chassis.decision import Caller, Decider, Reject
@@ -80,10 +81,11 @@ class Pushes:
 
     def _ours(self, said: Reported) -> tuple[str, Receipt] | None:
         """The mailbox that a receipt is for."""
+        receipt = partial(Receipt, delivered=said.delivered, part=said.part, parts=said.parts)
         if match := OUT_ID.fullmatch(said.reference):
-            return match[1], Receipt(key=match[2], delivered=said.delivered)
+            return match[1], receipt(key=match[2])
         if said.serial and not said.reference:
-            return self.keyring.tag(said.phone), Receipt(serial=said.serial, delivered=said.delivered)
+            return self.keyring.tag(said.phone), receipt(serial=said.serial)
         return None
 
 

@@ -52,12 +52,15 @@ class Sender(Protocol):
 
 class Reported(NamedTuple):
     """What one receipt says. A message is known by `reference`, which is ours, or else by the provider's own `serial`
-    together with the number it went to."""
+    together with the number it went to. Where a long message has a receipt for each segment, this is that of the
+    `part`-th of so many `parts`."""
 
     delivered: bool
     reference: str
     phone: str = ""
     serial: str = ""
+    part: int = 1
+    parts: int = 1
 
 
 class Replied(NamedTuple):

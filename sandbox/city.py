@@ -9,7 +9,7 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -103,11 +103,12 @@ class City:
         self.carriers: tuple[Carrier, ...] = (self.kuaidi100, self.sf, self.standard)
         self.mailbox = Mail(self.faults)
         self.wechat = WeChat(self.time, self._http, self.faults, secret=known.wechat, token=known.wechat_pushes)
-        self.messages = Messages(self.time, self.sms, self.tencent, self.mailbox, self.wechat)
+        self.providers: Mapping[str, SmsProvider] = {"aliyun": self.sms, "tencent": self.tencent}
+        self.messages = Messages(self.time, self.providers, self.mailbox, self.wechat)
         self.portal = PortalHooks("portal", "/portal/hooks", self.faults, secret=known.portal)
         self.portal_other = PortalHooks("portal_other", "/portal/hooks/other", self.faults, secret=known.portal)
         self.partners: tuple[Partner, ...] = (
-            self.sms, self.tencent, self.ems, self.issuer, self.registers, *self.carriers,
+            *self.providers.values(), self.ems, self.issuer, self.registers, *self.carriers,
             self.mailbox, self.wechat, self.portal, self.portal_other,
         )  # fmt: skip
         sms, tencent, wechat = (f"/notify/webhooks/{name}/{known.pushes}/" for name in ("aliyun", "tencent", "wechat"))

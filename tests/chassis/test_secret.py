@@ -24,6 +24,7 @@ FORMS = {
     "TONGBAN_COURIER_EMS_SECRET": CANARY,
     "TONGBAN_COURIER_STANDARD_WEBHOOKS": f"one={CANARY}",
     "TONGBAN_NOTIFY_WEBHOOKS": f"demo=https://portal.example/{CANARY}",
+    "TONGBAN_NOTIFY_HUAWEI_CALLBACK": CANARY,
     "TONGBAN_NOTIFY_SMTP": f"smtp://{CANARY}@",
 }
 """Wrong in a way of their own."""

@@ -77,4 +77,6 @@ ENGLISH: Final[Mapping[str, str]] = {
     "法定时钟只能在沙箱模式下移动": "The legal clock can be moved in sandbox mode only",
     "法定时钟不能后退": "The legal clock cannot go back",
     "地址无效": "The address is not valid",
+    "应为 UTF-8 编码的表单": "Must be a form in UTF-8",
+    "表单字段重复": "A field of the form stands there twice",
 }

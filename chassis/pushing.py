@@ -19,6 +19,9 @@ UNREADABLE: Final = "push_unreadable"
 """The rule of what is refused because it cannot be read."""
 MOST_FAULTS: Final = 20
 """Faults of a push that its answer names."""
+JSON: Final = "application/json"
+FORM: Final = "application/x-www-form-urlencoded"
+"""How a push may be encoded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,8 +103,10 @@ class Section(BaseModel):
         return True
 
     def outside(self) -> dict[str, str]:
-        """What is asked over the network: http(s) addresses, or host:port, by a word for operators."""
-        values = {self.variable(name): getattr(self, name) for name in type(self).model_fields}
+        """What is asked over the network: http(s) addresses, or host:port, by a word for operators, who see them all. A
+        secret is none of these: where it is an address, it is one of ours that a partner is given."""
+        shown = [name for name, info in type(self).model_fields.items() if info.repr]
+        values = {self.variable(name): getattr(self, name) for name in shown}
         return {name: value for name, value in values.items() if str(value).startswith(("http://", "https://"))}
 
     def model_post_init(self, context: Any) -> None:
@@ -307,7 +309,7 @@ class ChassisSettings(Section):
         ge=1,
         le=1000,
         description="Most calls under way at once, per lane, of which the partner could never say that it did not get "
-        "them (Tencent SMS, e-mail): so many can be lost when a process dies.",
+        "them (e-mail, and SMS providers that do not list what they take): so many can be lost when a process dies.",
     )
     inbox: int = Field(
         500,

@@ -9,7 +9,7 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from sandbox.citytime import CityTime, SuiteClock, reading_of
 from sandbox.ems import Ems
 from sandbox.faults import PARTNERS, Act, Fault, Faults
 from sandbox.given import written
+from sandbox.huawei import HuaweiSms
 from sandbox.identity import Issuer
 from sandbox.kuaidi100 import Kuaidi100
 from sandbox.mail import Mail
@@ -61,6 +62,7 @@ class Options:
     tencent_reports: str | None = None
     tencent_replies: str | None = None
     tencent_context: bool = True
+    huawei_replies: str | None = None
     ems_traces: str = "/courier/webhooks/ems/traces"
     ems_legacy: str = "/courier/webhooks/ems/traces"
     kuaidi100_traces: str = "/courier/webhooks/kuaidi100/traces"
@@ -95,6 +97,7 @@ class City:
             secret=known.ems, push_key=known.ems_pushes, query=o.ems_query, seed=o.seed,
         )  # fmt: skip
         self.tencent = TencentSms(self.time, self._http, self.faults, secret=known.tencent, context=o.tencent_context)
+        self.huawei = HuaweiSms(self.time, self._http, self.faults, secret=known.huawei)
         self.issuer = Issuer(self.faults, OFFICERS, audience=o.audience, secret=known.officers)
         self.registers = Registers(self.faults)
         self.kuaidi100 = Kuaidi100(self.time, self._http, self.faults, salt=known.kuaidi100)
@@ -103,19 +106,24 @@ class City:
         self.carriers: tuple[Carrier, ...] = (self.kuaidi100, self.sf, self.standard)
         self.mailbox = Mail(self.faults)
         self.wechat = WeChat(self.time, self._http, self.faults, secret=known.wechat, token=known.wechat_pushes)
-        self.messages = Messages(self.time, self.sms, self.tencent, self.mailbox, self.wechat)
+        self.providers: Mapping[str, SmsProvider] = {"aliyun": self.sms, "tencent": self.tencent, "huawei": self.huawei}
+        self.messages = Messages(self.time, self.providers, self.mailbox, self.wechat)
         self.portal = PortalHooks("portal", "/portal/hooks", self.faults, secret=known.portal)
         self.portal_other = PortalHooks("portal_other", "/portal/hooks/other", self.faults, secret=known.portal)
         self.partners: tuple[Partner, ...] = (
-            self.sms, self.tencent, self.ems, self.issuer, self.registers, *self.carriers,
+            *self.providers.values(), self.ems, self.issuer, self.registers, *self.carriers,
             self.mailbox, self.wechat, self.portal, self.portal_other,
         )  # fmt: skip
-        sms, tencent, wechat = (f"/notify/webhooks/{name}/{known.pushes}/" for name in ("aliyun", "tencent", "wechat"))
+        sms, tencent, huawei, wechat = (
+            f"/notify/webhooks/{name}/{known.pushes}/" for name in ("aliyun", "tencent", "huawei", "wechat")
+        )
         self.pushers: tuple[tuple[Pusher[Any], str], ...] = (
             (self.sms.reports, o.callback("sms_reports", f"{sms}reports")),
             (self.sms.replies, o.callback("sms_replies", f"{sms}replies")),
             (self.tencent.reports, o.callback("tencent_reports", f"{tencent}reports")),
             (self.tencent.replies, o.callback("tencent_replies", f"{tencent}replies")),
+            (self.huawei.reports, ""),  # each message names the address of its own
+            (self.huawei.replies, o.callback("huawei_replies", f"{huawei}replies")),
             (self.ems.traces, o.ems_traces),
             (self.ems.legacy, o.ems_legacy),
             (self.kuaidi100.pushes, o.kuaidi100_traces),
@@ -254,6 +262,7 @@ def options(arguments: Sequence[str] | None = None) -> tuple[Path | None, Option
         ("sms_replies", "callback of SMS replies"),
         ("tencent_reports", "callback of Tencent's receipts"),
         ("tencent_replies", "callback of Tencent's replies"),
+        ("huawei_replies", "callback of Huawei's replies"),
         ("ems_traces", "callback of EMS traces"),
         ("ems_legacy", "callback of EMS traces in the legacy format"),
         ("kuaidi100_traces", "callback of 快递100's histories"),

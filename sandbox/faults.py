@@ -23,7 +23,7 @@ LOSSES = frozenset({"drop", "delay"})
 """Push faults that strike every partner's pushes, whatever their format."""
 
 Name = Literal[
-    "sms", "tencent", "ems", "identity", "registers",
+    "sms", "tencent", "huawei", "ems", "identity", "registers",
     "kuaidi100", "sf", "standard", "mail", "wechat", "portal", "portal_other",
 ]  # fmt: skip
 PARTNERS: tuple[str, ...] = get_args(Name)

@@ -20,6 +20,9 @@ class Chosen(Protocol):
     @property
     def shared(self) -> Shared: ...
 
+    @property
+    def suite(self) -> str: ...
+
 
 class Started(Protocol):
     """What is asked of a city that has started."""
@@ -43,6 +46,8 @@ class Started(Protocol):
 def partners(city: Started, portal_name: str) -> dict[str, str]:
     """What a started city is to the suite; this portal receives webhooks there, and so does one named `other`."""
     url, known = city.url, city.options.shared
+    # Told with each message; a suite whose address nobody has said yet is told by its own tests.
+    suite = city.options.suite.rstrip("/")
     receivers = ((portal_name, city.portal.path), ("other", city.portal_other.path))
     return {
         **known.settings(),
@@ -50,6 +55,8 @@ def partners(city: Started, portal_name: str) -> dict[str, str]:
         "TONGBAN_NOTIFY_SMS_URL": f"{url}/sms",
         "TONGBAN_NOTIFY_PROVIDERS": "aliyun,tencent",
         "TONGBAN_NOTIFY_TENCENT_URL": f"{url}/tencent",
+        "TONGBAN_NOTIFY_HUAWEI_URL": f"{url}/huawei",
+        "TONGBAN_NOTIFY_HUAWEI_CALLBACK": suite and f"{suite}/notify/webhooks/huawei/{known.pushes}/reports",
         "TONGBAN_NOTIFY_ALIYUN_ACCOUNT_URL": f"{url}/bss",
         "TONGBAN_NOTIFY_SMTP": f"smtp://{city.mail}",
         "TONGBAN_NOTIFY_WECHAT_URL": f"{url}/wechat",

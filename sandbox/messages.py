@@ -11,6 +11,7 @@ import json
 from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from html import escape
 from string import Template
 from typing import Any
@@ -53,12 +54,12 @@ class Messages:
     approved templates of text messages by id, with `${name}` for what fills them; providers have them by contract, and
     without one the values are shown bare."""
 
-    def __init__(self, time: CityTime, aliyun: SmsProvider, tencent: SmsProvider, mail: Mail, wechat: WeChat) -> None:
+    def __init__(self, time: CityTime, providers: Mapping[str, SmsProvider], mail: Mail, wechat: WeChat) -> None:
         self._time = time
         self.texts: Mapping[str, str] = {}
         self._kept: deque[tuple[datetime, str, Message | Letter | Sent]] = deque(maxlen=KEPT)
-        aliyun.arrived = lambda message: self._keep("aliyun", message)
-        tencent.arrived = lambda message: self._keep("tencent", message)
+        for name, provider in providers.items():
+            provider.arrived = partial(self._keep, name)
         mail.arrived = lambda letter: self._keep("mail", letter)
         wechat.arrived = lambda sent: self._keep("wechat", sent)
 

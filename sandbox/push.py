@@ -34,7 +34,8 @@ class Due(NamedTuple, Generic[T]):
 
 
 class Pusher(Generic[T]):
-    """One callback URL. `pack` makes the body and headers of a batch, `query` parameters of the URL, anew for each
+    """One callback URL; `to` is the address that an item has brought along, for partners who push one item a call, and
+    empty where it has none. `pack` makes the body and headers of a batch, `query` parameters of the URL, anew for each
     call; `failed` says which items an answer leaves undelivered, `wanted` whether an item is still to be pushed when
     its time comes, `bends` which push faults apply beside LOSSES. Calls go out one after another, so that what is due
     first arrives first, or on several `lanes` where order means nothing; the queue is bounded, and what does not fit
@@ -58,6 +59,7 @@ class Pusher(Generic[T]):
         most: int = 100,
         lanes: int = 1,
         query: Callable[[], Mapping[str, str]] | None = None,
+        to: Callable[[T], str] = lambda _: "",
         limit: int = 200_000,
         timeout: float = 10.0,
     ) -> None:
@@ -70,7 +72,7 @@ class Pusher(Generic[T]):
         self._faults = faults
         self._pack, self._failed, self._wanted = pack, failed, wanted
         self._bends = LOSSES | frozenset(bends)
-        self._lanes, self._query = lanes, query
+        self._lanes, self._query, self._to = lanes, query, to
         self.retries, self._most, self._limit = retries, most, limit
         self.taken: Callable[[Sequence[T]], None] = lambda _: None
         self._timeout = aiohttp.ClientTimeout(total=timeout)
@@ -85,7 +87,7 @@ class Pusher(Generic[T]):
         return self._plan(item, at, 0)
 
     def _plan(self, item: T, at: float, attempt: int, late: bool = False) -> bool:
-        if not self.url or len(self._queue) >= self._limit:
+        if not (self._to(item) or self.url) or len(self._queue) >= self._limit:
             self.counts["dropped"] += 1
             return False
         self._serial += 1
@@ -168,9 +170,10 @@ class Pusher(Generic[T]):
         items = [due.item for due in batch]
         body, headers = self._pack(items)
         params = self._query() if self._query else None
+        address = self._to(items[0]) or self.url
         try:
             async with self._session().post(
-                self.url, data=body, headers=headers, params=params, timeout=self._timeout
+                address, data=body, headers=headers, params=params, timeout=self._timeout
             ) as response:
                 return self._failed(response.status, await response.read(), items)
         except (aiohttp.ClientError, TimeoutError, OSError):

@@ -34,6 +34,7 @@ class Shared:
 
     sms: str = field(default_factory=invented)
     tencent: str = field(default_factory=invented)
+    huawei: str = field(default_factory=invented)
     pushes: str = field(default_factory=invented)
     ems: str = field(default_factory=sm4)
     ems_authorization: str = field(default_factory=invented)
@@ -51,6 +52,7 @@ class Shared:
         return {
             "TONGBAN_NOTIFY_SMS_SECRET": self.sms,
             "TONGBAN_NOTIFY_TENCENT_SECRET": self.tencent,
+            "TONGBAN_NOTIFY_HUAWEI_SECRET": self.huawei,
             "TONGBAN_NOTIFY_WEBHOOK_SECRET": self.pushes,
             "TONGBAN_COURIER_EMS_SECRET": self.ems,
             "TONGBAN_COURIER_EMS_AUTHORIZATION": self.ems_authorization,

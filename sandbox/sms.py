@@ -20,7 +20,7 @@ from aiohttp import web
 from sandbox.accounts import PRICE, Account, balance, unauthorized
 from sandbox.citytime import CityTime, stamp
 from sandbox.faults import Faults, Ledger
-from sandbox.push import Pusher
+from sandbox.push import RETRIES, Pusher
 from sandbox.serving import BadRequest, Partner, Paths, encode, fields, reply
 
 PHONE = re.compile(r"1[3-9]\d{9}", re.ASCII)
@@ -39,7 +39,9 @@ MOST_PER_CALL = 1_000
 
 
 class Message(msgspec.Struct):
-    """One message to one number. `due` is the city second of its receipt, infinite when none will come."""
+    """One message to one number. `due` is the city second of its receipt, infinite when none will come. `callback` is
+    where that is pushed, if not to the address that the account has; a provider that reports segments puts one of these
+    for each, the `part`-th of `parts`."""
 
     phone: str
     sign: str
@@ -50,6 +52,9 @@ class Message(msgspec.Struct):
     sent: datetime
     due: float
     ok: bool
+    callback: str = ""
+    part: int = 1
+    parts: int = 1
 
 
 class Reply(msgspec.Struct):
@@ -66,7 +71,8 @@ class Reply(msgspec.Struct):
 class SmsProvider(Partner):
     """`keep` bounds the messages it remembers (the counts go on); `daily` how many of one signature and template a
     number may get in 24 hours of real time (Aliyun: 50), 0 for no bound; `name` and `failed` are those of a provider
-    that speaks another format, `price` what a message costs at it (see Account). `arrived` is told every message."""
+    that speaks another format, `most` and `retries` how it pushes (see Pusher), `price` what a message costs at it (see
+    Account). `arrived` is told every message."""
 
     def __init__(
         self,
@@ -79,6 +85,8 @@ class SmsProvider(Partner):
         name: str = "sms",
         price: int = PRICE,
         failed: Callable[[int, bytes, Sequence[object]], Collection[int]] | None = None,
+        most: int = 100,
+        retries: Sequence[float] = RETRIES,
     ) -> None:
         super().__init__(name, faults, Ledger(("sent",), ("reports", "replies")))
         failed = failed or answered
@@ -94,11 +102,11 @@ class SmsProvider(Partner):
         self.arrived: Callable[[Message], None] = lambda _: None
         self.reports: Pusher[Message] = Pusher(
             name, "reports", time=time, session=session, faults=faults, ledger=self.ledger,
-            pack=self._pack_reports, failed=failed,
+            pack=self._pack_reports, failed=failed, most=most, retries=retries, to=lambda message: message.callback,
         )  # fmt: skip
         self.replies: Pusher[Reply] = Pusher(
             name, "replies", time=time, session=session, faults=faults, ledger=self.ledger,
-            pack=self._pack_replies, failed=failed,
+            pack=self._pack_replies, failed=failed, most=most, retries=retries,
         )  # fmt: skip
 
     def paths(self, paths: Paths) -> None:
@@ -153,12 +161,14 @@ class SmsProvider(Partner):
                 self._accept(phone, sign, template, param, out_id, biz_id)
         return reply({"Code": "OK", "Message": "OK", "RequestId": self._request_id(), "BizId": biz_id})
 
-    def _accept(self, phone: str, sign: str, template: str, param: str, out_id: str, biz_id: str) -> None:
+    def _accept(
+        self, phone: str, sign: str, template: str, param: str, out_id: str, biz_id: str, callback: str = ""
+    ) -> None:
         time = self.time
         silent = phone.endswith(NEVER_REPORTED)
         due = float("inf") if silent else time.now() + time.delay(RECEIPT_AFTER)
         ok = not phone.endswith(NOT_ON_SERVICE)
-        message = Message(phone, sign, template, param, out_id, biz_id, time.legal(), due, ok)
+        message = Message(phone, sign, template, param, out_id, biz_id, time.legal(), due, ok, callback)
         self.ledger.effects["sent"].add(out_id or biz_id)
         self._messages.append(message)
         self.arrived(message)
@@ -167,7 +177,10 @@ class SmsProvider(Partner):
         if len(self._messages) > self.keep:
             self._forget(self._messages.popleft())
         if not silent:
-            self.reports.put(message, due)
+            self._report(message)
+
+    def _report(self, message: Message) -> None:
+        self.reports.put(message, message.due)
 
     def _forget(self, message: Message) -> None:
         for index, key in ((self._by_out, message.out_id), (self._by_phone, message.phone)):

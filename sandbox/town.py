@@ -219,8 +219,8 @@ class Town(World):
     async def messages(self, phone: str) -> list[dict[str, Any]]:
         """Text messages that this number has really got, as the providers remember them."""
         found: list[dict[str, Any]] = []
-        for provider in ("sms", "tencent"):
-            async with self.http.get(f"{self.city.url}/{provider}/messages", params={"phone": phone}) as answer:
+        for provider in self.city.providers.values():
+            async with self.http.get(f"{self.city.url}/{provider.name}/messages", params={"phone": phone}) as answer:
                 found += (await answer.json(content_type=None))["messages"]
         return found
 

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse
 from pydantic import TypeAdapter
 
+from chassis.pushing import FORM, JSON
 from chassis.web.sampling import sampled
 
 VERSION: Final = version("tongban")
@@ -35,7 +36,6 @@ TAGS: Final = {
     "suite": "平台: health, metrics and the legal clock",
 }
 REFERENCE: Final = "#/components/schemas/"
-JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 PROBLEM: Final = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "rule", "errors"],
@@ -124,14 +124,13 @@ def operation(route: Any) -> str:
 def push(
     body: Any,
     *,
+    media: str,
     accepted: Mapping[str, Any],
     refused: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] = {},
 ) -> dict[str, Any]:
-    """Keyword arguments for the route of a partner's push: the type of the body (a form where a field of it holds a
-    document), the headers that sign it, the partner's words for success, and for a failure where it has such words."""
-    schema = _inlined(body)
-    form = any("contentSchema" in field for field in schema.get("properties", {}).values())
+    """Keyword arguments for the route of a partner's push: the type of the body and how it is encoded (JSON or FORM),
+    the headers that sign it, the partner's words for success, and for a failure where it has such words."""
     failure = {"content": {JSON: _shown(refused, accepted, BESIDE)} if refused else _problem()}
     texts = {"400": "无法解析 unreadable", "401": "签名或地址无效 not authentic", "413": REFUSALS["413"]}
     return {
@@ -141,7 +140,7 @@ def push(
             503: {**_refusal("503"), "content": {**failure["content"], **_problem()}},
         },
         "openapi_extra": {
-            "requestBody": {"required": True, "content": {FORM if form else JSON: {"schema": schema}}},
+            "requestBody": {"required": True, "content": {media: {"schema": _inlined(body)}}},
             "parameters": [
                 {"name": name, "in": "header", "required": True, "schema": {"type": "string"}, "description": text}
                 for name, text in headers.items()

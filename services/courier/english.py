@@ -40,7 +40,6 @@ ENGLISH: Final[Mapping[str, str]] = {
     "应为 1970 年以来的秒数": "Must be seconds since 1970",
     "与本机时间相差超过 {seconds} 秒": "More than {seconds} seconds from our clock",
     "应以 v1, 开头": "Must begin with v1,",
-    "应为 UTF-8 编码的表单": "Must be a form in UTF-8",
     "应为时间, 格式为 {sample}": "Must be a time such as {sample}",
     "扫描时间应在 {first} 年至 {last} 年之间": "A scan must lie in the years {first} to {last}",
     "最多 {most} 条": "At most {most} rows",

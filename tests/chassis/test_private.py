@@ -32,6 +32,7 @@ FORMS = {
     "TONGBAN_COURIER_EMS_SECRET": sm4(),
     "TONGBAN_COURIER_STANDARD_WEBHOOKS": f"one={whsec()}+{whsec()}",
     "TONGBAN_NOTIFY_WEBHOOKS": f"demo={NOWHERE}/hook|{whsec()}",
+    "TONGBAN_NOTIFY_HUAWEI_CALLBACK": f"{NOWHERE}/{'5ec2e7' * 4}/reports",
     "TONGBAN_NOTIFY_SMTP": f"smtp://user:{SHARED.sms}@127.0.0.1:1",
     **KEYS,
 }
@@ -80,7 +81,7 @@ def loose(folder: Path) -> list[tuple[str, str]]:
 
 async def test_a_suite_keeps_its_folder_and_its_secrets_to_itself(tmp_path: Path, kept: Path) -> None:
     port, env = free_ports(1), every_secret()
-    addresses = ("NOTIFY_SMS_URL", "NOTIFY_TENCENT_URL", "COURIER_EMS_URL", "REVIEW_REGISTER_URL")
+    addresses = ("NOTIFY_SMS_URL", "NOTIFY_TENCENT_URL", "NOTIFY_HUAWEI_URL", "COURIER_EMS_URL", "REVIEW_REGISTER_URL")
     more = {f"TONGBAN_{name}": NOWHERE for name in addresses} | {"TONGBAN_NOTIFY_WECHAT_APP": "wx"}
     heard = ""
     async with serving(

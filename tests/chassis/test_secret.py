@@ -5,11 +5,14 @@ Tables and the sections themselves; nothing here starts a suite.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import pytest
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from chassis import discovery
-from chassis.secret import CLOSED, Secrets, Way
+from chassis.kinds import Address
+from chassis.secret import CLOSED, Opens, Secrets, Way
 from chassis.settings import Section, SettingsError
 
 NEW, OLD = "n" * 16, "o" * 16
@@ -21,6 +24,7 @@ FORMS = {
     "TONGBAN_COURIER_EMS_SECRET": CANARY,
     "TONGBAN_COURIER_STANDARD_WEBHOOKS": f"one={CANARY}",
     "TONGBAN_NOTIFY_WEBHOOKS": f"demo=https://portal.example/{CANARY}",
+    "TONGBAN_NOTIFY_HUAWEI_CALLBACK": CANARY,
     "TONGBAN_NOTIFY_SMTP": f"smtp://{CANARY}@",
 }
 """Wrong in a way of their own."""
@@ -86,6 +90,25 @@ def test_a_secret_has_no_default_says_what_it_opens_and_is_not_repeated(section:
         read = section.read(env)
         assert CANARY not in f"{read!r} {read} {read.closed()}"
         assert variable not in read.closed()
+
+
+class Giving(Section):
+    """A partner is told where to push, at an address that is a secret."""
+
+    prefix = "TONGBAN_GIVING_"
+
+    url: Address = Field("https://partner.example/api", description="Theirs.")
+    callback: Annotated[Address, Opens("pushes", Way.SHOWN)] = Field("", repr=False, description="Ours.")
+
+
+def test_an_address_of_ours_that_is_a_secret_is_neither_asked_nor_shown_to_operators() -> None:
+    given = Giving.read({"TONGBAN_GIVING_CALLBACK": f"https://city.example/{CANARY}/reports"})
+    assert given.outside() == {"TONGBAN_GIVING_URL": "https://partner.example/api"}
+    assert CANARY not in repr(given)
+    with pytest.raises(SettingsError) as refused:
+        Giving.read({"TONGBAN_GIVING_CALLBACK": CANARY})
+    assert "must be an address" in str(refused.value)
+    assert CANARY not in str(refused.value)
 
 
 def test_whatever_is_called_a_secret_is_one() -> None:

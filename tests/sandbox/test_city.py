@@ -218,8 +218,8 @@ async def test_counts_brief_and_by_partner(http: aiohttp.ClientSession, city: Ci
         }
     async with http.get(f"{city.url}/counts") as response:
         assert set(await response.json()) == {
-            "sms", "tencent", "ems", "identity", "registers", "kuaidi100", "sf", "standard", "mail", "wechat", "portal",
-            "portal_other",
+            "sms", "tencent", "huawei", "ems", "identity", "registers", "kuaidi100", "sf", "standard", "mail", "wechat",
+            "portal", "portal_other",
         }  # fmt: skip
     async with http.get(f"{city.url}/nowhere") as response:
         assert response.status == 404

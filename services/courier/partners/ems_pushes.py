@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from chassis.pushing import Push
+from chassis.pushing import JSON, Push
 from chassis.secret import Secrets
 from chassis.web.reading import decoded, mended
 from contracts.codes import SCAN_EMS, SCAN_EMS_LEGACY
@@ -87,7 +87,7 @@ def acknowledged(failed: list[str], problem: str = "") -> dict[str, Any]:
 class EmsPushes:
     """Both formats at one door."""
 
-    name, shape = EMS, list[Trace] | Legacy
+    name, shape, media = EMS, list[Trace] | Legacy, JSON
     signs: Mapping[str, str] = {"authenticate": "Base64(MD5(body + key))"}
 
     def __init__(self, keys: Secrets) -> None:

@@ -9,15 +9,14 @@ import hashlib
 from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any, Final
-from urllib.parse import parse_qsl
 
 import msgspec
 
 from chassis.decision import Reject
-from chassis.pushing import Push
+from chassis.pushing import FORM, Push
 from chassis.secret import Secrets
 from chassis.web import described as docs
-from chassis.web.reading import decoded, fault, mended
+from chassis.web.reading import decoded, fault, form, mended
 from contracts.codes import SCAN_KUAIDI100
 from services.courier.partners.port import Pushed, Read, meaning, scanned_at, unsigned
 
@@ -38,10 +37,6 @@ STATUS: Final = {
     "拒签": "14",
 }
 """The word of a line as the state code of the same document."""
-
-
-MOST: Final = 20
-"""Fields of a form."""
 
 
 class Line(msgspec.Struct):
@@ -92,7 +87,7 @@ LINE, WHOLE = msgspec.json.Decoder(Line), msgspec.json.Decoder(Whole)
 class Kuaidi100:
     """One of `salts` was given with the subscription."""
 
-    name, shape = "kuaidi100", Form
+    name, shape, media = "kuaidi100", Form, FORM
     signs: Mapping[str, str] = {}
 
     def __init__(self, salts: Secrets) -> None:
@@ -142,13 +137,7 @@ def signature(param: str, salt: str) -> bytes:
 
 def _form(body: bytes) -> tuple[str, str]:
     """`param` and `sign`. Raises Reject."""
-    try:
-        text = body.decode("ascii")
-        fields = dict(
-            parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=MOST)
-        )
-    except (ValueError, UnicodeDecodeError):
-        raise Reject("form_invalid", "应为 UTF-8 编码的表单", status=400) from None
+    fields = form(body, ("param", "sign"))
     if "param" not in fields:
         raise fault("missing", "param")
     return fields["param"], fields.get("sign", "")

@@ -86,6 +86,8 @@ class Partner(Protocol):
     name: str
     shape: Any
     """The type of what it pushes, for `/docs`."""
+    media: str
+    """How that is encoded, for `/docs`: `pushing.JSON` or `pushing.FORM`."""
     signs: Mapping[str, str]
     """Headers that make a push authentic, with what they hold."""
 
@@ -111,7 +113,9 @@ class Partner(Protocol):
 def described(partner: Partner) -> dict[str, Any]:
     """Keyword arguments for the route at which this partner pushes."""
     failure = partner.words([], "签名无效")
-    return docs.push(partner.shape, accepted=partner.words([]), refused=failure, headers=partner.signs)
+    return docs.push(
+        partner.shape, media=partner.media, accepted=partner.words([]), refused=failure, headers=partner.signs
+    )
 
 
 def unsigned(field: str, message: str = "签名无效") -> Reject:

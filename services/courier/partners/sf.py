@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from chassis.decision import Reject
-from chassis.pushing import Push
+from chassis.pushing import JSON, Push
 from chassis.secret import Secrets
 from chassis.web.reading import decoded, mended
 from contracts.codes import SCAN_SF
@@ -51,7 +51,7 @@ LIST: Final = "Body.WaybillRoute"
 class Sf:
     """The push carries no signature, so the address itself is the secret."""
 
-    name, shape = "sf", Envelope
+    name, shape, media = "sf", Envelope, JSON
     signs: Mapping[str, str] = {}
 
     def __init__(self, secrets: Secrets) -> None:

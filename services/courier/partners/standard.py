@@ -14,7 +14,7 @@ import msgspec
 
 from chassis import metrics
 from chassis.decision import Reject
-from chassis.pushing import Push
+from chassis.pushing import JSON, Push
 from chassis.web.reading import decoded, fault, mended
 from chassis.webhooks import signature
 from contracts.words import ParcelScan
@@ -54,7 +54,7 @@ class StandardWebhooks:
     """`secrets` are live ones, the newest first; `now` gives system seconds. A repeated `webhook-id` needs no memory:
     the same evidence twice is the same evidence."""
 
-    shape = Message
+    shape, media = Message, JSON
     signs: Mapping[str, str] = {
         "webhook-id": "the same for every repetition",
         "webhook-timestamp": "seconds since 1970, at most five minutes from our clock",

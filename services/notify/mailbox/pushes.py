@@ -9,9 +9,8 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Iterable, Mapping
+from functools import partial
 from typing import Any, Final, Generic, TypeVar
-
-import msgspec
 
 from chassis.decision import Caller, Decider, Reject
 from chassis.law.rights import PARTNERS, Right
@@ -20,7 +19,6 @@ from chassis.sealing import Keyring
 from chassis.settings import Section
 from chassis.web.door import Asked, Door
 from chassis.web.reading import decoded as read
-from chassis.web.reading import mended
 from contracts.event import Problem
 from contracts.words import Grade
 from services.notify.mailbox.balance import Balance
@@ -35,7 +33,6 @@ PUSHES = Right(
 )
 MOST: Final = 5_000
 """Items in a push: as many as the body limit has room for when they are written as the documents print them."""
-PARTS = msgspec.json.Decoder(list[msgspec.Raw])
 OUT_ID = re.compile(r"([0-9a-f]{32})\.([0-9a-f]{24})")
 STOP, RESUME = ("退订", "TD", "T", "N"), ("恢复", "HF")
 """What a citizen writes to get no more notices, and to get them again."""
@@ -84,10 +81,11 @@ class Pushes:
 
     def _ours(self, said: Reported) -> tuple[str, Receipt] | None:
         """The mailbox that a receipt is for."""
+        receipt = partial(Receipt, delivered=said.delivered, part=said.part, parts=said.parts)
         if match := OUT_ID.fullmatch(said.reference):
-            return match[1], Receipt(key=match[2], delivered=said.delivered)
+            return match[1], receipt(key=match[2])
         if said.serial and not said.reference:
-            return self.keyring.tag(said.phone), Receipt(serial=said.serial, delivered=said.delivered)
+            return self.keyring.tag(said.phone), receipt(serial=said.serial)
         return None
 
 
@@ -96,9 +94,10 @@ class Found(Generic[T]):
     the others are kept."""
 
     def __init__(self, items: Items[Any, T], body: bytes) -> None:
-        """Raises Reject `push_unreadable` (400) for what is no list, or one that would hold the service up."""
+        """Raises Reject `push_unreadable` (400) for what is no such push, or one that would hold the service up."""
+        apart = items.apart
         try:
-            parts = read(PARTS, mended(body))
+            parts = apart.parts(body, items.item)
         except Reject as reject:
             raise Reject.of(reject.problems, 400, UNREADABLE) from None
         if len(parts) > MOST:
@@ -107,12 +106,12 @@ class Found(Generic[T]):
         self.faults: list[Problem] = []
         for n, part in enumerate(parts):
             try:
-                self.good.append(items.means(read(items.decoder, part, f"[{n}]")))
+                self.good.append(items.means(read(items.decoder, part, apart.place.format(n))))
             except Reject as reject:
                 self.faults += reject.problems
 
     async def settled(self, tells: Iterable[Awaitable[object]]) -> None:
-        """All that can be done is done. Raises Reject `push_unreadable` (400) naming index, field and rule of the rest;
+        """All that can be done is done. Raises Reject `push_unreadable` (400) naming place, field and rule of the rest;
         no value is repeated."""
         await gathered(tells)
         if self.faults:

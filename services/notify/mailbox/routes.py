@@ -99,7 +99,7 @@ def receiving(
         name=f"{provider.name}_{kind}",
         summary=items.title,
         description=items.about,
-        **push(list[items.item], accepted=provider.words),  # type: ignore[name-defined]
+        **push(items.apart.whole(items.item), media=items.apart.media, accepted=provider.words),
     )
     @entitled(PUSHES)
     async def taken(secret: str, request: Request) -> Response:

@@ -286,17 +286,25 @@ class Rules:
             work.keep(key, replace(notice, phase=SENT, at=now + self.patience, serial=serial, taken=now))
 
     def receipt(self, state: Mailbox, command: Receipt, now: datetime, order: Order) -> Decision[Mailbox] | None:
-        """The first receipt counts; a repeated one, or one for a notice long ended, changes nothing. One that names a
-        number which we do not know yet is kept while an answer is still to come."""
+        """The first receipt counts; a repeated one, or one for a notice long ended, changes nothing. Of a long message
+        that is reported by segments the first that failed counts, or the last that was missing: with a piece left out
+        nobody has been told. One that names a number which we do not know yet is kept while an answer is still to come,
+        unless it speaks of a piece only: then the notice expires, as one of which nobody can say what became of it."""
         key = command.key or next((k for k, n in state.open.items() if n.serial and n.serial == command.serial), "")
         notice = state.open.get(key)
         if notice is not None:
-            work = Work(state, order)
+            work, arrived = Work(state, order), {*notice.arrived, command.part}
+            if command.delivered and len(arrived) < command.parts:
+                if command.part in notice.arrived:
+                    return None
+                work.keep(key, replace(notice, arrived=tuple(sorted(arrived))))
+                return work.decision()
             work.end(key, notice, "delivered" if command.delivered else "failed", now)
             if notice.taken is not None:
                 work.note.append(Heard(notice.provider, (now - notice.taken).total_seconds()))
             return work.decision()
-        if command.key or all(notice.phase != SENDING for notice in state.open.values()):
+        piece = command.delivered and command.parts > 1
+        if command.key or piece or all(notice.phase != SENDING for notice in state.open.values()):
             return None
         early = {**state.early, command.serial: command.delivered}
         return Decision(replace(state, early=dict(list(early.items())[-MOST_EARLY:])))

@@ -22,7 +22,8 @@ class Notice(msgspec.Struct, frozen=True, array_like=True):
     """One notice that has not reached its end. `at` is when it is released (held) or expires (sent); `template` is the
     name of its template, where that is not the notice's own. `provider` has it or has taken it, under the number
     `serial`, since `taken`; `refused` are those that would not. `to` is the sealed number of an officer, who is the
-    `audience` then. `since` is when it was planned."""
+    `audience` then. `since` is when it was planned. `arrived` are the segments of it that have been delivered, where
+    the provider reports each."""
 
     case: str
     notice: str
@@ -39,6 +40,7 @@ class Notice(msgspec.Struct, frozen=True, array_like=True):
     to: str = ""
     taken: datetime | None = None
     since: datetime | None = None
+    arrived: tuple[int, ...] = ()
 
     @property
     def about(self) -> About:
@@ -93,11 +95,14 @@ class Mailbox(State, frozen=True, kw_only=True):
 
 
 class Receipt(Command):
-    """The provider says what became of a message (状态报告), named by our `key` or by its own `serial`."""
+    """The provider says what became of a message (状态报告), named by our `key` or by its own `serial`; of a long one
+    perhaps segment by segment: of the `part`-th of so many `parts`."""
 
     key: str = ""
     serial: str = ""
     delivered: bool
+    part: int = 1
+    parts: int = 1
 
 
 class Reply(Command):

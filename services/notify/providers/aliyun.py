@@ -26,6 +26,7 @@ from chassis.settings import Section
 from services.notify.errands import SendSms
 from services.notify.mailbox.manners import DAY, Allowance
 from services.notify.providers.port import (
+    JSON_ARRAY,
     Empty,
     Items,
     Provider,
@@ -245,12 +246,14 @@ PROVIDER = Provider(
     words={"code": 0, "msg": "接收成功"},
     receipts=Items(
         item=Report,
+        apart=JSON_ARRAY,
         means=lambda report: Reported(report.success, report.out_id),
         title="阿里云状态报告 receipts from Aliyun",
         about="SmsReport: several receipts a call, repeated at will. One whose OutId is not ours is taken and counted.",
     ),
     replies=Items(
         item=Up,
+        apart=JSON_ARRAY,
         means=lambda up: Replied(up.phone_number, up.content, _key(up)),
         title="阿里云上行短信 replies by way of Aliyun",
         about="SmsUp: what citizens answered; the number becomes a tag, the text a grade or a sealed text.",

@@ -6,18 +6,20 @@ It knows no provider's format; this module must never call one.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import GenericAlias
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 from chassis.clock import Clock
 from chassis.decision import Reject, Retry
-from chassis.pushing import Push
+from chassis.pushing import FORM, JSON, Push
 from chassis.sealing import Keyring
 from chassis.settings import Section
+from chassis.web.reading import decoded, form, mended
 from services.notify.errands import REFUSED, SendSms
 from services.notify.mailbox.manners import Allowance
 from services.notify.texts.book import Lengths
@@ -26,6 +28,7 @@ S = TypeVar("S", bound=Section)
 T = TypeVar("T")
 Means = TypeVar("Means", covariant=True)
 
+RAWS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 UNSET: Final = 60.0
 """Seconds before another look whether somebody has set the secret."""
 
@@ -49,12 +52,15 @@ class Sender(Protocol):
 
 class Reported(NamedTuple):
     """What one receipt says. A message is known by `reference`, which is ours, or else by the provider's own `serial`
-    together with the number it went to."""
+    together with the number it went to. Where a long message has a receipt for each segment, this is that of the
+    `part`-th of so many `parts`."""
 
     delivered: bool
     reference: str
     phone: str = ""
     serial: str = ""
+    part: int = 1
+    parts: int = 1
 
 
 class Replied(NamedTuple):
@@ -66,10 +72,43 @@ class Replied(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Apart:
+    """How a push is taken apart. `media` is its type of content, `whole` what all of it looks like where an item is of
+    some type, for `/docs`. `parts` are its items as JSON, each to be read on its own, whatever it holds; it raises
+    Reject (400) where there are none to be had. `place` says where the n-th stands, before the name of a field;
+    `numbers` whether they come as such, and not as texts."""
+
+    media: str
+    whole: Callable[[Any], Any]
+    parts: Callable[[bytes, Any], Sequence[bytes | msgspec.Raw]]
+    place: str
+    numbers: bool
+
+
+def _array(body: bytes, item: Any) -> Sequence[msgspec.Raw]:
+    return decoded(RAWS, mended(body))
+
+
+def _form(body: bytes, item: Any) -> Sequence[bytes]:
+    names = [field.encode_name for field in msgspec.structs.fields(item)]
+    return [msgspec.json.encode(form(body, names))]
+
+
+JSON_ARRAY: Final = Apart(
+    media=JSON, whole=lambda item: GenericAlias(list, (item,)), parts=_array, place="[{}]", numbers=True
+)
+"""A JSON array of items."""
+ONE_FORM: Final = Apart(media=FORM, whole=lambda item: item, parts=_form, place="", numbers=False)
+"""A form with the fields of one item."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Items(Generic[T, Means]):
-    """One kind of push: a list of `item`s, each read on its own; `title` and `about` are for `/docs`."""
+    """One kind of push: `item`s, taken apart as it says and each read on its own; `title` and `about` are for `/docs`.
+    Nothing here has a default either."""
 
     item: type[T]
+    apart: Apart
     means: Callable[[T], Means]
     title: str
     about: str
@@ -77,7 +116,7 @@ class Items(Generic[T, Means]):
     @cached_property
     def decoder(self) -> msgspec.json.Decoder[T]:
         """Made once, not at every push."""
-        return msgspec.json.Decoder(self.item)
+        return msgspec.json.Decoder(self.item, strict=self.apart.numbers)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

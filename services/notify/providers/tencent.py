@@ -26,6 +26,7 @@ from contracts.event import SHANGHAI
 from services.notify.errands import SendSms
 from services.notify.mailbox.manners import DAY, Allowance
 from services.notify.providers.port import (
+    JSON_ARRAY,
     Empty,
     Items,
     Provider,
@@ -250,12 +251,14 @@ PROVIDER = Provider(
     words={"result": 0, "errmsg": "OK"},  # cloud.tencent.com document 382/59178
     receipts=Items(
         item=Report,
+        apart=JSON_ARRAY,
         means=lambda report: Reported(report.report_status == "SUCCESS", report.ext, report.mobile, report.sid),
         title="腾讯云状态报告 receipts from Tencent",
         about="At most a hundred a call, twice repeated. One without our reference is known by number and sid.",
     ),
     replies=Items(
         item=Up,
+        apart=JSON_ARRAY,
         means=lambda up: Replied(up.mobile, up.text, digest(f"{up.mobile}|{up.time}|{up.text}")),
         title="腾讯云短信回复 replies by way of Tencent",
         about="The number becomes a tag, the text a grade or a sealed text.",

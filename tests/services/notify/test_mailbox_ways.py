@@ -19,6 +19,7 @@ from contracts.review import Reviewed
 from contracts.words import DeliveryMethod, Direction
 from services.notify.errands import DOWN, REFUSED, SendMail, SendSms, SendWechat
 from services.notify.mailbox.manners import DAY, Allowance
+from services.notify.mailbox.rules import notice_key
 from services.notify.mailbox.state import Receipt
 from tests.contracts.samples import ABOUT
 from tests.services.folding import at
@@ -124,6 +125,78 @@ def test_other_templates_have_limits_of_their_own() -> None:
     for minute, cls in enumerate(told):
         box.hear(sample(cls, at(4, 9, 12, minute)), at(4, 9, 12, minute))
     assert len(box.errands) == 3
+
+
+# ---------------------------------------------------------------------- long messages, reported segment by segment
+
+
+def segment(part: int, parts: int = 3, delivered: bool = True) -> Receipt:
+    return Receipt(key=notice_key(sample(Accepted)), delivered=delivered, part=part, parts=parts)
+
+
+def long_one(taken: bool = True) -> Box:
+    box = Box()
+    box.hear(sample(Accepted), NOON)
+    if taken:
+        box.answer("done", NOON, serial="m-1")
+    return box
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3), (3, 1, 2), (2, 2, 3, 3, 1, 1)])
+@pytest.mark.parametrize("taken", [True, False], ids=["taken", "before the answer"])
+def test_a_long_message_is_delivered_once_every_segment_is(taken: bool, order: tuple[int, ...]) -> None:
+    """Of two segments on a telephone one may be the half that names the day."""
+    box = long_one(taken)
+    for part in order:
+        missing = len({*order[: order.index(part)], part}) < 3
+        box.hear(segment(part), NOON)
+        assert box.outcomes() == ([] if missing else [("accepted", "delivered")]), part
+    if not taken:
+        assert box.answer("done", NOON, serial="m-1") == []
+    assert (box.state.open, box.state.alarms(), box.errands) == ({}, {}, {})
+
+
+def test_a_repeated_segment_is_no_other_one() -> None:
+    box = long_one()
+    box.hear(segment(1), NOON)
+    before = box.state
+    for _ in range(5):
+        box.hear(segment(1), NOON)
+    assert box.state == before
+    assert next(iter(box.state.open.values())).arrived == (1,)
+
+
+@pytest.mark.parametrize("before", [(), (1,), (1, 3)])
+def test_one_segment_that_failed_is_a_message_that_failed(before: tuple[int, ...]) -> None:
+    box = long_one()
+    for part in before:
+        box.hear(segment(part), NOON)
+    box.hear(segment(2, delivered=False), NOON)
+    for part in (1, 2, 3):
+        box.hear(segment(part), NOON)
+    assert box.outcomes() == [("accepted", "failed")], "what comes afterwards changes nothing"
+
+
+def test_of_a_long_message_with_a_segment_that_nobody_reports_nobody_can_say() -> None:
+    box = long_one()
+    box.hear(segment(1, parts=2), NOON)
+    (due,) = box.state.alarms().values()
+    assert due == at(4, 12, 12), "as long as any message waits for its receipt, from when it was taken"
+    box.ring(due)
+    assert box.outcomes() == [("accepted", "expired")]
+
+
+def test_an_early_segment_by_the_providers_number_is_no_whole_message() -> None:
+    box = long_one(taken=False)
+    box.hear(Receipt(serial="m-1", delivered=True, part=1, parts=2), NOON)
+    assert box.state.early == {}
+    box.answer("done", NOON, serial="m-1")
+    box.hear(Receipt(serial="m-1", delivered=True, part=2, parts=2), NOON)
+    assert box.outcomes() == []
+    other = long_one(taken=False)
+    other.hear(Receipt(serial="m-1", delivered=False, part=1, parts=2), NOON)
+    other.answer("done", NOON, serial="m-1")
+    assert other.outcomes() == [("accepted", "failed")]
 
 
 # ----------------------------------------------------------------------------------------- what reviews have found

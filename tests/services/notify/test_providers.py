@@ -17,13 +17,14 @@ from contracts.intake import Accepted
 from services.notify import providers
 from services.notify.mailbox.rules import notice_key
 from services.notify.providers import KNOWN
-from services.notify.providers.port import Provider
+from services.notify.providers.port import Items, Provider
 from tests.services.notify.test_mailbox import NOON, Box, sample
 
-WHOLE = """
+IMPORTS = """
 from services.notify.providers.port import Provider
 from services.notify.providers.aliyun import PROVIDER as OTHER
-
+"""
+WHOLE = """
 PROVIDER = Provider(
     name="third",
 {fields}
@@ -42,17 +43,30 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def written(folder: Path, *names: str) -> None:
     fields = "\n".join(f"    {name}=OTHER.{name}," for name in names)
-    (folder / "third.py").write_text(WHOLE.format(fields=fields), "utf-8")
+    (folder / "third.py").write_text(IMPORTS + WHOLE.format(fields=fields), "utf-8")
 
 
 def test_a_third_provider_is_a_module_in_the_folder(folder: Path) -> None:
     written(folder, *NAMES)
-    assert [provider.name for provider in providers.declared()] == ["aliyun", "tencent", "third"]
+    assert {"aliyun", "tencent"} <= KNOWN.keys()
+    assert [provider.name for provider in providers.declared()] == [*KNOWN, "third"]
 
 
 @pytest.mark.parametrize("forgotten", NAMES)
 def test_a_provider_that_leaves_one_thing_out_cannot_be_imported(folder: Path, forgotten: str) -> None:
     written(folder, *(name for name in NAMES if name != forgotten))
+    with pytest.raises(TypeError, match=f"'{forgotten}'"):
+        list(providers.declared())
+
+
+@pytest.mark.parametrize("forgotten", [field.name for field in dataclasses.fields(Items)])
+def test_a_push_that_leaves_one_thing_out_cannot_be_imported(folder: Path, forgotten: str) -> None:
+    """Above all how it is taken apart, which no two providers do alike."""
+    kept = ", ".join(
+        f"{field.name}=PUSH.{field.name}" for field in dataclasses.fields(Items) if field.name != forgotten
+    )
+    text = f"from services.notify.providers.port import Items\nPUSH = OTHER.receipts\nITEMS = Items({kept})\n"
+    (folder / "third.py").write_text(IMPORTS + text, "utf-8")
     with pytest.raises(TypeError, match=f"'{forgotten}'"):
         list(providers.declared())
 
@@ -69,8 +83,8 @@ def test_two_providers_share_neither_name_nor_setting(folder: Path) -> None:
         providers.named(providers.declared())
 
 
-LISTING = {"aliyun": True, "tencent": False}
-"""QuerySendDetails has what SendSms has taken; Tencent shows a message once it has a receipt."""
+LISTING = {"aliyun": True, "tencent": False, "huawei": False}
+"""QuerySendDetails has what SendSms has taken; Tencent shows a message once it has a receipt; Huawei is never asked."""
 
 
 @pytest.mark.parametrize("name", KNOWN)

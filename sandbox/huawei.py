@@ -24,7 +24,7 @@ from sandbox import tencent
 from sandbox.citytime import CityTime
 from sandbox.faults import Faults
 from sandbox.serving import BadRequest, Paths, fields, reply
-from sandbox.sms import LIMITED, PHONE, Message, Reply, SmsProvider
+from sandbox.sms import LIMITED, PHONE, Message, Reply, SmsProvider, spoken
 
 APPROVED = {id.rjust(32, "0"): template for id, template in tencent.APPROVED.items()}
 """The demonstration's approved templates, under ids as Huawei's are: what a telephone shows them as, and the names of
@@ -71,10 +71,8 @@ class HuaweiSms(SmsProvider):
         self.secret = secret
 
     def paths(self, paths: Paths) -> None:
+        self.ours(paths)
         paths.add("POST", "/huawei/sms/batchSendSms/v1", self.call)
-        paths.add("GET", "/huawei/messages", self.messages)
-        paths.add("POST", "/huawei/replies", self.say)
-        paths.add("POST", "/huawei/account", self.account.fill)
 
     async def call(self, request: web.BaseRequest, _rest: str) -> web.StreamResponse:
         code = self._authentic(request.headers)
@@ -153,10 +151,7 @@ class HuaweiSms(SmsProvider):
         return "" if any(hmac.compare_digest(given.encode(), one.encode()) for one in right) else "E000105"
 
     async def say(self, request: web.BaseRequest, _rest: str) -> web.StreamResponse:
-        given = await fields(request)
-        phone, content = given.get("phone_number"), given.get("content")
-        if not isinstance(phone, str) or not PHONE.fullmatch(phone) or not isinstance(content, str):
-            raise BadRequest("phone_number and content are needed")
+        phone, content, _ = await spoken(request)
         return reply({"sequence_id": self.answer(phone, content)})
 
     def _report(self, message: Message) -> None:

@@ -89,7 +89,7 @@ class Child:
             )
 
     def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        return self._process is not None and self.code is None
 
     def kill(self) -> None:
         """SIGKILL: nothing is flushed, said or closed."""
@@ -99,9 +99,18 @@ class Child:
 
     def stop(self) -> int:
         """SIGTERM, and its exit code; killed when it does not end in time (then -9)."""
+        self.end()
+        return self.ended()
+
+    def end(self) -> None:
+        """SIGTERM, once: a second one would hurry it."""
+        if self._process is not None:
+            self._process.terminate()
+
+    def ended(self) -> int:
+        """Waits for its end."""
         if self._process is None:
             return 0
-        self._process.terminate()
         try:
             return self._process.wait(ENDING)
         except subprocess.TimeoutExpired:
@@ -156,9 +165,12 @@ class Layout:
         yield from (Plan(f"{name}-{n}", services, services, port) for n, port in enumerate(ports))
 
 
-async def ended(children: Sequence[Child]) -> list[int]:
-    """Ends all that run in order, at the same time; their exit codes."""
-    return await asyncio.gather(*(asyncio.to_thread(child.stop) for child in children if child.running()))
+async def ended(children: Sequence[Child]) -> None:
+    """Ends all that run in order. All are told before one is waited for: threads are fewer than processes may be."""
+    running = [child for child in children if child.running()]
+    for child in running:
+        child.end()
+    await asyncio.gather(*(asyncio.to_thread(child.ended) for child in running))
 
 
 async def answers(http: aiohttp.ClientSession, child: Child) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -110,12 +110,16 @@ class SmsProvider(Partner):
         )  # fmt: skip
 
     def paths(self, paths: Paths) -> None:
+        self.ours(paths)
         paths.add("POST", "/sms", self.call)
-        paths.add("GET", "/sms/messages", self.messages)
-        paths.add("POST", "/sms/replies", self.say)
-        paths.add("POST", "/sms/account", self.account.fill)
         paths.add("POST", "/sms/*", self.call)
         paths.add("POST", "/bss", self.call)
+
+    def ours(self, paths: Paths) -> None:
+        """Adds what no provider has: what telephones show, what citizens answer, what the account holds."""
+        paths.add("GET", f"/{self.name}/messages", self.messages)
+        paths.add("POST", f"/{self.name}/replies", self.say)
+        paths.add("POST", f"/{self.name}/account", self.account.fill)
 
     async def call(self, request: web.BaseRequest, rest: str) -> web.StreamResponse:
         """The provider's API. The action stands in the path, the parameter Action or the header x-acs-action."""
@@ -277,10 +281,7 @@ class SmsProvider(Partner):
 
     async def say(self, request: web.BaseRequest, _rest: str) -> web.StreamResponse:
         """A citizen answers: {"phone_number", "content", "dest_code"?, "sign_name"?}; the push follows."""
-        given = await fields(request)
-        phone, content = given.get("phone_number"), given.get("content")
-        if not isinstance(phone, str) or not PHONE.fullmatch(phone) or not isinstance(content, str):
-            raise BadRequest("phone_number and content are needed")
+        phone, content, given = await spoken(request)
         received = self._by_phone.get(phone)
         sign = str(given.get("sign_name") or (received[-1].sign if received else ""))
         return reply({"sequence_id": self.answer(phone, content, sign, str(given.get("dest_code") or "1069000"))})
@@ -348,6 +349,15 @@ def answered(status: int, body: bytes, items: Sequence[object]) -> Collection[in
 
 def refusal(code: str, message: str, status: int = 200) -> web.Response:
     return reply({"Code": code, "Message": message, "RequestId": "5A4BF0C1-0000-4000-8000-000000000000"}, status)
+
+
+async def spoken(request: web.BaseRequest) -> tuple[str, str, Mapping[str, Any]]:
+    """Who answers what, and all that was said. Raises BadRequest."""
+    given = await fields(request)
+    phone, content = given.get("phone_number"), given.get("content")
+    if not isinstance(phone, str) or not PHONE.fullmatch(phone) or not isinstance(content, str):
+        raise BadRequest("phone_number and content are needed")
+    return phone, content, given
 
 
 def limited() -> web.Response:

@@ -19,8 +19,8 @@ from aiohttp import web
 from sandbox.accounts import Account, packages
 from sandbox.citytime import CityTime, stamp
 from sandbox.faults import Faults
-from sandbox.serving import BadRequest, Paths, encode, fields, reply
-from sandbox.sms import MOST_PER_CALL, PHONE, WAITING, Message, Reply, SmsProvider
+from sandbox.serving import Paths, encode, reply
+from sandbox.sms import MOST_PER_CALL, PHONE, WAITING, Message, Reply, SmsProvider, spoken
 
 APPROVED = {
     "1800001": ("SMS_TB_ACCEPTED", ("title", "number", "promised")),
@@ -77,10 +77,8 @@ class TencentSms(SmsProvider):
         self.secret, self.context = secret, context
 
     def paths(self, paths: Paths) -> None:
+        self.ours(paths)
         paths.add("POST", "/tencent", self.call)
-        paths.add("GET", "/tencent/messages", self.messages)
-        paths.add("POST", "/tencent/replies", self.say)
-        paths.add("POST", "/tencent/account", self.account.fill)
 
     async def call(self, request: web.BaseRequest, _rest: str) -> web.StreamResponse:
         body, action = await request.read(), request.headers.get("X-TC-Action", "")
@@ -164,10 +162,7 @@ class TencentSms(SmsProvider):
         return self._response(SmsPackagesStatisticsSet=packages(account, version))
 
     async def say(self, request: web.BaseRequest, _rest: str) -> web.StreamResponse:
-        given = await fields(request)
-        phone, content = given.get("phone_number"), given.get("content")
-        if not isinstance(phone, str) or not PHONE.fullmatch(phone) or not isinstance(content, str):
-            raise BadRequest("phone_number and content are needed")
+        phone, content, _ = await spoken(request)
         return reply({"sequence_id": self.answer(phone, content)})
 
     def _pack_reports(self, items: Sequence[Message]) -> tuple[bytes, dict[str, str]]:

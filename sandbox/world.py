@@ -37,6 +37,8 @@ class World:
 
     starting = 60.0
     """Seconds for a start."""
+    pause = 0.02
+    """Seconds between two looks whether a condition holds."""
 
     def __init__(
         self,
@@ -162,7 +164,7 @@ class World:
             async with asyncio.timeout(patience):
                 while not await condition():
                     self.alive(what)
-                    await asyncio.sleep(0.02)
+                    await asyncio.sleep(self.pause)
         except TimeoutError:
             raise WorldError(f"waited {patience:.0f} s for {what}\n{self.last_words()}") from None
         except aiohttp.ClientError as error:

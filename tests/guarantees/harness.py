@@ -67,6 +67,7 @@ class Arena(World):
     """A running suite, its city, and ways to talk to both while processes are killed. Use `running(setup)`."""
 
     starting = 120.0
+    pause = 0.05  # ten processes that are asked have other work to do
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup.directory, mode=setup.mode, bus=setup.bus, store=setup.store)

@@ -30,6 +30,7 @@ from services.courier.parcel.state import CancelEms, InterceptEms, OrderEms, Slo
 from services.courier.partners.ems import EmsCancels, EmsIntercepts, EmsOrders, sealed
 from services.courier.partners.ems_pushes import EmsPushes, acknowledged, parsed
 from services.courier.settings import Settings
+from tests.answering import answering
 from tests.contracts.samples import CASE
 from tests.services.courier.partners import LOGIN
 
@@ -243,14 +244,11 @@ async def test_answers_that_the_pretend_ems_never_gives(status: int, body: Any, 
     async def answer(_: web.BaseRequest) -> web.Response:
         return web.json_response(body, status=status)
 
-    server = web.ServerRunner(web.Server(answer))
-    await server.setup()
-    await web.TCPSite(server, "127.0.0.1", 0).start()
-    runner = EmsOrders(Settings(ems_url=f"http://127.0.0.1:{server.addresses[0][1]}", **LOGIN), KEYRING, Clock())
-    with pytest.raises(met):
-        await runner.make(NUMBER, ORDER)
-    await runner.close()
-    await server.cleanup()
+    async with answering(answer) as url:
+        runner = EmsOrders(Settings(ems_url=url, **LOGIN), KEYRING, Clock())
+        with pytest.raises(met):
+            await runner.make(NUMBER, ORDER)
+        await runner.close()
 
 
 def test_personal_data_is_nowhere_but_in_the_call(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ from services.courier.partners.ems import EmsLabels, EmsOrders
 from services.courier.partners.port import Pushed
 from services.courier.pushes import sealing
 from services.courier.settings import Settings
+from tests.answering import answering
 from tests.chassis.running import until
 from tests.contracts.samples import ABOUT, CASE
 from tests.services.courier import partners
@@ -239,23 +240,18 @@ async def test_every_way_in_which_ems_answers_a_label(body: str | None, rule: st
     async def answer(_: web.BaseRequest) -> web.Response:
         return web.json_response({"success": body is not None, "retCode": "B0404", "retBody": body})
 
-    server = web.ServerRunner(web.Server(answer))
-    await server.setup()
-    await web.TCPSite(server, "127.0.0.1", 0).start()
-    orders = EmsOrders(
-        Settings(**partners.LOGIN, ems_url=f"http://127.0.0.1:{server.addresses[0][1]}"), KEYRING, Clock()
-    )
-    try:
-        if rule is None:
-            assert await EmsLabels(orders).pdf("1104938274016") == b"%PDF-1.4\n"
-        else:
-            with pytest.raises(Reject) as refused:
-                await EmsLabels(orders).pdf("1104938274016")
-            assert refused.value.rule == rule
-            assert refused.value.status == (409 if rule == "label_refused" else 503)
-    finally:
-        await orders.close()
-        await server.cleanup()
+    async with answering(answer) as url:
+        orders = EmsOrders(Settings(**partners.LOGIN, ems_url=url), KEYRING, Clock())
+        try:
+            if rule is None:
+                assert await EmsLabels(orders).pdf("1104938274016") == b"%PDF-1.4\n"
+            else:
+                with pytest.raises(Reject) as refused:
+                    await EmsLabels(orders).pdf("1104938274016")
+                assert refused.value.rule == rule
+                assert refused.value.status == (409 if rule == "label_refused" else 503)
+        finally:
+            await orders.close()
 
 
 # --------------------------------------------------------------------------------------------- lists and settlements

@@ -24,6 +24,7 @@ from services.notify.providers import tencent as by_tencent
 from services.notify.providers.aliyun import AliyunSms, Settings
 from services.notify.providers.port import Empty
 from services.notify.providers.tencent import TencentSms
+from tests.answering import answering
 from tests.contracts.samples import CASE
 from tests.services.notify.test_aliyun import signature
 
@@ -57,12 +58,8 @@ class Provider:
 @pytest.fixture
 async def provider() -> AsyncIterator[Provider]:
     found = Provider()
-    server = web.ServerRunner(web.Server(found.call))
-    await server.setup()
-    await web.TCPSite(server, "127.0.0.1", 0).start()
-    found.url = f"http://127.0.0.1:{server.addresses[0][1]}"
-    yield found
-    await server.cleanup()
+    async with answering(found.call) as found.url:
+        yield found
 
 
 @pytest.fixture

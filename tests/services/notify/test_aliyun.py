@@ -28,6 +28,7 @@ from services.notify.errands import SendSms
 from services.notify.providers.aliyun import AliyunSms, Settings
 from services.notify.providers.port import Empty
 from services.notify.settings import Settings as Notify
+from tests.answering import answering
 from tests.contracts.samples import CASE
 
 pytestmark = pytest.mark.anyio
@@ -173,15 +174,10 @@ class Book:
 @pytest.fixture
 async def book() -> AsyncIterator[tuple[Book, AliyunSms]]:
     found = Book()
-    server = web.ServerRunner(web.Server(found.call))
-    await server.setup()
-    await web.TCPSite(server, "127.0.0.1", 0).start()
-    runner = AliyunSms(
-        Settings(sms_secret="testSecret", sms_url=f"http://127.0.0.1:{server.addresses[0][1]}"), KEYRING, CLOCK
-    )
-    yield found, runner
-    await runner.close()
-    await server.cleanup()
+    async with answering(found.call) as url:
+        runner = AliyunSms(Settings(sms_secret="testSecret", sms_url=url), KEYRING, CLOCK)
+        yield found, runner
+        await runner.close()
 
 
 def day(days_ago: int) -> str:

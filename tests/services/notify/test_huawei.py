@@ -27,6 +27,7 @@ from services.notify.mailbox.manners import Manners
 from services.notify.mailbox.state import Sent
 from services.notify.providers.huawei import PROVIDER, HuaweiSms, Report, Settings, Up
 from services.notify.providers.port import Empty, Replied, Reported, Throttled
+from tests.answering import answering
 from tests.contracts.samples import CASE
 from tests.services.folding import at
 
@@ -77,12 +78,8 @@ class Platform:
 @pytest.fixture
 async def platform() -> AsyncIterator[Platform]:
     found = Platform()
-    server = web.ServerRunner(web.Server(found.call))
-    await server.setup()
-    await web.TCPSite(server, "127.0.0.1", 0).start()
-    found.url = f"http://127.0.0.1:{server.addresses[0][1]}"
-    yield found
-    await server.cleanup()
+    async with answering(found.call) as found.url:
+        yield found
 
 
 def taken(status: str = "000000", code: str = "000000") -> dict[str, Any]:

@@ -22,6 +22,7 @@ from chassis.settings import SettingsError
 from services.notify.channels.webhook import READ, REST, TRIPS, Breaker, Hooks
 from services.notify.errands import PostHook
 from services.notify.settings import Settings
+from tests.answering import answering
 
 pytestmark = pytest.mark.anyio
 OLD, NEW = b"o" * 24, b"n" * 32
@@ -81,12 +82,9 @@ def hooks(*urls: str) -> Hooks:
 @pytest.fixture
 async def portal() -> AsyncIterator[Portal]:
     found = Portal()
-    server = web.ServerRunner(web.Server(found.call), shutdown_timeout=0.1)
-    await server.setup()
-    await web.TCPSite(server, "127.0.0.1", 0).start()
-    found.url = f"http://127.0.0.1:{server.addresses[0][1]}/hooks"
-    yield found
-    await server.cleanup()
+    async with answering(found.call) as url:
+        found.url = f"{url}/hooks"
+        yield found
 
 
 @pytest.fixture

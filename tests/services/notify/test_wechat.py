@@ -22,6 +22,7 @@ from contracts.event import SHANGHAI
 from services.notify.channels.wechat import EARLY, ONCE, Wechat
 from services.notify.errands import SendWechat
 from services.notify.settings import Settings
+from tests.answering import answering
 from tests.contracts.samples import CASE
 
 pytestmark = pytest.mark.anyio
@@ -112,12 +113,8 @@ def errand(planned: datetime | None = START) -> SendWechat:
 @pytest.fixture
 async def account() -> AsyncIterator[Account]:
     found = Account(Hand())
-    server = web.ServerRunner(web.Server(found.call), shutdown_timeout=0.1)
-    await server.setup()
-    await web.TCPSite(server, "127.0.0.1", 0).start()
-    found.url = f"http://127.0.0.1:{server.addresses[0][1]}"
-    yield found
-    await server.cleanup()
+    async with answering(found.call) as found.url:
+        yield found
 
 
 def made(account: Account) -> Wechat:

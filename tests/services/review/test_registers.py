@@ -17,6 +17,7 @@ from chassis.sealing import Keyring
 from services.review.case.state import AskRegister
 from services.review.partners.registers import MOST_BYTES, Registers
 from services.review.settings import Settings
+from tests.answering import answering
 from tests.services.samples import CASE
 
 pytestmark = pytest.mark.anyio
@@ -33,17 +34,12 @@ async def register(content: bytes, status: int = 200) -> AsyncIterator[tuple[Reg
         asked.append((request.path, await request.json()))
         return web.Response(body=content, status=status, content_type="application/json")
 
-    server = web.ServerRunner(web.Server(answer))
-    await server.setup()
-    site = web.TCPSite(server, "127.0.0.1", 0)
-    await site.start()
-    port = server.addresses[0][1]
-    runner = Registers(Settings(register_url=f"http://127.0.0.1:{port}", register_tries=2), KEYRING)
-    try:
-        yield runner, asked
-    finally:
-        await runner.close()
-        await server.cleanup()
+    async with answering(answer) as url:
+        runner = Registers(Settings(register_url=url, register_tries=2), KEYRING)
+        try:
+            yield runner, asked
+        finally:
+            await runner.close()
 
 
 async def test_facts_come_home() -> None:

@@ -42,11 +42,13 @@ PLAIN = Asked()
 @dataclass(frozen=True, slots=True)
 class Told(Generic[S]):
     """A document as it is durably now; `version` changes with what is decided about it, and with nothing else. `fresh`
-    is False when the command had been carried out before."""
+    is False when the command had been carried out before. `lines` are how many it had appended then: whoever shows them
+    beside the state reads so many, for others may have come since."""
 
     state: S
     version: int
     fresh: bool = True
+    lines: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class Door:
         cause = asked.key or f"{self._pipeline.owner}/{next(self._told)}"
         message = Message(cause, command.spoken_by(by), digest=digest, version=asked.version)
         doc, fresh = await self._pipeline.tell((decider.kind, id), message, min(asked.wait, MOST_WAIT))
-        return Told(doc.state, doc.edition, fresh)
+        return Told(doc.state, doc.edition, fresh, doc.lines)
 
     async def read(self, decider: Decider[S], id: str, *, by: Caller, asked: Asked = PLAIN) -> Told[S]:
         """The document; raises Reject not_found (404) if there is none over which the caller has a right within the
@@ -90,7 +92,7 @@ class Door:
         async def look() -> Told[S] | None:
             ref = (decider.kind, id)
             doc = (await self._pipeline.documents.read([ref]))[ref]
-            return Told(doc.state, doc.edition) if doc.version and seen(by, doc.state) else None
+            return Told(doc.state, doc.edition, lines=doc.lines) if doc.version and seen(by, doc.state) else None
 
         told = await self._until(look, asked.wait)
         if told is None:
@@ -129,7 +131,7 @@ class Door:
                         continue
                     if len(found) == most:
                         return Page(found, last)
-                    found.append(Told(doc.state, doc.edition))
+                    found.append(Told(doc.state, doc.edition, lines=doc.lines))
                     last = cursor(row.order, row.id)
                 if len(rows) < size:
                     return Page(found, None) if found else None

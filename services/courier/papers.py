@@ -6,6 +6,7 @@ It reads, tells and renders; this module must never decide what a parcel, a list
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Awaitable, Iterable
 from datetime import date
 from typing import Any, TypeVar
@@ -96,7 +97,7 @@ class Papers:
     async def batch(self, department: str, area: str | None, day: date, accept: str, by: Caller) -> Answer[BatchSheet]:
         id = batch_id(department, day, self.office(department, area, by))
         found = await named(self.door.read(self.batches, id, by=by), "这一天没有交接清单")
-        lines = on_list(await self._all(self.batches, id))
+        lines = on_list(await self._all(self.batches, id, found.lines))
         rows = [(n, line.number, line.waybill, line.direction.label_zh) for n, line in enumerate(lines, 1)]
         head = ("序号", "办件编号", "运单号", "方向")
         body: BatchSheet = {
@@ -156,9 +157,9 @@ class Papers:
 
     async def _month(self, lookup: str, by: Caller) -> tuple[list[Settlement], list[Carriage]]:
         """The days of a month in order, at most 31, and the parcels of all of them."""
-        page = await self.door.find(self.settlements, lookup, by=by)
-        days = [told.state for told in page.items]
-        return days, carried([line for day in days for line in await self._all(self.settlements, day.id)])
+        days = (await self.door.find(self.settlements, lookup, by=by)).items
+        lines = [line for day in days for line in await self._all(self.settlements, day.state.id, day.lines)]
+        return [day.state for day in days], carried(lines)
 
     async def _owned(self, stray: str, id: str) -> bool:
         """Whether what is kept under this number is that parcel's."""
@@ -167,10 +168,13 @@ class Papers:
         except Reject:
             return False
 
-    async def _all(self, decider: Decider[Any], id: str) -> list[str]:
-        """Every line of a document."""
+    async def _all(self, decider: Decider[Any], id: str, most: int = sys.maxsize) -> list[str]:
+        """Every line of a document, or as many as it had when its state was read."""
         found: list[str] = []
-        while page := await self.door.lines(decider, id, len(found), PAGE):
+        while len(found) < most:  # a store may take none for no bound
+            page = await self.door.lines(decider, id, len(found), min(PAGE, most - len(found)))
+            if not page:
+                break
             found += page
         return found
 

@@ -290,6 +290,26 @@ async def test_the_days_list_is_read_counted_and_handed_over(office: Office) -> 
     assert len((await office.listed(2))["items"]) == 2, "a closed list stays as it is"
 
 
+async def test_a_list_is_shown_with_the_parcels_that_it_counts(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another parcel joins it while it is read."""
+    first, second = cases(2)
+    await office.issue(first)
+    await office.listed(1)
+    door = office.suite.engines[0].door
+    read = door.read
+
+    async def meanwhile(*document: Any, **asked: Any) -> Any:
+        found = await read(*document, **asked)
+        monkeypatch.undo()
+        await office.issue(second)
+        await office.listed(2)
+        return found
+
+    monkeypatch.setattr(door, "read", meanwhile)
+    shown = (await office.desk("sj-issuer-1").call("GET", LIST)).body
+    assert (shown["count"], [item["case"] for item in shown["items"]]) == (1, [first])
+
+
 async def test_the_month_is_settled_and_the_bill_compared(office: Office) -> None:
     for case in cases(3):
         await office.issue(case)
